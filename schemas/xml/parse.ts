@@ -1,0 +1,218 @@
+import { SaxesParser } from 'saxes';
+import type { XmlAttribute, XmlDocument, XmlElement, XmlText } from './tree.ts';
+
+/** Why a text is not an XML document, and where. `reason` is a phrase for people. */
+export class XmlError extends Error {
+  readonly reason: string;
+  /** 1-based; undefined where the fault has no place in the text. */
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+  /** The bytes or the declared encoding are not UTF-8 (RFC 4825 8.2.5 asks for another error body then). */
+  readonly notUtf8: boolean;
+
+  constructor(reason: string, place?: { line: number; column: number }, notUtf8 = false) {
+    super(place ? `line ${place.line}, column ${place.column}: ${reason}` : reason);
+    this.name = 'XmlError';
+    this.reason = reason;
+    this.line = place?.line;
+    this.column = place?.column;
+    this.notUtf8 = notUtf8;
+  }
+}
+
+export interface ParseOptions {
+  /** Bindings taken as in scope around the text: prefix ('' for the default) to namespace name. */
+  readonly namespaces?: ReadonlyMap<string, string>;
+  /** Greatest depth of nested elements; 100 unless told. */
+  readonly maxDepth?: number;
+}
+
+const XMLNS = 'http://www.w3.org/2000/xmlns/';
+const MAX_DEPTH = 100;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Decodes UTF-8 strictly; a byte order mark is dropped. Throws XmlError (notUtf8) on any other bytes. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new XmlError('the body is not valid UTF-8', undefined, true);
+  }
+}
+
+/**
+ * Parses a namespace-well-formed XML 1.0 document into an offset tree.
+ * A document type declaration is refused, so no entity but the five predefined ones is ever expanded.
+ * Throws XmlError.
+ */
+export function parseXml(source: string, options?: ParseOptions): XmlDocument {
+  const builder = new TreeBuilder(source, options);
+  return { source, root: builder.build() };
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+interface Building extends Mutable<XmlElement> {
+  attributes: XmlAttribute[];
+  children: (XmlElement | XmlText)[];
+  elements: XmlElement[];
+}
+
+interface SaxTag {
+  name: string;
+  prefix: string;
+  local: string;
+  uri: string;
+  attributes: Record<string, { name: string; prefix: string; local: string; uri: string; value: string }>;
+  ns: Record<string, string>;
+  isSelfClosing: boolean;
+}
+
+/** saxes calls some handlers without `this`; parsing never yields, so the builder at work is known to all of them. */
+let active: TreeBuilder;
+
+class TreeBuilder {
+  readonly source: string;
+  private readonly parser: TreeParser;
+  private readonly maxDepth: number;
+  private root: Building | undefined;
+  private open: Building | undefined;
+  private depth = 0;
+
+  constructor(source: string, options: ParseOptions | undefined) {
+    this.source = source;
+    this.maxDepth = options?.maxDepth ?? MAX_DEPTH;
+    this.parser = new TreeParser(
+      options?.namespaces ? { xmlns: true, additionalNamespaces: Object.fromEntries(options.namespaces) } : { xmlns: true },
+    );
+  }
+
+  build(): XmlElement {
+    active = this;
+    try {
+      this.parser.write(this.source).close();
+    } catch (error) {
+      throw error instanceof XmlError ? error : this.fault((error as Error).message.replace(/^\d+:\d+: /, ''));
+    }
+    return this.root as XmlElement;
+  }
+
+  fault(reason: string, notUtf8 = false): XmlError {
+    const { line, column } = this.parser;
+    return new XmlError(reason.replace(/\.$/, ''), { line, column }, notUtf8);
+  }
+
+  startTag(): void {
+    if (++this.depth > this.maxDepth) throw this.fault(`elements are nested more than ${this.maxDepth} deep`);
+  }
+
+  openTag(tag: SaxTag): void {
+    const { source, open } = this;
+    const contentStart = this.parser.position;
+    const start = source.lastIndexOf('<', contentStart - 1 - tagLength(tag));
+    const element: Building = {
+      kind: 'element',
+      name: tag.name,
+      prefix: tag.prefix,
+      local: tag.local,
+      uri: tag.uri,
+      attributes: [],
+      declarations: undefined,
+      parent: open,
+      children: [],
+      elements: [],
+      start,
+      contentStart,
+      contentEnd: contentStart,
+      end: contentStart,
+      selfClosing: tag.isSelfClosing,
+    };
+    this.place(element, tag);
+    if (open) {
+      open.children.push(element);
+      open.elements.push(element);
+    } else this.root = element;
+    this.open = element;
+  }
+
+  /** Finds each attribute's offsets. The tag is known to be well-formed here, so a plain scan is exact. */
+  private place(element: Building, tag: SaxTag): void {
+    const { source } = this;
+    let at = element.start + 1 + tag.name.length;
+    let declarations: Map<string, string> | undefined;
+    for (const name in tag.attributes) {
+      const found = tag.attributes[name] as SaxTag['attributes'][string];
+      while (isSpace(source.charCodeAt(at))) at++;
+      const start = at;
+      at = source.indexOf('=', at + name.length) + 1;
+      while (isSpace(source.charCodeAt(at))) at++;
+      const valueStart = at + 1;
+      const valueEnd = source.indexOf(source.charAt(at), valueStart);
+      at = valueEnd + 1;
+      if (found.uri === XMLNS) {
+        declarations ??= new Map();
+        declarations.set(found.prefix === '' ? '' : found.local, found.value.trim());
+      } else {
+        const { prefix, local, uri, value } = found;
+        element.attributes.push({ name, prefix, local, uri, value, start, end: at, valueStart, valueEnd });
+      }
+    }
+    element.declarations = declarations;
+  }
+
+  text(text: string): void {
+    this.open?.children.push({ kind: 'text', text });
+  }
+
+  closeTag(): void {
+    const element = this.open;
+    if (!element) return;
+    this.depth--;
+    if (!element.selfClosing) {
+      element.end = this.parser.position;
+      element.contentEnd = this.source.lastIndexOf('<', element.end - 1);
+    }
+    this.open = element.parent as Building | undefined;
+  }
+}
+
+/** A lower bound on the length of a start tag without its `<` and `>`, so that the search for `<` skips attribute values. */
+function tagLength(tag: SaxTag): number {
+  let length = tag.name.length;
+  for (const name in tag.attributes) length += name.length;
+  return length;
+}
+
+function isSpace(code: number): boolean {
+  return code === 32 || code === 10 || code === 13 || code === 9;
+}
+
+class TreeParser extends SaxesParser<{ xmlns: true; additionalNamespaces?: Record<string, string> }> {}
+
+// Handlers on the prototype, not registered by on(): with more than a few registered ones the parser runs several times slower.
+Object.assign(TreeParser.prototype, {
+  xmldeclHandler(declaration: { version?: string; encoding?: string }) {
+    if (declaration.version !== '1.0') throw active.fault('only XML 1.0 is supported');
+    const encoding = declaration.encoding?.toLowerCase();
+    if (encoding !== undefined && encoding !== 'utf-8' && encoding !== 'utf8' && encoding !== 'us-ascii') {
+      throw active.fault(`the declared encoding is ${declaration.encoding}, not UTF-8`, true);
+    }
+  },
+  doctypeHandler() {
+    throw active.fault('a document type declaration is not allowed');
+  },
+  openTagStartHandler() {
+    active.startTag();
+  },
+  openTagHandler(tag: SaxTag) {
+    active.openTag(tag);
+  },
+  closeTagHandler() {
+    active.closeTag();
+  },
+  textHandler(text: string) {
+    active.text(text);
+  },
+  cdataHandler(text: string) {
+    active.text(text);
+  },
+});

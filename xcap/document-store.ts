@@ -1,0 +1,64 @@
+/**
+ * The storage port of the XCAP side, and the feed of changes that everything else follows.
+ * Adapters live in `server/storage`; every adapter runs the suite in `test/contract/document-store.ts`.
+ */
+
+/** A value at once, or a promise of it: what is in memory is reached without a turn of the event loop. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** Names one document (RFC 4825 6.2). */
+export interface DocumentKey {
+  /** Application unique ID, e.g. `resource-lists`. */
+  readonly auid: string;
+  /** Canonical XUI (see `schemas/address`), or undefined for the global tree. */
+  readonly xui: string | undefined;
+  /** Path below the XUI or below `global`, decoded, segments joined by `/`: `index`, `work/friends.xml`. */
+  readonly name: string;
+}
+
+export interface StoredDocument {
+  readonly key: DocumentKey;
+  /** Entity tag without quotes; strong, never used again for other content (RFC 4825 8.5). */
+  readonly etag: string;
+  readonly text: string;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+}
+
+/** What a committed write did to one document. */
+export interface DocumentChange {
+  /** Position in the feed: rises with every committed write. */
+  readonly seq: number;
+  readonly key: DocumentKey;
+  /** Absent when the document was created. */
+  readonly previousEtag?: string;
+  /** Absent when the document was deleted. */
+  readonly newEtag?: string;
+}
+
+export interface DocumentWrite {
+  readonly key: DocumentKey;
+  /** The entity tag the document must have now; undefined: it must not exist. */
+  readonly expected: string | undefined;
+  /** The new content; undefined deletes. */
+  readonly text: string | undefined;
+}
+
+export interface DocumentStore {
+  get(key: DocumentKey): MaybePromise<StoredDocument | undefined>;
+  /** All documents of one user (or, with undefined, of the global tree) for an AUID, ordered by name. */
+  list(auid: string, xui: string | undefined): MaybePromise<readonly StoredDocument[]>;
+  /** All documents of an AUID in all users' trees, ordered by XUI and name. */
+  listAll(auid: string): MaybePromise<readonly StoredDocument[]>;
+  /**
+   * Writes one document if its entity tag is still the expected one.
+   * Resolves once the write is durable, with the change it made, or with 'stale' when another write came first (nothing is changed then).
+   * Rejects only when the storage itself fails.
+   */
+  write(write: DocumentWrite): Promise<DocumentChange | 'stale'>;
+  /**
+   * Calls the listener for every committed write, in order of seq, before the promise of that write resolves.
+   * Returns a function that ends it.
+   */
+  onChange(listener: (change: DocumentChange) => void): () => void;
+}
