@@ -1,0 +1,58 @@
+/** Parameters by lower-case name, in order. Values as written (quoted strings keep their quotes); undefined for a flag such as `lr`. */
+export type Params = Map<string, string | undefined>;
+
+/** Finds `character` from `from` on, stepping over quoted strings and angle brackets; -1 if there is none outside them. */
+export function indexOutsideQuotes(text: string, character: string, from = 0): number {
+  const wanted = character.charCodeAt(0);
+  let quoted = false;
+  let bracketed = false;
+  for (let i = from; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (quoted) {
+      if (code === 0x5c) i++;
+      else if (code === 0x22) quoted = false;
+    } else if (code === wanted && !bracketed) return i;
+    else if (code === 0x22) quoted = true;
+    else if (code === 0x3c) bracketed = true;
+    else if (code === 0x3e) bracketed = false;
+  }
+  return -1;
+}
+
+/** Cuts a text at every `separator` outside quoted strings and angle brackets; pieces trimmed, empty ones dropped. */
+export function splitOutsideQuotes(text: string, separator: string): string[] {
+  if (!text.includes(separator)) {
+    const only = text.trim();
+    return only === '' ? [] : [only];
+  }
+  const pieces: string[] = [];
+  let start = 0;
+  while (start <= text.length) {
+    const found = indexOutsideQuotes(text, separator, start);
+    const piece = text.slice(start, found < 0 ? undefined : found).trim();
+    if (piece !== '') pieces.push(piece);
+    if (found < 0) break;
+    start = found + 1;
+  }
+  return pieces;
+}
+
+/** Parses `;name=value;flag` from `start` on. Empty parameters (`;;`) are passed over; the first of two with one name counts. */
+export function parseParams(text: string, start = 0): Params {
+  const params: Params = new Map();
+  if (start >= text.length) return params;
+  for (const piece of splitOutsideQuotes(text.slice(start), ';')) {
+    const equals = piece.indexOf('=');
+    const name = (equals < 0 ? piece : piece.slice(0, equals)).trim().toLowerCase();
+    if (name === '' || params.has(name)) continue;
+    params.set(name, equals < 0 ? undefined : piece.slice(equals + 1).trim());
+  }
+  return params;
+}
+
+/** Writes `;name=value;flag`. */
+export function formatParams(params: Params): string {
+  let text = '';
+  for (const [name, value] of params) text += value === undefined ? `;${name}` : `;${name}=${value}`;
+  return text;
+}

@@ -1,0 +1,34 @@
+/**
+ * Header values are kept as they were on the wire: one character per byte (latin1). Text for people (display names, reason phrases,
+ * comments) is UTF-8 in those bytes (RFC 3261 7.3.1, 25.1) and is decoded only when somebody asks for it.
+ */
+
+/** The text that bytes held in a latin1 string stand for. Bytes that are no UTF-8 are taken as latin1. */
+export function decodeText(bytes: string): string {
+  if (!/[\x80-\xff]/.test(bytes)) return bytes;
+  const decoded = Buffer.from(bytes, 'latin1').toString('utf8');
+  return decoded.includes('\ufffd') ? bytes : decoded;
+}
+
+/** The UTF-8 bytes of a text, one character per byte, as header values are kept. */
+export function encodeText(text: string): string {
+  if (!/[^\x00-\x7f]/.test(text)) return text;
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** A copy that does not keep the message alive from which the text was cut (a slice of a string holds the whole of it). */
+export function detach(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}
+
+/** A quoted string without its quotes and escapes (RFC 3261 25.1 quoted-string); anything else as it is. */
+export function unquote(text: string): string {
+  if (text.length < 2 || text[0] !== '"' || text[text.length - 1] !== '"') return text;
+  const inner = text.slice(1, -1);
+  return inner.includes('\\') ? inner.replace(/\\([\s\S])/g, '$1') : inner;
+}
+
+/** A text as quoted string. */
+export function quote(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
