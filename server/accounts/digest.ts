@@ -1,0 +1,160 @@
+import { timingSafeEqual } from 'node:crypto';
+import { type Account, accountAddress } from './account-store.ts';
+import { type DigestParameters, parseDigestParameters, unescapeQuoted } from './authorization-header.ts';
+import { ALGORITHMS, type Algorithm, type Credential, digestHash } from './ha1.ts';
+import type { Nonces } from './nonces.ts';
+
+/** What credentials are for. */
+export interface DigestRequest {
+  readonly method: string;
+  readonly body: Uint8Array;
+  /** Is the `uri` of the credentials the target of the request? The protocol knows what is equal. */
+  sameTarget(uri: string): boolean;
+}
+
+export type DigestOutcome =
+  | { readonly kind: 'user'; readonly account: Account }
+  /** `username` is what was claimed, for the log. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly stale: boolean; readonly username?: string }
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+/** Compared with in place of a credential that does not exist, so that a wrong name takes as long as a wrong password. */
+const NOBODY: Credential['ha1'] = { 'SHA-256': '0'.repeat(64), MD5: '0'.repeat(32) };
+/** RFC 7616 3.4: eight hexadecimal digits. */
+const NONCE_COUNT = /^[0-9A-Fa-f]{8}$/;
+const HEX = /^[0-9A-Fa-f]+$/;
+
+/** HTTP Digest access authentication (RFC 7616, RFC 8760), the same for HTTP and SIP. */
+export class Digest {
+  private readonly nonces: Nonces;
+  private readonly findAccount: (address: string) => Account | undefined;
+
+  constructor(nonces: Nonces, findAccount: (address: string) => Account | undefined) {
+    this.nonces = nonces;
+    this.findAccount = findAccount;
+  }
+
+  /** WWW-Authenticate values for a realm, the strongest algorithm first (RFC 8760 2.2), all with one new nonce. */
+  challenges(realm: string, stale: boolean): string[] {
+    const nonce = this.nonces.issue();
+    // qop offers only `auth`: clients that compare it with one word know no list. `auth-int` is understood all the same.
+    const rest = `nonce="${nonce}", opaque="${OPAQUE}", qop="auth"${stale ? ', stale=true' : ''}`;
+    return ALGORITHMS.map((algorithm) => `Digest realm="${realm}", ${rest}, algorithm=${algorithm}`);
+  }
+
+  /**
+   * Judges the parameters of one Authorization value.
+   * @param text what follows `Digest` in it
+   * @param knowsRealm whether a realm (domain) is one of this server's
+   */
+  verify(text: string, knowsRealm: (realm: string) => boolean, request: DigestRequest): DigestOutcome {
+    const parameters = parseDigestParameters(text);
+    if (!parameters) return { kind: 'malformed', reason: 'the Digest credentials cannot be read' };
+    const read = readCredentials(parameters);
+    if (typeof read === 'string') return { kind: 'malformed', reason: read };
+    const { username, realm, nonce, algorithm, session, count } = read;
+    const refused = (reason: string, stale = false): DigestOutcome => ({ kind: 'refused', reason, stale, username });
+    if (!knowsRealm(realm)) return refused('the credentials are for another realm');
+    if (!algorithm) return refused('the digest algorithm is not one of those offered');
+    // RFC 7616 3.4.6: credentials made for another target are answered with 400.
+    if (!request.sameTarget(unescapeQuoted(read.uri)))
+      return { kind: 'malformed', reason: 'uri in the credentials is not the request target' };
+
+    const account = this.accountOf(username, realm);
+    const credential = account?.credentials.find((candidate) => candidate.username === username);
+    const stored = (credential?.ha1 ?? NOBODY)[algorithm];
+    const ha1 = session ? digestHash(algorithm, `${stored}:${nonce}:${read.cnonce}`) : stored;
+    const good = isAnswer(read, algorithm, ha1, request);
+    const state = this.nonces.state(nonce);
+    if (!good || !account || !credential) {
+      return refused(credential ? 'wrong password' : 'no such user');
+    }
+    // From here on the client knows the password: a new nonce is all it needs (RFC 7616 3.3, stale).
+    if (state !== 'valid') return refused(state === 'expired' ? 'the nonce has expired' : 'the nonce is not from here', true);
+    if (count === undefined) {
+      return this.nonces.youngEnoughUncounted(nonce) ? { kind: 'user', account } : refused('the nonce has expired', true);
+    }
+    if (!this.nonces.use(nonce, count)) return refused('the nonce count was used before', true);
+    return { kind: 'user', account };
+  }
+
+  private accountOf(username: string, realm: string): Account | undefined {
+    const address = accountAddress(username, realm);
+    const account = address === undefined ? undefined : this.findAccount(address);
+    return account?.realm === realm ? account : undefined;
+  }
+}
+
+/** Means nothing here: nonces carry what has to be known. Some clients expect one, and send it back. */
+const OPAQUE = '0';
+
+interface Credentials {
+  readonly username: string;
+  readonly realm: string;
+  readonly nonce: string;
+  /** As it stands between the quotes. */
+  readonly uri: string;
+  readonly response: string;
+  /** Undefined when it is none of ours. */
+  readonly algorithm: Algorithm | undefined;
+  /** RFC 7616 3.4.2: the `-sess` variant. */
+  readonly session: boolean;
+  readonly qop: 'auth' | 'auth-int' | undefined;
+  readonly cnonce: string;
+  /** As sent. */
+  readonly nc: string;
+  readonly count: number | undefined;
+}
+
+/** Takes the parameters apart, or says in one line what is wrong with them. */
+function readCredentials(parameters: DigestParameters): Credentials | string {
+  for (const name of ['username', 'realm', 'nonce', 'uri', 'response']) {
+    if (!parameters.has(name)) return `the Digest credentials have no ${name}`;
+  }
+  const value = (name: string) => parameters.get(name) ?? '';
+  const named = (parameters.get('algorithm') ?? 'MD5').toUpperCase();
+  const session = named.endsWith('-SESS');
+  const base = session ? named.slice(0, -'-SESS'.length) : named;
+  const algorithm = ALGORITHMS.find((candidate) => candidate === base);
+  const qop = parameters.get('qop')?.toLowerCase();
+  if (qop !== undefined && qop !== 'auth' && qop !== 'auth-int') return 'qop in the credentials is neither auth nor auth-int';
+  const nc = value('nc');
+  const count = qop === undefined ? undefined : Number.parseInt(nc, 16);
+  if (count !== undefined && (!NONCE_COUNT.test(nc) || count === 0)) return 'nc in the credentials is no nonce count';
+  if ((qop !== undefined || session) && !parameters.has('cnonce')) return 'the Digest credentials have no cnonce';
+  // RFC 2069 knew neither qop nor any algorithm but MD5; RFC 7616 3.4 requires qop with the others.
+  if (qop === undefined && algorithm === 'SHA-256') return 'the Digest credentials have no qop';
+  return {
+    username: value('username'),
+    realm: value('realm'),
+    nonce: value('nonce'),
+    uri: value('uri'),
+    response: value('response'),
+    algorithm,
+    session,
+    qop,
+    cnonce: value('cnonce'),
+    nc,
+    count,
+  };
+}
+
+/** RFC 7616 3.4.1 to 3.4.3: is `response` what the owner of the HA1 computes? */
+function isAnswer(credentials: Credentials, algorithm: Algorithm, ha1: string, request: DigestRequest): boolean {
+  const body = credentials.qop === 'auth-int' ? `:${digestHash(algorithm, request.body)}` : '';
+  const { nonce, nc, cnonce, qop, uri } = credentials;
+  const middle = qop === undefined ? nonce : `${nonce}:${nc}:${cnonce}:${qop}`;
+  const expected = (target: string) => {
+    const ha2 = digestHash(algorithm, `${request.method}:${target}${body}`);
+    return digestHash(algorithm, `${ha1}:${middle}:${ha2}`);
+  };
+  if (equalHex(expected(uri), credentials.response)) return true;
+  // Clients that escape a quote inside uri compute with what they meant.
+  return uri.includes('\\') && equalHex(expected(unescapeQuoted(uri)), credentials.response);
+}
+
+/** Compares in a time that does not depend on where they differ. */
+function equalHex(expected: string, given: string): boolean {
+  if (given.length !== expected.length || !HEX.test(given)) return false;
+  return timingSafeEqual(Buffer.from(expected, 'latin1'), Buffer.from(given.toLowerCase(), 'latin1'));
+}

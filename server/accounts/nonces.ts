@@ -1,0 +1,121 @@
+import { createHmac, randomFillSync, timingSafeEqual } from 'node:crypto';
+
+/** How long a nonce may be used with a rising nonce count, in milliseconds. */
+export const NONCE_LIFETIME = 30 * 60_000;
+/** How long one may be used by a client that does not count (RFC 2069), whose requests can be replayed as long. */
+export const UNCOUNTED_LIFETIME = 60_000;
+/** A clock set back must not make nonces live longer than this beyond their time. */
+const CLOCK_TOLERANCE = 60_000;
+
+/** 6 bytes time, 6 bytes randomness, 12 bytes MAC. */
+const SIGNED_BYTES = 12;
+const NONCE_BYTES = 24;
+const NONCE_CHARACTERS = 32;
+
+/** Nonces in use whose counts are remembered, in each of two generations. */
+const GENERATION = 50_000;
+
+interface Use {
+  readonly issued: number;
+  /** The highest nonce count seen. */
+  highest: number;
+  /** Bit i is set when the count `highest - i` was seen: requests overtake one another on their way. */
+  seen: number;
+}
+
+/** What a nonce is worth: unknown ones were not made here (or with another secret). */
+export type NonceState = 'valid' | 'expired' | 'unknown';
+
+/**
+ * Makes and judges digest nonces. A nonce says itself when it was made and that it was made here, so nothing is kept for the many that
+ * are never answered; only for those that good credentials have used, the counts seen are.
+ */
+export class Nonces {
+  private readonly secret: Buffer;
+  private readonly clock: () => number;
+  private readonly generation: number;
+  private recent = new Map<string, Use>();
+  private older = new Map<string, Use>();
+  /** The latest time of issue among nonces whose counts were forgotten: without them no replay could be told. */
+  private forgottenUntil = 0;
+
+  /** @param secret of the installation, so that nonces outlive the process; the rest is for tests */
+  constructor(secret: Buffer, clock: () => number = Date.now, generation: number = GENERATION) {
+    this.secret = secret;
+    this.clock = clock;
+    this.generation = generation;
+  }
+
+  issue(): string {
+    const bytes = Buffer.allocUnsafe(NONCE_BYTES);
+    bytes.writeUIntBE(this.clock(), 0, 6);
+    randomFillSync(bytes, 6, 6);
+    this.sign(bytes.subarray(0, SIGNED_BYTES)).copy(bytes, SIGNED_BYTES, 0, NONCE_BYTES - SIGNED_BYTES);
+    return bytes.toString('base64url');
+  }
+
+  state(nonce: string): NonceState {
+    const use = this.recent.get(nonce) ?? this.older.get(nonce);
+    const issued = use?.issued ?? this.issueTime(nonce);
+    if (issued === undefined) return 'unknown';
+    const age = this.clock() - issued;
+    if (age > NONCE_LIFETIME || age < -CLOCK_TOLERANCE) return 'expired';
+    return use || issued > this.forgottenUntil ? 'valid' : 'expired';
+  }
+
+  /** May a valid nonce still be used without a count? */
+  youngEnoughUncounted(nonce: string): boolean {
+    const issued = this.issueTime(nonce);
+    return issued !== undefined && this.clock() - issued <= UNCOUNTED_LIFETIME;
+  }
+
+  /**
+   * Notes that good credentials used a valid nonce with this count; false when that count was used before, or is so far behind the
+   * highest one that it cannot be told (RFC 7616 5.4: a repeated count is a replay).
+   */
+  use(nonce: string, count: number): boolean {
+    const use = this.recent.get(nonce) ?? this.older.get(nonce);
+    if (!use) {
+      const issued = this.issueTime(nonce);
+      if (issued === undefined) return false;
+      this.remember(nonce, { issued, highest: count, seen: 1 });
+      return true;
+    }
+    if (count > use.highest) {
+      const ahead = count - use.highest;
+      use.seen = ahead > 31 ? 1 : ((use.seen << ahead) | 1) >>> 0;
+      use.highest = count;
+      this.remember(nonce, use);
+      return true;
+    }
+    const behind = use.highest - count;
+    const bit = (1 << behind) >>> 0;
+    if (behind > 31 || (use.seen & bit) !== 0) return false;
+    use.seen = (use.seen | bit) >>> 0;
+    return true;
+  }
+
+  private remember(nonce: string, use: Use): void {
+    if (this.recent.size >= this.generation && !this.recent.has(nonce)) {
+      for (const [dropped, { issued }] of this.older) {
+        if (!this.recent.has(dropped)) this.forgottenUntil = Math.max(this.forgottenUntil, issued);
+      }
+      this.older = this.recent;
+      this.recent = new Map();
+    }
+    this.recent.set(nonce, use);
+  }
+
+  /** When the nonce was issued, or undefined when it was not issued with this secret. */
+  private issueTime(nonce: string): number | undefined {
+    if (nonce.length !== NONCE_CHARACTERS) return undefined;
+    const bytes = Buffer.from(nonce, 'base64url');
+    if (bytes.length !== NONCE_BYTES) return undefined;
+    const mac = this.sign(bytes.subarray(0, SIGNED_BYTES)).subarray(0, NONCE_BYTES - SIGNED_BYTES);
+    return timingSafeEqual(mac, bytes.subarray(SIGNED_BYTES)) ? bytes.readUIntBE(0, 6) : undefined;
+  }
+
+  private sign(data: Buffer): Buffer {
+    return createHmac('sha256', this.secret).update(data).digest();
+  }
+}
