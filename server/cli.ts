@@ -1,0 +1,110 @@
+import { Command, CommanderError, Option } from 'commander';
+import { stringify } from 'yaml';
+import { AccountError } from './accounts/account-store.ts';
+import { ConfigError, loadConfig } from './config.ts';
+import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
+import { ListenError } from './listen-error.ts';
+import { serve } from './serve.ts';
+import { StorageError } from './storage/sqlite/database.ts';
+import type { Surroundings } from './surroundings.ts';
+import { addUser, changePassword, listUsers, removeUser } from './user-commands.ts';
+import { readVersion } from './version.ts';
+
+/**
+ * Runs one command line (without the program's name) to its end and resolves with the exit code: 0, 1 when the command could not do
+ * what it was asked, 2 when what was asked is wrong (a key, a port, a file) and one line on standard error says so.
+ */
+export async function runCommandLine(words: readonly string[], surroundings: Surroundings): Promise<number> {
+  try {
+    await program(surroundings).parseAsync(words, { from: 'user' });
+    return 0;
+  } catch (error) {
+    // Commander has printed its own line, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const known = error instanceof ConfigError || error instanceof StorageError || error instanceof ListenError;
+    if (known || error instanceof AccountError) {
+      surroundings.err(`rollcall: ${error.message.replace(/\s*\n\s*/g, ' ')}`);
+      return known ? 2 : 1;
+    }
+    throw error;
+  }
+}
+
+function program(surroundings: Surroundings): Command {
+  const { environment, out } = surroundings;
+  const root = new Command('rollcall')
+    .description('XCAP server and SIP presence backend in one process')
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeOut: (text) => out(text.replace(/\n$/, '')), writeErr: (text) => surroundings.err(text.replace(/\n$/, '')) })
+    .addHelpText('after', () => variablesHelp());
+
+  settingOptions(root.command('serve').description('run the server until it is told to stop')).action(async (flags) => {
+    await serve(loadConfig({ flags: byName(flags), environment }), out);
+  });
+  settingOptions(root.command('check-config').description('check the settings and print them as they would be used')).action((flags) => {
+    out(printable(loadConfig({ flags: byName(flags), environment })).trimEnd());
+  });
+  root
+    .command('version')
+    .description('print the version')
+    .action(() => out(`rollcall ${readVersion()}`));
+
+  const user = root.command('user').description('manage the accounts, also beside a running server');
+  const account = (name: string, description: string) => dataOptions(user.command(name).description(description));
+  passwordOptions(
+    account('add', 'make an account; without a password option a random one is made and shown').argument('<address>', ADDRESS),
+  )
+    .option('--admin', 'may change the documents of all users')
+    .action((address, flags) => addUser(address, flags, surroundings));
+  passwordOptions(account('passwd', 'give an account another password').argument('<address>', ADDRESS)).action((address, flags) =>
+    changePassword(address, flags, surroundings),
+  );
+  account('list', 'print the accounts').action((flags) => listUsers(flags, surroundings));
+  account('remove', 'remove an account; the documents of the user stay')
+    .argument('<address>', ADDRESS)
+    .action((address, flags) => removeUser(address, flags, surroundings));
+  return root;
+}
+
+const ADDRESS = 'such as alice@example.com, or alice in the default domain';
+
+function settingOptions(command: Command): Command {
+  command.addOption(new Option('--config <FILE>', 'YAML file with the same keys'));
+  for (const { name, placeholder, list, default: value, meaning } of CONFIG_KEYS) {
+    const option = new Option(`--${name} <${placeholder}>`, `${meaning}${list ? ' (repeatable)' : ''} (default: ${value})`);
+    if (list) option.argParser((item: string, items: string[] | undefined) => [...(items ?? []), item]);
+    command.addOption(option);
+  }
+  return command;
+}
+
+function dataOptions(command: Command): Command {
+  return command.option('--data <DIR>', 'directory of the databases').option('--config <FILE>', 'YAML file that names it');
+}
+
+function passwordOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--password <P>', 'the password').conflicts('passwordStdin'))
+    .option('--password-stdin', 'read the password from standard input');
+}
+
+/** Commander names options in camel case. */
+function byName(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const named = Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]);
+  return Object.fromEntries(named);
+}
+
+function variablesHelp(): string {
+  const names = ['config', ...CONFIG_KEYS.map(({ name }) => name)].map(environmentName);
+  return `\nVariables that stand for the settings (flags win over them, they win over the file):\n  ${names.join('\n  ')}`;
+}
+
+function printable(config: Config): string {
+  const endpoint = ({ host, port }: { host: string; port: number }) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const values = CONFIG_KEYS.map(({ name, field }) => [
+    name,
+    field === 'http' || field === 'sip' ? config[field].map(endpoint) : config[field],
+  ]);
+  return stringify(Object.fromEntries(values));
+}

@@ -1,0 +1,191 @@
+import { isIPv6 } from 'node:net';
+import { resolve } from 'node:path';
+import type { SubHandling } from '../schemas/pres-rules.ts';
+
+/** Where to listen. Port 0 takes any free one. */
+export interface Endpoint {
+  /** Host name or IP address, IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Everything an admin can set, checked and complete. */
+export interface Config {
+  /** Served domains in lower case; the first is the default one. */
+  readonly domains: readonly string[];
+  readonly http: readonly Endpoint[];
+  /** Each listens on UDP and TCP. */
+  readonly sip: readonly Endpoint[];
+  /** Paths of the XCAP roots (RFC 4825 6.1): `/`, or without a slash at the end. */
+  readonly xcapRoots: readonly string[];
+  /** Absolute path. */
+  readonly dataDirectory: string;
+  readonly auth: 'digest' | 'none';
+  /** What becomes of a watcher that no rule matches. */
+  readonly defaultDecision: SubHandling;
+  readonly logLevel: string;
+}
+
+/** One setting: its flag, its variable, its key in the file, its line in the help and in the README all come from here. */
+export interface ConfigKey {
+  /** Flag without dashes, and key of the YAML file. */
+  readonly name: string;
+  readonly field: keyof Config;
+  /** What stands for the value in the help. */
+  readonly placeholder: string;
+  /** May be given several times. */
+  readonly list: boolean;
+  readonly default: string;
+  readonly meaning: string;
+  /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
+  read(value: unknown): unknown;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+export const CONFIG_KEYS: readonly ConfigKey[] = [
+  {
+    name: 'domain',
+    field: 'domains',
+    placeholder: 'D',
+    list: true,
+    default: 'localhost',
+    meaning: 'domain whose users are served; the first is the one of bare user names',
+    read: readDomain,
+  },
+  {
+    name: 'http',
+    field: 'http',
+    placeholder: 'HOST:PORT',
+    list: true,
+    default: '127.0.0.1:8080',
+    meaning: 'where XCAP clients connect',
+    read: readEndpoint,
+  },
+  {
+    name: 'sip',
+    field: 'sip',
+    placeholder: 'HOST:PORT',
+    list: true,
+    default: '127.0.0.1:5060',
+    meaning: 'where SIP agents connect, by UDP and TCP',
+    read: readEndpoint,
+  },
+  {
+    name: 'xcap-root',
+    field: 'xcapRoots',
+    placeholder: 'PATH',
+    list: true,
+    default: '/xcap-root',
+    meaning: 'path of the XCAP root; several name the same documents',
+    read: readRoot,
+  },
+  {
+    name: 'data',
+    field: 'dataDirectory',
+    placeholder: 'DIR',
+    list: false,
+    default: './data',
+    meaning: 'directory of the databases; made if it is not there',
+    read: (value) => resolve(text(value, 'a directory')),
+  },
+  {
+    name: 'auth',
+    field: 'auth',
+    placeholder: 'digest|none',
+    list: false,
+    default: 'digest',
+    meaning: 'how users prove who they are; with none everyone may do everything',
+    read: oneOf(['digest', 'none']),
+  },
+  {
+    name: 'default-decision',
+    field: 'defaultDecision',
+    placeholder: 'confirm|block|polite-block|allow',
+    list: false,
+    default: 'confirm',
+    meaning: 'what becomes of a watcher that no rule matches',
+    read: oneOf(['confirm', 'block', 'polite-block', 'allow']),
+  },
+  {
+    name: 'log',
+    field: 'logLevel',
+    placeholder: 'LEVEL',
+    list: false,
+    default: 'info',
+    meaning: `how much is logged: ${LOG_LEVELS.join(', ')}; debug shows SIP messages`,
+    read: oneOf(LOG_LEVELS),
+  },
+];
+
+/** The environment variable of a key: `xcap-root` is ROLLCALL_XCAP_ROOT. */
+export function environmentName(name: string): string {
+  return `ROLLCALL_${name.replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** The settings as a table in Markdown, for the README. */
+export function settingsTable(): string {
+  const rows = CONFIG_KEYS.map(({ name, placeholder, list, default: value, meaning }) => {
+    const flag = `\`--${name} ${placeholder.replaceAll('|', '\\|')}\`${list ? ' (repeatable)' : ''}`;
+    return `| ${flag} | \`${environmentName(name)}\` | \`${name}\` | \`${value}\` | ${meaning} |`;
+  });
+  return ['| Flag | Variable | Key in the file | Default | Meaning |', '|---|---|---|---|---|', ...rows].join('\n');
+}
+
+function text(value: unknown, what: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new Error(`${show(value)} is not ${what}`);
+}
+
+function oneOf(choices: readonly string[]): (value: unknown) => string {
+  return (value) => {
+    if (typeof value === 'string' && choices.includes(value)) return value;
+    throw new Error(`${show(value)} is not one of ${choices.join(', ')}`);
+  };
+}
+
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const HOST_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
+
+function readDomain(value: unknown): string {
+  const domain = text(value, 'a domain').toLowerCase().replace(/\.$/, '');
+  const bracketed = domain.startsWith('[') && domain.endsWith(']') && isIPv6(domain.slice(1, -1));
+  if (domain.length > 253 || !(HOST_NAME.test(domain) || bracketed)) throw new Error(`${show(value)} is not a domain`);
+  return domain;
+}
+
+function readEndpoint(value: unknown): Endpoint {
+  let host: string;
+  let port: number;
+  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
+    host = String(value.host);
+    port = typeof value.port === 'number' ? value.port : Number.NaN;
+  } else {
+    const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(String(value));
+    host = match?.[1] ?? match?.[2] ?? '';
+    port = match ? Number(match[3]) : Number.NaN;
+    if (match?.[1] !== undefined && !isIPv6(host)) host = '';
+  }
+  if (!(HOST_NAME.test(host.toLowerCase()) || isIPv6(host)) || !Number.isInteger(port)) {
+    throw new Error(`${show(value)} is not HOST:PORT (an IPv6 address stands in brackets)`);
+  }
+  if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
+  return Object.freeze({ host, port });
+}
+
+/** Paths that answer something else. */
+const RESERVED = ['/healthz', '/metrics'];
+
+function readRoot(value: unknown): string {
+  const path = text(value, 'a path');
+  const root = path === '/' ? '/' : path.replace(/\/$/, '');
+  if (!/^(?:\/|(?:\/[A-Za-z0-9\-._~!$&'()*+,;=:@]+)+)$/.test(root) || /\/(?:\.\.?|~~)(?:\/|$)/.test(root)) {
+    throw new Error(`${show(value)} is not the path of an XCAP root (such as /xcap-root)`);
+  }
+  if (RESERVED.includes(root)) throw new Error(`${root} answers something else`);
+  return root;
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
+}

@@ -1,0 +1,102 @@
+import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify';
+import type { Endpoint } from './config.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+
+/** A head that is not complete by then is given up, in milliseconds. */
+const REQUEST_TIMEOUT = 30_000;
+/** How long requests under way may take to end when the server stops, in milliseconds. */
+const STOP_TIMEOUT = 2000;
+/** Characters of a request target in the log. */
+const LOGGED_TARGET = 500;
+
+export interface HttpOptions {
+  readonly endpoint: Endpoint;
+  /** Everything that is not the server's own housekeeping. */
+  readonly xcap: FastifyPluginAsync;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Largest body accepted, in bytes. */
+  readonly bodyLimit: number;
+}
+
+export interface HttpListener {
+  readonly address: string;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Listens for HTTP at one endpoint; rejects with the system's error when that cannot be done. */
+export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
+  const app = createApp(options);
+  try {
+    await app.listen({ host: options.endpoint.host, port: options.endpoint.port });
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  const bound = app.server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('the HTTP listener has no address');
+  return {
+    address: bound.address,
+    port: bound.port,
+    stop: async () => {
+      const deadline = setTimeout(() => app.server.closeAllConnections(), STOP_TIMEOUT);
+      await app.close();
+      clearTimeout(deadline);
+    },
+  };
+}
+
+function createApp({ xcap, metrics, log, bodyLimit }: HttpOptions): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit,
+    requestTimeout: REQUEST_TIMEOUT,
+    routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
+    // A target whose escapes cannot be decoded never reaches a route.
+    frameworkErrors: (error, _request, reply) => {
+      plain(reply, error.statusCode ?? 400, 'The request target cannot be read.');
+    },
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, raw, ip } = request;
+    metrics.countRequest(method, reply.statusCode, reply.elapsedTime);
+    if (!log.isLevelEnabled('info')) return;
+    const target = (raw.url ?? '').slice(0, LOGGED_TARGET);
+    log.info(
+      { method, target, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 1000) / 1000, remoteAddress: ip },
+      'HTTP request',
+    );
+  });
+  app.setNotFoundHandler((_request, reply) => plain(reply, 404, 'There is nothing here.'));
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status < 500) return plain(reply, status, error.message);
+    log.error({ err: error, method: request.method, target: (request.raw.url ?? '').slice(0, LOGGED_TARGET) }, 'HTTP request failed');
+    return plain(reply, 500, 'The server failed.');
+  });
+  housekeeping(app, '/healthz', (reply) => plain(reply, 200, 'ok'));
+  housekeeping(app, '/metrics', async (reply) => {
+    reply.header('content-type', metrics.contentType);
+    return reply.send(await metrics.text());
+  });
+  app.register(xcap);
+  return app;
+}
+
+/** A path that can only be read. */
+function housekeeping(app: FastifyInstance, url: string, answer: (reply: FastifyReply) => unknown): void {
+  app.route({ method: 'GET', url, handler: async (_request, reply) => answer(reply) });
+  app.route({
+    method: ['PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS'],
+    url,
+    // Before the body is looked at: whatever it is, it is not wanted.
+    onRequest: async (_request, reply) => plain(reply.header('allow', 'GET, HEAD'), 405, 'This can only be read.'),
+    handler: async (_request, reply) => reply,
+  });
+}
+
+function plain(reply: FastifyReply, status: number, text: string): FastifyReply {
+  return reply.code(status).header('content-type', 'text/plain; charset=utf-8').send(`${text}\n`);
+}

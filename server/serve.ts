@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto';
+import type { Config } from './config-keys.ts';
+import { createLogger } from './logger.ts';
+import { type RunningRollcall, startRollcall } from './server.ts';
+
+/**
+ * Runs the server in the foreground: prints one line per listener and then `ready`, and resolves once a signal has stopped it.
+ * @param out prints one line on standard output
+ */
+export async function serve(config: Config, out: (line: string) => void): Promise<void> {
+  const logger = createLogger(config.logLevel);
+  const stopped = firstSignal();
+  const rollcall = await startRollcall(config, { logger });
+  announceFirstAdmin(rollcall, out);
+  for (const { address, port } of rollcall.http) {
+    for (const root of config.xcapRoots) out(`XCAP   http://${authority(address, port)}${root}`);
+  }
+  for (const { protocol, address, port } of rollcall.sip) out(`SIP    ${protocol.toLowerCase()} ${authority(address, port)}`);
+  out('ready');
+  logger.info({ signal: await stopped }, 'stopping');
+  await rollcall.stop();
+  logger.info({}, 'stopped');
+  logger.flush();
+}
+
+/** Without any account nobody could make the first one over HTTP; the password is shown here and kept nowhere. */
+function announceFirstAdmin({ config, accounts }: RunningRollcall, out: (line: string) => void): void {
+  if (config.auth === 'none' || !accounts.isEmpty()) return;
+  const address = `sip:admin@${config.domains[0] ?? 'localhost'}`;
+  const password = randomBytes(12).toString('base64url');
+  accounts.add(address, password, true);
+  out(`admin  user admin (${address}), password ${password} (shown only this once)`);
+}
+
+function authority(address: string, port: number): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
+}
+
+/** A second signal finds no listener any more and ends the process at once. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const stop = (signal: NodeJS.Signals) => {
+      process.off('SIGINT', stop);
+      process.off('SIGTERM', stop);
+      resolve(signal);
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
+}
