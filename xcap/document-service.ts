@@ -1,0 +1,147 @@
+import type { XmlDocument } from '../schemas/xml/tree.ts';
+import type { XuiDirectory } from './access.ts';
+import type { Access, ApplicationUsage } from './application-usage.ts';
+import { parseDocumentSelector } from './document-selector.ts';
+import {
+  answerNotModified,
+  authorise,
+  bindPrefixes,
+  checkChangeable,
+  checkConditions,
+  checkContentType,
+  load,
+  represent,
+  requireDocument,
+} from './document-steps.ts';
+import type { DocumentStore, MaybePromise } from './document-store.ts';
+import { EditQueue } from './edit-queue.ts';
+import { applyDelete, applyPut, store, validate } from './edit-steps.ts';
+import { XcapRefusal } from './errors.ts';
+import { EtagCache } from './etag-cache.ts';
+import type { Content, Environment, Exchange, PipelineStep, Target, XcapAnswer, XcapRequest } from './exchange.ts';
+import { parseNodeSelector } from './node-selector.ts';
+import { orderRoots, splitXcapUri } from './uri.ts';
+
+/** A GET from top to bottom (RFC 4825 8.3). */
+const GET: readonly PipelineStep[] = [authorise, bindPrefixes, load, requireDocument, answerNotModified, represent];
+
+/** A change (RFC 4825 8.2, 8.4): what depends on the request alone, then what is done again when another write came first. */
+const PUT = {
+  request: [authorise, bindPrefixes, checkChangeable, checkContentType],
+  document: [load, checkConditions, applyPut, validate, store],
+};
+const DELETE = {
+  request: [authorise, bindPrefixes, checkChangeable],
+  document: [load, checkConditions, requireDocument, applyDelete, validate, store],
+};
+
+export interface DocumentServiceOptions {
+  readonly store: DocumentStore;
+  readonly usages: readonly ApplicationUsage[];
+  readonly xuiDirectory: XuiDirectory;
+  /** Paths of the XCAP roots, e.g. `/xcap-root`, `/`. */
+  readonly roots: readonly string[];
+  /** Scheme and authority by which clients know the server, e.g. `https://xcap.example.com`; without it, URIs in answers are path references. */
+  readonly publicUri?: string;
+  readonly limits?: {
+    /** Greatest size of a document in UTF-8; 1 MiB unless told. */
+    readonly documentBytes?: number;
+    /** Greatest depth of nested elements; 100 unless told. */
+    readonly depth?: number;
+  };
+}
+
+/** XCAP documents and their nodes (RFC 4825 8), whatever protocol asks for them. */
+export class DocumentService {
+  readonly documentBytes: number;
+  private readonly usages: ReadonlyMap<string, ApplicationUsage>;
+  private readonly environment: Environment;
+  private readonly queue = new EditQueue();
+
+  constructor({ store, usages, xuiDirectory, roots, publicUri = '', limits = {} }: DocumentServiceOptions) {
+    this.documentBytes = limits.documentBytes ?? 1024 * 1024;
+    this.usages = new Map(usages.map((usage) => [usage.auid, usage]));
+    this.environment = {
+      store,
+      directory: xuiDirectory,
+      roots: orderRoots(roots),
+      publicUri: publicUri.replace(/\/$/, ''),
+      documentBytes: this.documentBytes,
+      depth: limits.depth ?? 100,
+      trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
+      contents: new EtagCache<Content>(CONTENT_CHARACTERS),
+    };
+  }
+
+  /**
+   * What a raw request target names. Throws XcapRefusal: 404 for an unknown usage or user and for unknown extension
+   * selectors, which RFC 4825 8 puts before authentication; 400 for what is no XCAP URI.
+   */
+  locate(rawTarget: string): Target {
+    const uri = splitXcapUri(rawTarget, this.environment.roots);
+    if (!uri) throw new XcapRefusal(404, 'the URI lies under no XCAP root of this server');
+    const { auid, xui, name } = parseDocumentSelector(uri.document);
+    const usage = this.usages.get(auid);
+    if (!usage) throw new XcapRefusal(404, `there is no application usage ${auid} here`);
+    const user = xui === undefined ? undefined : this.environment.directory.resolveXui(xui);
+    if (xui !== undefined && user === undefined) throw new XcapRefusal(404, `there is no user ${xui} here`);
+    const node = uri.node === undefined ? undefined : parseNodeSelector(uri.node, uri.query);
+    return { usage, key: { auid, xui: user, name }, node, uri };
+  }
+
+  /** Throws (or rejects with) XcapRefusal. */
+  get(request: XcapRequest): MaybePromise<XcapAnswer> {
+    const exchange = newExchange(request, 'read');
+    const pending = run(GET, exchange, this.environment);
+    return pending ? pending.then(() => answerOf(exchange)) : answerOf(exchange);
+  }
+
+  /** Rejects with XcapRefusal or XcapConflict; resolves once the change is durable. */
+  put(request: XcapRequest): Promise<XcapAnswer> {
+    return this.change(PUT, request);
+  }
+
+  /** Rejects with XcapRefusal or XcapConflict; resolves once the change is durable. */
+  delete(request: XcapRequest): Promise<XcapAnswer> {
+    return this.change(DELETE, request);
+  }
+
+  private async change(pipeline: typeof PUT, request: XcapRequest): Promise<XcapAnswer> {
+    const exchange = newExchange(request, 'write');
+    const pending = run(pipeline.request, exchange, this.environment);
+    if (pending) await pending;
+    const { auid, xui, name } = request.target.key;
+    return this.queue.run(JSON.stringify([auid, xui, name]), async () => {
+      // The queue keeps this process's edits apart, so that only another writer of the store can come first.
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const pending = run(pipeline.document, exchange, this.environment);
+        if (pending) await pending;
+        if (exchange.answer) return exchange.answer;
+      }
+      throw new XcapRefusal(503, 'other changes of this document kept coming first', { 'retry-after': '1' });
+    });
+  }
+}
+
+const ATTEMPTS = 20;
+/** A tree takes some thirty times the memory of its text. */
+const TREE_CHARACTERS = 4 * 1024 * 1024;
+const CONTENT_CHARACTERS = 32 * 1024 * 1024;
+
+function newExchange(request: XcapRequest, access: Access): Exchange {
+  return { request, access, selector: undefined, stored: undefined, edited: undefined, created: false, answer: undefined };
+}
+
+/** Takes the steps in turn; gives a promise only from the first step on that does. */
+function run(steps: readonly PipelineStep[], exchange: Exchange, environment: Environment, from = 0): Promise<void> | undefined {
+  for (let i = from; i < steps.length; i++) {
+    const pending = steps[i]?.(exchange, environment);
+    if (pending) return pending.then(() => run(steps, exchange, environment, i + 1));
+  }
+  return undefined;
+}
+
+function answerOf({ answer }: Exchange): XcapAnswer {
+  if (!answer) throw new Error('the pipeline ended without an answer');
+  return answer;
+}

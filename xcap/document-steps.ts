@@ -1,0 +1,120 @@
+import { parseXml } from '../schemas/xml/parse.ts';
+import type { XmlDocument } from '../schemas/xml/tree.ts';
+import { type ApplicationUsage, defaultAuthorization } from './application-usage.ts';
+import { documentPath } from './document-selector.ts';
+import type { StoredDocument } from './document-store.ts';
+import { XcapRefusal } from './errors.ts';
+import type { Content, Environment, PipelineStep } from './exchange.ts';
+import { namespaceElement, type Selection, selectNode } from './node-operations.ts';
+import type { NodeSelector } from './node-selector.ts';
+import { checkPreconditions, isNotModified } from './preconditions.ts';
+
+/** The steps that all methods share, and those that answer a GET. */
+
+const ALLOW_READ = { allow: 'GET, HEAD, OPTIONS' };
+const ELEMENT = 'application/xcap-el+xml';
+const ATTRIBUTE = 'application/xcap-att+xml';
+const NAMESPACES = 'application/xcap-ns+xml';
+
+/** RFC 4825 8: who asks must be allowed to. */
+export const authorise: PipelineStep = ({ request, access }) => {
+  const { usage, key } = request.target;
+  const allowed = usage.authorize ? usage.authorize(request.requester, key, access) : defaultAuthorization(request.requester, key, access);
+  if (allowed) return;
+  const whose = key.xui === undefined ? 'the global documents' : `the documents of ${key.xui}`;
+  throw new XcapRefusal(403, `${request.requester.address} may not ${access} ${whose} of ${usage.auid}`);
+};
+
+/** RFC 4825 8: every prefix in the node selector must be bound by the query component. */
+export const bindPrefixes: PipelineStep = (exchange) => {
+  const { node, usage } = exchange.request.target;
+  if (node) exchange.selector = node.bind(usage.defaultNamespace);
+};
+
+/** RFC 4825 8.2, 8.4: namespace bindings are only read; and a document that the server makes itself is not for clients to change. */
+export const checkChangeable: PipelineStep = ({ request, selector }) => {
+  const { usage, key } = request.target;
+  if (selector?.terminal?.kind === 'namespaces') throw new XcapRefusal(405, 'namespace bindings can only be read', ALLOW_READ);
+  if (usage.isStored?.(key) ?? true) return;
+  throw new XcapRefusal(405, `documents of ${usage.auid} are not stored there: they can only be read`, ALLOW_READ);
+};
+
+/** RFC 4825 8.2.2: the body's media type follows from what the URI names. */
+export const checkContentType: PipelineStep = ({ request, selector }) => {
+  const expected = selector ? (selector.terminal ? ATTRIBUTE : ELEMENT) : request.target.usage.contentType;
+  const given = request.contentType?.split(';', 1)[0]?.trim().toLowerCase();
+  if (given === expected) return;
+  throw new XcapRefusal(415, `the Content-Type must be ${expected}, not ${given ?? 'absent'}`, { accept: expected });
+};
+
+export const load: PipelineStep = (exchange, { store }) => {
+  const { usage, key } = exchange.request.target;
+  const found = (usage.isStored?.(key) ?? true) ? store.get(key) : usage.generated?.(key);
+  if (found instanceof Promise) {
+    return found.then((stored) => {
+      exchange.stored = stored;
+    });
+  }
+  exchange.stored = found;
+  return undefined;
+};
+
+/** RFC 4825 8.3, 8.4. */
+export const requireDocument: PipelineStep = ({ request, stored }) => {
+  if (!stored) throw new XcapRefusal(404, `there is no document ${documentPath(request.target.key)}`);
+};
+
+/** RFC 4825 7.11: a client that has this version is told so, once it is known that there is something to have. */
+export const answerNotModified: PipelineStep = (exchange) => {
+  const { stored, request } = exchange;
+  if (stored && isNotModified(request.conditions, stored)) exchange.answer = { status: 304, etag: stored.etag, content: undefined };
+};
+
+export const checkConditions: PipelineStep = ({ request, stored }) => checkPreconditions(request.conditions, stored);
+
+/** RFC 4825 8.3: the document, or the selected node as it stands in its source. */
+export const represent: PipelineStep = (exchange, environment) => {
+  const { stored, selector, request, answer } = exchange;
+  if (!stored || answer) return;
+  const content = selector ? nodeContent(stored, selector, environment) : documentContent(stored, request.target.usage, environment);
+  exchange.answer = { status: 200, etag: stored.etag, content };
+};
+
+function documentContent({ etag, text, modified }: StoredDocument, { contentType }: ApplicationUsage, { contents }: Environment): Content {
+  let content = contents.get(etag);
+  if (!content) {
+    content = { type: contentType, body: Buffer.from(text), lastModified: new Date(modified).toUTCString() };
+    contents.set(etag, content, text.length);
+  }
+  return content;
+}
+
+function nodeContent(stored: StoredDocument, selector: NodeSelector, environment: Environment): Content {
+  const document = treeOf(stored, environment);
+  const selected = selectNode(document, selector);
+  if (!selected) throw new XcapRefusal(404, 'the node selector does not select exactly one node of the document');
+  const [type, text] = nodeText(document, selected);
+  return { type, body: Buffer.from(text), lastModified: new Date(stored.modified).toUTCString() };
+}
+
+/** Media type and text of a node, an attribute without its quotes. */
+function nodeText({ source }: XmlDocument, selected: Selection): [type: string, text: string] {
+  switch (selected.kind) {
+    case 'element':
+      return [ELEMENT, source.slice(selected.element.start, selected.element.end)];
+    case 'attribute':
+      return [ATTRIBUTE, source.slice(selected.attribute.valueStart, selected.attribute.valueEnd)];
+    case 'namespaces':
+      return [NAMESPACES, namespaceElement(selected.element)];
+  }
+}
+
+/** The offset tree of a stored document. */
+export function treeOf({ etag, text }: StoredDocument, { trees, depth }: Environment): XmlDocument {
+  let tree = trees.get(etag);
+  if (!tree) {
+    tree = parseXml(text, { maxDepth: depth });
+    trees.set(etag, tree, text.length);
+  }
+  return tree;
+}

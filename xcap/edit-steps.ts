@@ -1,0 +1,144 @@
+import { decodeUtf8, parseXml } from '../schemas/xml/parse.ts';
+import type { XmlDocument } from '../schemas/xml/tree.ts';
+import { schemaViolations } from '../schemas/xml/validate.ts';
+import type { ValidationContext } from './application-usage.ts';
+import { documentPath } from './document-selector.ts';
+import { treeOf } from './document-steps.ts';
+import { noParent, XcapConflict, XcapRefusal } from './errors.ts';
+import type { Environment, Exchange, PipelineStep, Target } from './exchange.ts';
+import {
+  checkPlaced,
+  checkRemoved,
+  type Placed,
+  placeAttribute,
+  placeElement,
+  removeNode,
+  selectNode,
+  walk,
+  xmlConflict,
+} from './node-operations.ts';
+
+/** The steps that make the new text of a PUT or DELETE, check it and store it. */
+
+/** RFC 4825 8.2.1 to 8.2.4: the document as it is after the PUT. */
+export const applyPut: PipelineStep = (exchange, environment) => {
+  const { selector, stored, request } = exchange;
+  if (selector) {
+    const placed = placeNode(exchange, environment);
+    exchange.created = placed.created;
+    exchange.edited = placed.text === stored?.text ? treeOf(stored, environment) : parseEdited(placed.text, environment);
+    checkPlaced(exchange.edited, selector, placed);
+    return;
+  }
+  try {
+    exchange.edited = parseXml(decodeUtf8(request.body), { maxDepth: environment.depth });
+  } catch (error) {
+    throw xmlConflict(error, 'not-well-formed');
+  }
+  exchange.created = !stored;
+  if (!stored) return checkDirectory(request.target, environment);
+};
+
+function placeNode({ request, stored, selector }: Exchange, environment: Environment): Placed {
+  const { target, body } = request;
+  if (!stored || !selector) throw noParent(homeUri(target, environment), `there is no document ${documentPath(target.key)}`);
+  const document = treeOf(stored, environment);
+  const { steps, terminal } = selector;
+  const parents = terminal ? steps : steps.slice(0, -1);
+  const chosen = walk(document, parents);
+  if (chosen.length < parents.length) {
+    const step = chosen.length + 1;
+    throw noParent(nodeUri(target, environment, chosen.length), `step ${step} of the node selector does not select exactly one element`);
+  }
+  const element = chosen.at(-1);
+  if (terminal?.kind === 'attribute' && element) return placeAttribute(document, element, terminal, body);
+  return placeElement(document, steps, body);
+}
+
+/**
+ * RFC 4825 8.2.1: the directory must exist. XCAP cannot make one, so the only ones below a home directory (or the global
+ * one) are those that hold a document already.
+ */
+function checkDirectory(target: Target, environment: Environment): void | Promise<void> {
+  const { auid, xui, name } = target.key;
+  const slash = name.lastIndexOf('/');
+  if (slash < 0) return;
+  const check = (documents: readonly { key: { name: string } }[]) => {
+    if (documents.some(({ key }) => key.name.startsWith(name.slice(0, slash + 1)))) return;
+    throw noParent(homeUri(target, environment), `there is no directory ${name.slice(0, slash)}`);
+  };
+  const documents = environment.store.list(auid, xui);
+  return documents instanceof Promise ? documents.then(check) : check(documents);
+}
+
+/** RFC 4825 8.4: the document as it is after the DELETE. */
+export const applyDelete: PipelineStep = (exchange, environment) => {
+  const { selector, stored } = exchange;
+  if (!selector || !stored) return;
+  const document = treeOf(stored, environment);
+  const selected = selectNode(document, selector);
+  if (!selected) throw new XcapRefusal(404, 'the node selector does not select exactly one node of the document');
+  exchange.edited = parseEdited(removeNode(document, selected), environment);
+  checkRemoved(exchange.edited, selector);
+};
+
+/** RFC 4825 8.2.5: size, then schema, then the usage's own constraints. */
+export const validate: PipelineStep = ({ request, stored, edited }, environment) => {
+  if (!edited || edited.source === stored?.text) return;
+  const { documentBytes } = environment;
+  const { source } = edited;
+  if (source.length * 3 > documentBytes && Buffer.byteLength(source) > documentBytes) {
+    throw new XcapRefusal(413, `the document would be longer than ${documentBytes} bytes`);
+  }
+  const { usage } = request.target;
+  const [violation] = schemaViolations(usage.schema, source);
+  if (violation) throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message}`);
+  usage.validate?.(edited, validationContext(request.target, environment));
+};
+
+/**
+ * Stores the new text on condition that the document is still the one that was read. Leaves no answer when it is not:
+ * then the edit is to be made again from `load` on.
+ */
+export const store: PipelineStep = async (exchange, environment) => {
+  const { request, stored, edited, created } = exchange;
+  const { target } = request;
+  const status = created ? 201 : 200;
+  if (stored && edited?.source === stored.text) {
+    exchange.answer = { status, etag: stored.etag, content: undefined };
+    return;
+  }
+  const reservation = edited && target.usage.reserve?.(edited, validationContext(target, environment));
+  try {
+    const change = await environment.store.write({ key: target.key, expected: stored?.etag, text: edited?.source });
+    if (change === 'stale') return;
+    const etag = change.newEtag;
+    if (edited && etag !== undefined) environment.trees.set(etag, edited, edited.source.length);
+    exchange.answer = { status, etag, content: undefined };
+  } finally {
+    reservation?.release();
+  }
+};
+
+function parseEdited(text: string, { depth }: Environment): XmlDocument {
+  try {
+    return parseXml(text, { maxDepth: depth });
+  } catch (error) {
+    throw xmlConflict(error, 'not-xml-frag');
+  }
+}
+
+function validationContext({ key }: Target, { roots, directory }: Environment): ValidationContext {
+  return { key, roots, resolveXui: (xui) => directory.resolveXui(xui) };
+}
+
+function homeUri({ uri, key }: Target, { publicUri }: Environment): string {
+  return `${publicUri}${uri.root}/${documentPath({ ...key, name: '' })}`;
+}
+
+/** The URI of the element that the first `steps` steps of the target's node selector select; the document's for none. */
+function nodeUri({ uri, key, node }: Target, { publicUri }: Environment, steps: number): string {
+  const document = `${publicUri}${uri.root}/${documentPath(key)}`;
+  if (!node || steps === 0) return document;
+  return `${document}/~~/${node.encodedSteps(steps)}${uri.query === undefined ? '' : `?${uri.query}`}`;
+}

@@ -1,0 +1,66 @@
+import type { XmlDocument } from '../schemas/xml/tree.ts';
+import type { Requester, XuiDirectory } from './access.ts';
+import type { Access, ApplicationUsage } from './application-usage.ts';
+import type { DocumentKey, DocumentStore, StoredDocument } from './document-store.ts';
+import type { EtagCache } from './etag-cache.ts';
+import type { NodeSelector, ParsedNodeSelector } from './node-selector.ts';
+import type { Conditions } from './preconditions.ts';
+import type { XcapUri } from './uri.ts';
+
+/** A request's target: an existing usage and user, a well-formed node selector. */
+export interface Target {
+  readonly usage: ApplicationUsage;
+  readonly key: DocumentKey;
+  readonly node: ParsedNodeSelector | undefined;
+  readonly uri: XcapUri;
+}
+
+export interface XcapRequest {
+  readonly target: Target;
+  readonly requester: Requester;
+  readonly conditions: Conditions;
+  /** Content-Type as it stands in the request. */
+  readonly contentType: string | undefined;
+  readonly body: Uint8Array;
+}
+
+export interface XcapAnswer {
+  readonly status: 200 | 201 | 304;
+  /** Without quotes; undefined when there is no document any more. */
+  readonly etag: string | undefined;
+  readonly content: Content | undefined;
+}
+
+export interface Content {
+  readonly type: string;
+  readonly body: Buffer;
+  /** As HTTP has it (RFC 9110 5.6.7). */
+  readonly lastModified: string;
+}
+
+/** What the service works with. */
+export interface Environment {
+  readonly store: DocumentStore;
+  readonly directory: XuiDirectory;
+  readonly roots: readonly string[];
+  readonly publicUri: string;
+  readonly documentBytes: number;
+  readonly depth: number;
+  readonly trees: EtagCache<XmlDocument>;
+  readonly contents: EtagCache<Content>;
+}
+
+/** One request on its way through a pipeline. */
+export interface Exchange {
+  readonly request: XcapRequest;
+  readonly access: Access;
+  selector: NodeSelector | undefined;
+  stored: StoredDocument | undefined;
+  /** The new text, and the tree of it; undefined when the document is to be deleted. */
+  edited: XmlDocument | undefined;
+  created: boolean;
+  answer: XcapAnswer | undefined;
+}
+
+/** Takes an exchange one step on, or throws XcapRefusal or XcapConflict. What needs no waiting is done without a promise. */
+export type PipelineStep = (exchange: Exchange, environment: Environment) => void | Promise<void>;
