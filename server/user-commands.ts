@@ -90,7 +90,7 @@ async function choosePassword({ password, passwordStdin }: UserFlags, { stdin }:
     text += chunk.toString();
     if (text.length > 4096) throw new ConfigError('the password on standard input is too long');
   }
-  return text.replace(/\r?\n[^]*$/, '');
+  return text.replace(/\r?\n.*$/s, '');
 }
 
 function showMadePassword(password: string, flags: UserFlags, { out }: Surroundings): void {

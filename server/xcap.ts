@@ -1,16 +1,17 @@
 import type { FastifyPluginAsync } from 'fastify';
+import type { UserDirectory } from '../sip/core/authenticator.ts';
 import type { HttpAuthenticator, XuiDirectory } from '../xcap/access.ts';
 import { DocumentService } from '../xcap/document-service.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import { xcapPlugin } from '../xcap/plugin.ts';
-import { createUsages } from '../xcap/usages/index.ts';
+import { applicationUsages } from '../xcap/usages/index.ts';
 import { ServiceIndex } from '../xcap/usages/rls-services-index.ts';
 import type { Logger } from './logger.ts';
 
 export interface XcapOptions {
   readonly roots: readonly string[];
   readonly documents: DocumentStore;
-  readonly directory: XuiDirectory;
+  readonly directory: XuiDirectory & Pick<UserDirectory, 'hasUser'>;
   readonly authenticator: HttpAuthenticator;
   readonly log: Logger;
 }
@@ -24,8 +25,9 @@ export interface Xcap {
 
 /** Assembles the XCAP side over a document store. */
 export async function createXcap({ roots, documents, directory, authenticator, log }: XcapOptions): Promise<Xcap> {
-  const services = new ServiceIndex(documents);
-  const service = new DocumentService({ store: documents, usages: createUsages({ services }), xuiDirectory: directory, roots });
+  const services = await ServiceIndex.open(documents);
+  const usages = applicationUsages({ services, isUser: (address) => directory.hasUser(address) });
+  const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots });
   return {
     services,
     bodyLimit: service.documentBytes,
