@@ -1,0 +1,173 @@
+/**
+ * PIDF (RFC 3863) with the data model's components (RFC 4479): taken apart into components that stand on their own,
+ * and written from them. Components keep their source text, so that what a publication says leaves the server as it came.
+ */
+import { escapeAttribute, escapeText } from './xml/escape.ts';
+import { parseXml, XmlError } from './xml/parse.ts';
+import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlElement } from './xml/tree.ts';
+
+export const PIDF = 'urn:ietf:params:xml:ns:pidf';
+export const CPIM_PIDF = 'urn:ietf:params:xml:ns:cpim-pidf';
+export const DATA_MODEL = 'urn:ietf:params:xml:ns:pidf:data-model';
+export const RPID = 'urn:ietf:params:xml:ns:pidf:rpid';
+export const PIDF_TYPE = 'application/pidf+xml';
+export const CPIM_PIDF_TYPE = 'application/cpim-pidf+xml';
+
+export type ComponentKind = 'tuple' | 'note' | 'person' | 'device' | 'extension';
+
+/** One child of `<presence>`. */
+export interface PresenceComponent {
+  readonly kind: ComponentKind;
+  /** The `id` attribute; always there for a tuple. */
+  readonly id: string | undefined;
+  readonly element: XmlElement;
+  readonly source: string;
+  /** Namespace declarations to add to its start tag when it stands below the root that `writePidf` writes; may be empty. */
+  readonly declarations: string;
+  /** The whole element as it stands below that root. */
+  readonly text: string;
+}
+
+export interface PresenceDocument {
+  readonly entity: string;
+  readonly components: readonly PresenceComponent[];
+}
+
+/** A part of the source text, `[start, end)`. */
+export interface SourceRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+const ROOT_BINDINGS = new Map([
+  ['', PIDF],
+  ['dm', DATA_MODEL],
+  ['rpid', RPID],
+]);
+const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
+
+/**
+ * Parses a PIDF document, or a document of its forerunner application/cpim-pidf+xml, which is then read as PIDF.
+ * Elements that the schema does not know are kept (agents put private ones into `<status>`).
+ * Throws XmlError for what is not a presence document: another root, a tuple without an id.
+ */
+export function parsePidf(text: string): PresenceDocument {
+  let { root } = parseXml(text);
+  let source = text;
+  if (root.local === 'presence' && root.uri === CPIM_PIDF) {
+    source = text.replaceAll(CPIM_PIDF, PIDF);
+    root = parseXml(source).root;
+  }
+  if (root.local !== 'presence' || root.uri !== PIDF) {
+    throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${PIDF}}presence`);
+  }
+  const bindings = inScopeNamespaces(root);
+  const components: PresenceComponent[] = [];
+  for (const element of root.elements) components.push(component(element, source, bindings));
+  return { entity: attribute(root, 'entity') ?? '', components };
+}
+
+function component(element: XmlElement, source: string, bindings: ReadonlyMap<string, string>): PresenceComponent {
+  const kind = kindOf(element);
+  const id = attribute(element, 'id');
+  if (kind === 'tuple' && !id) throw new XmlError('a tuple has no id');
+  const slice = source.slice(element.start, element.end);
+  const declarations = declarationsFor(element, slice, bindings);
+  const nameEnd = 1 + element.name.length;
+  const text = declarations === '' ? slice : slice.slice(0, nameEnd) + declarations + slice.slice(nameEnd);
+  return { kind, id, element, source, declarations, text };
+}
+
+function kindOf({ uri, local }: XmlElement): ComponentKind {
+  if (uri === PIDF && local === 'tuple') return 'tuple';
+  if (uri === PIDF && local === 'note') return 'note';
+  if (uri === DATA_MODEL && local === 'person') return 'person';
+  if (uri === DATA_MODEL && local === 'device') return 'device';
+  return 'extension';
+}
+
+/** What the element's own root declared, it does not itself, and the root we write does not declare alike. */
+function declarationsFor(element: XmlElement, slice: string, bindings: ReadonlyMap<string, string>): string {
+  let out = '';
+  for (const [prefix, uri] of bindings) {
+    if (ROOT_BINDINGS.get(prefix) === uri || element.declarations?.has(prefix)) continue;
+    if (prefix === '') out += ` xmlns="${escapeAttribute(uri)}"`;
+    else if (slice.includes(`${prefix}:`)) out += ` xmlns:${prefix}="${escapeAttribute(uri)}"`;
+  }
+  // A root that had no default namespace may hold elements that are in none.
+  if (!bindings.has('') && !element.declarations?.has('')) out += ' xmlns=""';
+  return out;
+}
+
+/**
+ * The component's text as it stands below the root that `writePidf` writes, without the given parts of its source.
+ * The ranges must lie inside its content or be attributes, must not overlap, and be in document order.
+ */
+export function withoutRanges(component: PresenceComponent, removed: readonly SourceRange[]): string {
+  if (removed.length === 0) return component.text;
+  const { element, source, declarations } = component;
+  const nameEnd = element.start + 1 + element.name.length;
+  let out = source.slice(element.start, nameEnd) + declarations;
+  let at = nameEnd;
+  for (const { start, end } of removed) {
+    out += source.slice(at, start);
+    at = end;
+  }
+  return out + source.slice(at, element.end);
+}
+
+const KIND_ORDER: readonly ComponentKind[] = ['tuple', 'note', 'person', 'device', 'extension'];
+
+/** A PIDF document about the entity (a URI) with the given components, put into the order the schema asks for (RFC 3863 4.4). */
+export function writePidf(entity: string, components: Iterable<{ readonly kind: ComponentKind; readonly text: string }>): string {
+  const byKind: Record<ComponentKind, string> = { tuple: '', note: '', person: '', device: '', extension: '' };
+  for (const { kind, text } of components) byKind[kind] += `${text}\n`;
+  let out = `<?xml version="1.0" encoding="UTF-8"?>\n<presence${ROOT_DECLARATIONS} entity="${escapeAttribute(entity)}">\n`;
+  for (const kind of KIND_ORDER) out += byKind[kind];
+  return `${out}</presence>\n`;
+}
+
+/** The document of one who is not available: one closed tuple that is the same every time. */
+export function writeClosedPidf(entity: string): string {
+  return writePidf(entity, [CLOSED_TUPLE]);
+}
+
+const CLOSED_TUPLE = { kind: 'tuple', text: '<tuple id="offline"><status><basic>closed</basic></status></tuple>' } as const;
+
+/** What a tuple says in PIDF's own terms. */
+export interface TupleSummary {
+  readonly id: string;
+  readonly basic: 'open' | 'closed' | undefined;
+  readonly contact: string | undefined;
+  /** The contact's priority, 0 to 1, as written. */
+  readonly priority: string | undefined;
+  readonly notes: readonly string[];
+}
+
+export function summariseTuple(tuple: PresenceComponent): TupleSummary {
+  const status = child(tuple.element, PIDF, 'status');
+  const basic = status && child(status, PIDF, 'basic');
+  const contact = child(tuple.element, PIDF, 'contact');
+  const value = basic && textContent(basic).trim();
+  return {
+    id: tuple.id ?? '',
+    basic: value === 'open' || value === 'closed' ? value : undefined,
+    contact: contact && textContent(contact).trim(),
+    priority: contact && attribute(contact, 'priority'),
+    notes: childrenNamed(tuple.element, PIDF, 'note').map(textContent),
+  };
+}
+
+/** The same for watchers that know only application/cpim-pidf+xml: identifiers, basic status and contacts. */
+export function writeCpimPidf(entity: string, tuples: readonly TupleSummary[]): string {
+  let out = `<?xml version="1.0" encoding="UTF-8"?>\n<presence xmlns="${CPIM_PIDF}" entity="${escapeAttribute(entity)}">\n`;
+  for (const { id, basic, contact, priority, notes } of tuples) {
+    out += `<tuple id="${escapeAttribute(id)}"><status>${basic ? `<basic>${basic}</basic>` : ''}</status>`;
+    if (contact !== undefined) {
+      out += `<contact${priority === undefined ? '' : ` priority="${escapeAttribute(priority)}"`}>${escapeText(contact)}</contact>`;
+    }
+    for (const note of notes) out += `<note>${escapeText(note)}</note>`;
+    out += '</tuple>\n';
+  }
+  return `${out}</presence>\n`;
+}

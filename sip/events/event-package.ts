@@ -1,0 +1,76 @@
+/**
+ * What an event package is to the notifier (RFC 6665 5.4): a constant description and a handful of pure questions.
+ * A package knows nothing of dialogs, timers or sockets. Its resources are canonical addresses (`schemas/address`).
+ */
+import type { DocumentChange } from '../../xcap/document-store.ts';
+
+export type SubHandling = 'block' | 'confirm' | 'polite-block' | 'allow';
+
+/** Whether a watcher may see a resource, and how much of it. */
+export interface Decision {
+  readonly handling: SubHandling;
+  /** Equal strings mean that two watchers see exactly the same: bodies are rendered once per view and state. */
+  readonly view: string;
+  /** The documents, rules and conditions that made the decision, for the log and for whoever asks why. */
+  readonly because: string;
+  /** Milliseconds since the epoch at which the decision may become another one by itself. */
+  readonly validUntil?: number;
+}
+
+/** A NOTIFY body, shared as it is by all subscriptions that see the same. */
+export interface Body {
+  /** The whole Content-Type value. */
+  readonly contentType: string;
+  readonly bytes: Buffer;
+}
+
+/** A subscription as packages see it. */
+export interface Watch {
+  /** Unique among all watches of this server, and stable while the subscription lives. */
+  readonly id: string;
+  /** Canonical address of the watcher. */
+  readonly watcher: string;
+  readonly displayName: string | undefined;
+  readonly resource: string;
+  /** Media type chosen for its bodies from those that the watcher accepts. */
+  readonly contentType: string;
+  /** The package's own notes about the subscription, e.g. the version that it last sent. Not kept across a restart. */
+  memo: unknown;
+}
+
+export interface RenderRequest {
+  readonly watch: Watch;
+  /** The whole state must be told: the first NOTIFY, and the first after a refresh or a restart. */
+  readonly full: boolean;
+  /** How many NOTIFYs came before in this subscription; skips ahead over a restart, never back. */
+  readonly version: number;
+}
+
+export interface EventPackage<State = unknown, D extends Decision = Decision> {
+  /** As in the Event header field. */
+  readonly name: string;
+  /** Tells packages of one name apart: `presence` for one resource, `presence;list` for lists of them. */
+  readonly key: string;
+  /** Media types of its bodies, preferred first; the first is assumed when SUBSCRIBE has no Accept. */
+  readonly contentTypes: readonly string[];
+  /** Seconds (RFC 6665 5.4.4). */
+  readonly expires: { readonly min: number; readonly default: number; readonly max: number };
+  /** Extensions that its responses and notifications require (RFC 4662 4.2: eventlist). */
+  readonly require?: string;
+  /** Whether this package's watchers are told to those who watch the watchers (RFC 3857). */
+  readonly watcherinfo: boolean;
+  /** Brings into memory what `authorize` and `state` need; undefined when it is there already. */
+  ready?(resource: string): Promise<void> | undefined;
+  /** Throws SipError when there is no such resource. */
+  authorize(watcher: string, resource: string, now: number): D;
+  state(resource: string): State;
+  /** Undefined: nothing worth telling this watch has changed. Never called for a blocked or unconfirmed watch. */
+  render(state: State, decision: D, request: RenderRequest): Body | undefined;
+  /** A watch begins or ends, or has begun again after a restart. */
+  opened?(watch: Watch): void | Promise<void>;
+  closed?(watch: Watch): void;
+  /** The state of a resource has changed, whether anybody watches it or not. */
+  changed?(resource: string): void;
+  /** The resources that a committed document change may concern. */
+  affectedBy?(change: DocumentChange): Iterable<string>;
+}

@@ -1,0 +1,240 @@
+/**
+ * PUBLISH (RFC 3903 6): keeps each user's publications by entity-tag until they expire, and says when their sum has changed.
+ */
+import { canonicalAddress } from '../../schemas/address.ts';
+import { XmlError } from '../../schemas/xml/parse.ts';
+import type { HeaderField } from '../core/respond.ts';
+import type { RequestContext } from '../core/router.ts';
+import type { StateStore, StateTable } from '../core/state-store.ts';
+import { randomHex } from '../message/identifiers.ts';
+import type { SipRequest } from '../message/message.ts';
+import { SipError } from '../message/sip-error.ts';
+import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
+import { eventName } from './subscribe-handler.ts';
+
+/** What a package lets be published (RFC 3903 6.1). */
+export interface PublicationFormat<Document> {
+  readonly eventName: string;
+  readonly contentTypes: readonly string[];
+  /** Throws XmlError when the body is not such a document. */
+  parse(body: Buffer, contentType: string): Document;
+}
+
+export interface CompositorOptions {
+  readonly state: StateStore;
+  readonly wheel: TimerWheel;
+  readonly now: () => number;
+  /** Is the canonical address a user here? */
+  hasUser(address: string): boolean;
+  /** Seconds. */
+  readonly minExpires: number;
+  readonly defaultExpires: number;
+  readonly maxExpires: number;
+  /** Publications that one user may have at a time. */
+  readonly maxPerUser: number;
+}
+
+interface Publication<Document> {
+  etag: string;
+  readonly resource: string;
+  contentType: string;
+  body: Buffer;
+  document: Document;
+  /** Rises with every publication made or modified: the higher, the newer. */
+  order: number;
+  expiresAt: number;
+  timer: Timer | undefined;
+}
+
+interface PublicationRecord {
+  readonly resource: string;
+  readonly contentType: string;
+  readonly body: string;
+  readonly order: number;
+  readonly expiresAt: number;
+}
+
+export class EventStateCompositor<Document> {
+  private readonly publications = new Map<string, Map<string, Publication<Document>>>();
+  private readonly format: PublicationFormat<Document>;
+  private readonly options: CompositorOptions;
+  private readonly table: StateTable<PublicationRecord>;
+  private order = 0;
+  private listener: (resource: string) => void = () => {};
+
+  constructor(format: PublicationFormat<Document>, options: CompositorOptions) {
+    this.format = format;
+    this.options = options;
+    this.table = options.state.table(`publications-${format.eventName}`);
+  }
+
+  /** Told after every change of what a user has published, expiry included; not for a refresh. */
+  onChange(listener: (resource: string) => void): void {
+    this.listener = listener;
+  }
+
+  /** What a user (canonical address) has published, newest first. */
+  documents(resource: string): Document[] {
+    const own = this.publications.get(resource);
+    if (!own) return [];
+    return [...own.values()].sort((a, b) => b.order - a.order).map(({ document }) => document);
+  }
+
+  hasPublications(resource: string): boolean {
+    return this.publications.has(resource);
+  }
+
+  /** Brings back the publications of an earlier run. */
+  restore(): void {
+    const now = this.options.now();
+    for (const [etag, { resource, contentType, body, order, expiresAt }] of this.table.load()) {
+      if (expiresAt <= now) {
+        this.table.delete(etag);
+        continue;
+      }
+      const bytes = Buffer.from(body, 'utf8');
+      const document = this.format.parse(bytes, contentType);
+      const publication: Publication<Document> = { etag, resource, contentType, body: bytes, document, order, expiresAt, timer: undefined };
+      this.order = Math.max(this.order, order);
+      this.keep(publication);
+    }
+  }
+
+  /** For the PUBLISH method, once the Event header field is known to be this format's. */
+  publish(context: RequestContext): void {
+    const { request } = context;
+    const resource = canonicalAddress(request.uri);
+    if (!this.options.hasUser(resource)) throw new SipError(404, 'No such user');
+    if (context.identity !== resource && !context.isAdmin) throw new SipError(403, 'Only the user may publish for this address');
+    const ifMatch = request.headers.all('SIP-If-Match');
+    if (ifMatch.length > 1) throw new SipError(400, 'More than one SIP-If-Match');
+    const [etag] = ifMatch;
+    const expires = this.grantedExpires(request);
+    if (etag === undefined) this.create(context, resource, expires);
+    else this.update(context, this.found(resource, etag), expires);
+  }
+
+  private create(context: RequestContext, resource: string, expires: number): void {
+    const { request } = context;
+    if (request.body.length === 0) throw new SipError(400, 'A first PUBLISH needs a body');
+    const { contentType, document } = this.read(request);
+    if ((this.publications.get(resource)?.size ?? 0) >= this.options.maxPerUser)
+      throw new SipError(403, 'Too many publications for this address');
+    const publication: Publication<Document> = {
+      etag: newEntityTag(),
+      resource,
+      contentType,
+      body: request.body,
+      document,
+      order: ++this.order,
+      expiresAt: this.options.now() + expires * 1000,
+      timer: undefined,
+    };
+    // RFC 3903 6: an expiry of 0 publishes nothing that would last.
+    if (expires > 0) {
+      this.keep(publication);
+      this.save(publication);
+      this.listener(resource);
+    }
+    this.accept(context, publication.etag, expires);
+  }
+
+  private update(context: RequestContext, publication: Publication<Document>, expires: number): void {
+    const { request } = context;
+    const read = request.body.length > 0 && expires > 0 ? this.read(request) : undefined;
+    this.forget(publication);
+    publication.etag = newEntityTag();
+    if (expires > 0) {
+      publication.expiresAt = this.options.now() + expires * 1000;
+      if (read) {
+        publication.contentType = read.contentType;
+        publication.body = request.body;
+        publication.document = read.document;
+        publication.order = ++this.order;
+      }
+      this.keep(publication);
+      this.save(publication);
+    }
+    if (read || expires === 0) this.listener(publication.resource);
+    this.accept(context, publication.etag, expires);
+  }
+
+  private accept(context: RequestContext, etag: string, expires: number): void {
+    const headers: HeaderField[] = [
+      ['SIP-ETag', etag],
+      ['Expires', String(expires)],
+    ];
+    this.options.state.afterCommit(() => context.respond(200, { headers }));
+  }
+
+  private found(resource: string, etag: string): Publication<Document> {
+    const publication = this.publications.get(resource)?.get(etag);
+    if (!publication) throw new SipError(412);
+    return publication;
+  }
+
+  private read(request: SipRequest): { contentType: string; document: Document } {
+    const type = request.contentType?.type;
+    const accept: [string, string] = ['Accept', this.format.contentTypes.join(', ')];
+    if (type === undefined) throw new SipError(400, 'A body without a Content-Type');
+    if (!this.format.contentTypes.includes(type)) throw new SipError(415, undefined, [accept]);
+    const encoding = request.headers.get('Content-Encoding');
+    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+      throw new SipError(415, `Content-Encoding ${encoding} is not understood`, [accept, ['Accept-Encoding', 'identity']]);
+    }
+    try {
+      return { contentType: type, document: this.format.parse(request.body, type) };
+    } catch (error) {
+      if (error instanceof XmlError) throw new SipError(400, `Bad ${type}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  private grantedExpires(request: SipRequest): number {
+    const { minExpires, defaultExpires, maxExpires } = this.options;
+    const asked = request.expires ?? defaultExpires;
+    if (asked > 0 && asked < minExpires) throw new SipError(423, undefined, [['Min-Expires', String(minExpires)]]);
+    return Math.min(asked, maxExpires);
+  }
+
+  private keep(publication: Publication<Document>): void {
+    const own = this.publications.get(publication.resource) ?? new Map<string, Publication<Document>>();
+    own.set(publication.etag, publication);
+    this.publications.set(publication.resource, own);
+    const delay = publication.expiresAt - this.options.now();
+    if (publication.timer) this.options.wheel.reschedule(publication.timer, delay);
+    else publication.timer = this.options.wheel.schedule(delay, (p) => this.expire(p), publication);
+  }
+
+  private save({ etag, resource, contentType, body, order, expiresAt }: Publication<Document>): void {
+    this.table.put(etag, { resource, contentType, body: body.toString('utf8'), order, expiresAt });
+  }
+
+  private forget(publication: Publication<Document>): void {
+    const own = this.publications.get(publication.resource);
+    own?.delete(publication.etag);
+    if (own?.size === 0) this.publications.delete(publication.resource);
+    this.table.delete(publication.etag);
+    if (publication.timer) this.options.wheel.cancel(publication.timer);
+  }
+
+  private expire(publication: Publication<Document>): void {
+    this.forget(publication);
+    this.listener(publication.resource);
+  }
+}
+
+function newEntityTag(): string {
+  return randomHex(8);
+}
+
+/** For `router.handle('PUBLISH', ...)`: hands each request to the compositor of its event package. */
+export function publishHandler(
+  compositors: ReadonlyMap<string, { publish(context: RequestContext): void }>,
+): (context: RequestContext) => void {
+  return (context) => {
+    const compositor = compositors.get(eventName(context.request.headers.get('Event') ?? ''));
+    if (!compositor) throw new SipError(489, undefined, [['Allow-Events', [...compositors.keys()].join(', ')]]);
+    compositor.publish(context);
+  };
+}

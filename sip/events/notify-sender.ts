@@ -1,0 +1,73 @@
+/** Sends NOTIFYs, one at a time in each dialog, and makes of the answers what RFC 6665 4.2.2 says. */
+import type { UacCallbacks, UserAgentClient } from '../core/uac.ts';
+import type { SipResponse } from '../message/message.ts';
+import type { Body } from './event-package.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface NotifyOutcomes {
+  delivered(subscription: Subscription): void;
+  /** An error that does not end the subscription; what was in the NOTIFY is not known to the watcher. `retryAfter` in seconds. */
+  undelivered(subscription: Subscription, retryAfter: number | undefined): void;
+  /** The subscription is at an end. */
+  lost(subscription: Subscription, why: string): void;
+}
+
+/** Responses that end the subscription (RFC 6665 4.2.2, RFC 5057 5.1). */
+const ENDING = new Set([404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604]);
+
+export class NotifySender {
+  private readonly uac: UserAgentClient;
+  private readonly outcomes: NotifyOutcomes;
+
+  constructor(uac: UserAgentClient, outcomes: NotifyOutcomes) {
+    this.uac = uac;
+    this.outcomes = outcomes;
+  }
+
+  /** `now` in milliseconds since the epoch. */
+  send(subscription: Subscription, body: Body | undefined, now: number): void {
+    const { eventPackage, ending, status, expiresAt } = subscription;
+    const request = subscription.dialog.createRequest('NOTIFY');
+    const { headers } = request;
+    headers.add('Event', subscription.eventHeader);
+    const remaining = Math.max(0, Math.ceil((expiresAt - now) / 1000));
+    headers.add('Subscription-State', ending ? `terminated;reason=${ending}` : `${status};expires=${remaining}`);
+    if (eventPackage.require) headers.add('Require', eventPackage.require);
+    if (body) {
+      headers.add('Content-Type', body.contentType);
+      request.body = body.bytes;
+    }
+    subscription.inFlight = true;
+    this.uac.send(request, subscription.target, new NotifyTransaction(subscription, this.outcomes));
+  }
+}
+
+class NotifyTransaction implements UacCallbacks {
+  private readonly subscription: Subscription;
+  private readonly outcomes: NotifyOutcomes;
+
+  constructor(subscription: Subscription, outcomes: NotifyOutcomes) {
+    this.subscription = subscription;
+    this.outcomes = outcomes;
+  }
+
+  onResponse({ status, headers }: SipResponse): void {
+    const { subscription, outcomes } = this;
+    subscription.inFlight = false;
+    if (subscription.closed) return;
+    if (ENDING.has(status)) {
+      outcomes.lost(subscription, `answered ${status}`);
+      return;
+    }
+    if (status >= 300) {
+      const retryAfter = Number.parseInt(headers.get('Retry-After') ?? '', 10);
+      outcomes.undelivered(subscription, Number.isNaN(retryAfter) ? undefined : Math.min(retryAfter, 3600));
+    }
+    outcomes.delivered(subscription);
+  }
+
+  onFailure(kind: 'timeout' | 'transport' | 'unresolved'): void {
+    this.subscription.inFlight = false;
+    if (!this.subscription.closed) this.outcomes.lost(this.subscription, kind);
+  }
+}

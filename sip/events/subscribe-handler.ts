@@ -1,0 +1,150 @@
+/** SUBSCRIBE (RFC 6665 4.2.1): a new subscription, a refresh, an end, or a fetch. */
+import { canonicalAddress } from '../../schemas/address.ts';
+import type { HeaderField } from '../core/respond.ts';
+import type { RequestContext } from '../core/router.ts';
+import type { StateStore } from '../core/state-store.ts';
+import { Dialog } from '../dialog/dialog.ts';
+import { createTag, randomHex } from '../message/identifiers.ts';
+import type { SipRequest } from '../message/message.ts';
+import { SipError } from '../message/sip-error.ts';
+import type { Flow } from '../transport/transport.ts';
+import { chooseContentType } from './content-type.ts';
+import type { EventPackage } from './event-package.ts';
+import type { Notifier } from './notifier.ts';
+import { notifyTarget, Subscription } from './subscription.ts';
+
+export interface SubscribeHandlerOptions {
+  readonly notifier: Notifier;
+  readonly state: StateStore;
+  readonly now: () => number;
+  /** The least expiry granted, in seconds; shorter ones are answered 423. */
+  readonly minExpires: number;
+  /** Subscriptions that one watcher may hold. */
+  readonly maxPerWatcher: number;
+  /** The package for a resource that is a list, given the package asked for; undefined for any other resource. */
+  listPackage(eventPackage: EventPackage, resource: string): EventPackage | undefined;
+}
+
+/** For `router.handle('SUBSCRIBE', ...)`. */
+export function subscribeHandler(options: SubscribeHandlerOptions): (context: RequestContext) => void | Promise<void> {
+  const { notifier } = options;
+  return (context) => {
+    const { request } = context;
+    const eventHeader = request.headers.get('Event') ?? '';
+    const name = eventName(eventHeader);
+    const eventPackage = notifier.packageNamed(name);
+    if (!eventPackage) {
+      const reason = name === '' ? 'SUBSCRIBE without an Event' : undefined;
+      throw new SipError(489, reason, [['Allow-Events', notifier.eventNames.join(', ')]]);
+    }
+    return request.to.tag === undefined ? create(context, eventPackage, eventHeader, options) : refresh(context, eventHeader, options);
+  };
+}
+
+/** The event type of an Event header field, without its parameters (RFC 6665 8.4). */
+export function eventName(header: string): string {
+  const end = header.indexOf(';');
+  return (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
+}
+
+function eventId(header: string): string | undefined {
+  return /;\s*id\s*=\s*([^;\s]+)/i.exec(header)?.[1];
+}
+
+async function create(context: RequestContext, asked: EventPackage, eventHeader: string, options: SubscribeHandlerOptions): Promise<void> {
+  const { request, flow, identity } = context;
+  const { notifier, now } = options;
+  if (identity === undefined) throw new SipError(403, 'The watcher is not known');
+  const resource = canonicalAddress(request.uri);
+  const eventPackage = packageFor(request, asked, resource, options);
+  const expires = grantedExpires(request, eventPackage, options.minExpires);
+  const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes);
+  if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
+  if (notifier.index.countOf(identity) >= options.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
+
+  await eventPackage.ready?.(resource);
+  const decision = eventPackage.authorize(identity, resource, now());
+  if (decision.handling === 'block') {
+    context.log.info({ event: asked.name, watcher: identity, resource, because: decision.because }, 'subscription refused');
+    throw new SipError(403);
+  }
+
+  const toTag = createTag();
+  const dialog = Dialog.accept(request, toTag, contactUri(flow));
+  const { target, destination } = notifyTarget(request, flow);
+  const since = now();
+  const init = { id: randomHex(8), eventPackage, resource, watcher: identity, displayName: request.from.displayName, contentType, since };
+  const subscription = new Subscription(init, dialog, eventHeader, since + expires * 1000, target, destination);
+  if (expires === 0) {
+    subscription.fetch = true;
+    subscription.ending = 'timeout';
+  }
+  await notifier.open(subscription);
+  accept(context, subscription, expires, toTag, options);
+}
+
+function refresh(context: RequestContext, eventHeader: string, options: SubscribeHandlerOptions): void {
+  const { request, flow, identity } = context;
+  const { notifier, now } = options;
+  const dialogId = Dialog.idOf(request);
+  const subscription = dialogId === undefined ? undefined : notifier.index.inDialog(dialogId);
+  const matches =
+    subscription && eventName(eventHeader) === subscription.eventPackage.name && eventId(eventHeader) === eventId(subscription.eventHeader);
+  if (!matches || subscription.ending) throw new SipError(481, 'Subscription does not exist');
+  if (identity !== subscription.watcher) throw new SipError(403, "The subscription is another watcher's");
+  const expires = grantedExpires(request, subscription.eventPackage, options.minExpires);
+  subscription.dialog.receive(request);
+  if (flow.reliable) subscription.target = { flow };
+  if (expires === 0) subscription.ending = 'timeout';
+  else {
+    subscription.expiresAt = now() + expires * 1000;
+    notifier.refreshed(subscription);
+  }
+  accept(context, subscription, expires, undefined, options);
+}
+
+/** Answers 200 once the subscription is written down, and tells the watcher its state at once (RFC 6665 4.2.1.2). */
+function accept(
+  context: RequestContext,
+  subscription: Subscription,
+  expires: number,
+  toTag: string | undefined,
+  { notifier, state }: SubscribeHandlerOptions,
+): void {
+  const headers: HeaderField[] = [
+    ['Expires', String(expires)],
+    ['Contact', `<${contactUri(context.flow)}>`],
+  ];
+  const { require } = subscription.eventPackage;
+  if (require) headers.push(['Require', require]);
+  state.afterCommit(() => {
+    context.respond(200, { headers, toTag });
+    notifier.force(subscription);
+  });
+}
+
+function packageFor(request: SipRequest, asked: EventPackage, resource: string, { listPackage }: SubscribeHandlerOptions): EventPackage {
+  const list = listPackage(asked, resource);
+  if (!list) return asked;
+  const supported = [...request.headers.list('Supported'), ...request.headers.list('Require')].map((tag) => tag.toLowerCase());
+  if (!supported.includes('eventlist')) {
+    // RFC 4662 4.2: a list cannot be told to who does not know lists.
+    throw new SipError(421, 'The resource is a list', [['Require', 'eventlist']]);
+  }
+  return list;
+}
+
+/** Seconds; the package's default without an Expires (RFC 6665 4.2.1.1). */
+function grantedExpires(request: SipRequest, { expires }: EventPackage, configuredMinimum: number): number {
+  const asked = request.expires ?? expires.default;
+  const minimum = Math.max(expires.min, configuredMinimum);
+  // Shorter than an hour only: RFC 6665 4.2.1.1 allows no 423 above that.
+  if (asked > 0 && asked < minimum && asked < 3600) throw new SipError(423, undefined, [['Min-Expires', String(minimum)]]);
+  return Math.min(asked, expires.max);
+}
+
+/** The URI at which this server is reached in the dialog. */
+function contactUri({ localAddress, localPort, protocol }: Flow): string {
+  const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress;
+  return `sip:${host}:${localPort}${protocol === 'UDP' ? '' : `;transport=${protocol.toLowerCase()}`}`;
+}

@@ -1,0 +1,139 @@
+/** One subscription in its dialog (RFC 6665 4.2): its timers, what its watcher was told last, and how it is kept over a restart. */
+import type { UacTarget } from '../core/uac.ts';
+import { Dialog, type DialogState } from '../dialog/dialog.ts';
+import type { SipRequest } from '../message/message.ts';
+import { parseNameAddr } from '../message/name-addr.ts';
+import { parseSipUri } from '../message/uri.ts';
+import type { Timer } from '../transport/timer-wheel.ts';
+import type { Destination, Flow } from '../transport/transport.ts';
+import type { Body } from './event-package.ts';
+import { WatchBase, type WatchInit } from './watch.ts';
+import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
+
+export type EndReason = 'deactivated' | 'probation' | 'rejected' | 'timeout' | 'giveup' | 'noresource';
+
+/** A subscription as plain JSON, for the state store. */
+export interface SubscriptionRecord {
+  readonly dialog: DialogState;
+  /** The package's key. */
+  readonly package: string;
+  readonly event: string;
+  readonly resource: string;
+  readonly watcher: string;
+  readonly displayName?: string;
+  readonly contentType: string;
+  readonly since: number;
+  readonly expiresAt: number;
+  readonly status: WatcherStatus | 'init';
+  readonly lastEvent: WatcherEvent;
+  readonly firstCSeq: number;
+  /** Where a watcher behind a NAT is reached. */
+  readonly destination?: Destination;
+}
+
+/** CSeq numbers are set aside in blocks, so that not every NOTIFY has to be written down; a restart goes on after the block. */
+const CSEQ_BLOCK = 128;
+
+export class Subscription extends WatchBase {
+  readonly dialog: Dialog;
+  /** The Event header field, spelled as the watcher did. */
+  readonly eventHeader: string;
+  readonly firstCSeq: number;
+  target: UacTarget;
+  private readonly destination: Destination | undefined;
+  /** Highest CSeq that the stored record covers. */
+  private reservedCSeq = 0;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
+  expiryTimer: Timer | undefined;
+  /** What is to be told: nothing, whatever has changed, or the state in any case. */
+  due: 'nothing' | 'changed' | 'forced' = 'nothing';
+  /** The next NOTIFY must carry the whole state. */
+  full = true;
+  /** The next NOTIFY is the last one, for this reason. */
+  ending: EndReason | undefined;
+  /** A subscription that ends with its first NOTIFY (RFC 6665 4.4.3). */
+  fetch = false;
+  /** The SUBSCRIBE has been answered; nothing is told before. */
+  started = false;
+  /** A NOTIFY is on its way; the next waits for its response. */
+  inFlight = false;
+  lastBody: Body | undefined;
+  lastStatus: WatcherStatus | 'init' = 'init';
+
+  constructor(
+    init: WatchInit,
+    dialog: Dialog,
+    eventHeader: string,
+    expiresAt: number,
+    target: UacTarget,
+    destination?: Destination,
+    firstCSeq?: number,
+  ) {
+    super(init);
+    this.dialog = dialog;
+    this.eventHeader = eventHeader;
+    this.firstCSeq = firstCSeq ?? dialog.localCSeq;
+    this.expiresAt = expiresAt;
+    this.target = target;
+    this.destination = destination;
+  }
+
+  get endsAt(): number {
+    return this.expiresAt;
+  }
+
+  /** NOTIFYs sent so far; numbers that a restart skipped count as sent. */
+  get notified(): number {
+    return this.dialog.localCSeq - this.firstCSeq;
+  }
+
+  /** Will the record soon no longer cover the CSeq numbers in use? */
+  get outgrown(): boolean {
+    return this.dialog.localCSeq > this.reservedCSeq - CSEQ_BLOCK / 2;
+  }
+
+  /** The record to store now. */
+  toRecord(): SubscriptionRecord {
+    this.reservedCSeq = this.dialog.localCSeq + CSEQ_BLOCK;
+    return {
+      dialog: { ...this.dialog.state, localCSeq: this.reservedCSeq },
+      package: this.eventPackage.key,
+      event: this.eventHeader,
+      resource: this.resource,
+      watcher: this.watcher,
+      ...(this.displayName === undefined ? {} : { displayName: this.displayName }),
+      contentType: this.contentType,
+      since: this.since,
+      expiresAt: this.expiresAt,
+      status: this.status,
+      lastEvent: this.event,
+      firstCSeq: this.firstCSeq,
+      ...(this.destination === undefined ? {} : { destination: this.destination }),
+    };
+  }
+
+  static restore(id: string, record: SubscriptionRecord, eventPackage: WatchInit['eventPackage']): Subscription {
+    const { resource, watcher, displayName, contentType, since, destination } = record;
+    const init = { id, eventPackage, resource, watcher, displayName, contentType, since };
+    const target = destination ? { destinations: [destination] } : {};
+    const dialog = Dialog.restore(record.dialog);
+    const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
+    subscription.status = record.status;
+    subscription.event = record.lastEvent;
+    return subscription;
+  }
+}
+
+/**
+ * Where NOTIFYs of a dialog go: over the watcher's own connection when it has one; over UDP to where the route set or Contact points
+ * (RFC 3261 12.2.1.1), but back to the source address when Contact repeats a Via that a NAT has made unreachable (RFC 3581 4).
+ */
+export function notifyTarget(request: SipRequest, flow: Flow): { target: UacTarget; destination?: Destination } {
+  if (flow.reliable) return { target: { flow } };
+  const { host } = request.via;
+  const contact = request.headers.get('Contact');
+  if (contact === undefined || host === flow.remoteAddress || request.headers.has('Record-Route')) return { target: {} };
+  if (parseSipUri(parseNameAddr(contact).uri).host.toLowerCase() !== host) return { target: {} };
+  return { target: { flow }, destination: { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort } };
+}

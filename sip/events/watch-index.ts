@@ -1,0 +1,59 @@
+import type { EventPackage } from './event-package.ts';
+import { Subscription } from './subscription.ts';
+import type { WatchBase } from './watch.ts';
+
+const NOBODY: ReadonlySet<WatchBase> = new Set();
+
+/** All watches, by what they watch; subscriptions also by their dialog and counted by watcher. */
+export class WatchIndex {
+  private readonly byResource = new Map<string, Set<WatchBase>>();
+  private readonly byDialog = new Map<string, Subscription>();
+  private readonly perWatcher = new Map<string, number>();
+
+  add(watch: WatchBase): void {
+    const key = resourceKey(watch.eventPackage.key, watch.resource);
+    const watches = this.byResource.get(key);
+    if (watches) watches.add(watch);
+    else this.byResource.set(key, new Set([watch]));
+    if (watch instanceof Subscription) {
+      this.byDialog.set(watch.dialog.id, watch);
+      this.perWatcher.set(watch.watcher, this.countOf(watch.watcher) + 1);
+    }
+  }
+
+  remove(watch: WatchBase): void {
+    const key = resourceKey(watch.eventPackage.key, watch.resource);
+    const watches = this.byResource.get(key);
+    if (!watches?.delete(watch)) return;
+    if (watches.size === 0) this.byResource.delete(key);
+    if (watch instanceof Subscription) {
+      this.byDialog.delete(watch.dialog.id);
+      const count = this.countOf(watch.watcher) - 1;
+      if (count > 0) this.perWatcher.set(watch.watcher, count);
+      else this.perWatcher.delete(watch.watcher);
+    }
+  }
+
+  of(packageKey: EventPackage['key'], resource: string): ReadonlySet<WatchBase> {
+    return this.byResource.get(resourceKey(packageKey, resource)) ?? NOBODY;
+  }
+
+  /** The subscription of a dialog, by `Dialog.id`. */
+  inDialog(dialogId: string): Subscription | undefined {
+    return this.byDialog.get(dialogId);
+  }
+
+  /** Subscriptions that a watcher (canonical address) holds. */
+  countOf(watcher: string): number {
+    return this.perWatcher.get(watcher) ?? 0;
+  }
+
+  /** All subscriptions, for those who administer. */
+  subscriptions(): IterableIterator<Subscription> {
+    return this.byDialog.values();
+  }
+}
+
+function resourceKey(packageKey: string, resource: string): string {
+  return `${packageKey} ${resource}`;
+}

@@ -1,0 +1,74 @@
+/** A watcher's interest in one resource: by a subscription of its own, or as a member of a list that it subscribed to. */
+import type { Timer } from '../transport/timer-wheel.ts';
+import type { Body, Decision, EventPackage, Watch } from './event-package.ts';
+import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
+
+export interface WatchInit {
+  readonly id: string;
+  readonly eventPackage: EventPackage;
+  readonly resource: string;
+  readonly watcher: string;
+  readonly displayName: string | undefined;
+  readonly contentType: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** What both kinds share; the notifier moves it through the states of `watcher-state`. */
+export abstract class WatchBase implements Watch {
+  readonly id: string;
+  readonly eventPackage: EventPackage;
+  readonly resource: string;
+  readonly watcher: string;
+  readonly displayName: string | undefined;
+  readonly contentType: string;
+  readonly since: number;
+  memo: unknown;
+  status: 'init' | WatcherStatus = 'init';
+  event: WatcherEvent = 'subscribe';
+  decision: Decision | undefined;
+  /** Fires when the decision may become another one by itself. */
+  decisionTimer: Timer | undefined;
+  /** In the notifier's queue. */
+  queued = false;
+  /** No longer watched; whatever still comes for it is dropped. */
+  closed = false;
+
+  constructor(init: WatchInit) {
+    this.id = init.id;
+    this.eventPackage = init.eventPackage;
+    this.resource = init.resource;
+    this.watcher = init.watcher;
+    this.displayName = init.displayName;
+    this.contentType = init.contentType;
+    this.since = init.since;
+  }
+
+  /** Milliseconds since the epoch, for a watch that will end by itself. */
+  abstract get endsAt(): number | undefined;
+}
+
+/** What a list's subscription sees of one member. */
+export interface MemberState {
+  readonly status: 'pending' | 'active' | 'terminated';
+  readonly reason: 'rejected' | 'noresource' | undefined;
+  readonly body: Body | undefined;
+}
+
+/** One resource of a list, watched with the list watcher's own rights (RFC 4662 4.1: a virtual subscription, never SIP sent to ourselves). */
+export class MemberWatch extends WatchBase {
+  state: MemberState | undefined;
+  /** Told after every change of `state`. */
+  readonly changed: (member: MemberWatch) => void;
+  private readonly endsAtOfList: () => number | undefined;
+
+  constructor(init: WatchInit, endsAtOfList: () => number | undefined, changed: (member: MemberWatch) => void) {
+    super(init);
+    this.endsAtOfList = endsAtOfList;
+    this.changed = changed;
+  }
+
+  get endsAt(): number | undefined {
+    return this.endsAtOfList();
+  }
+}

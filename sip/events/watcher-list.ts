@@ -1,0 +1,194 @@
+/**
+ * Who watches a resource, and how each of them stands (RFC 3857 4.7): the state behind watcher information.
+ * Every change gets a revision, so that a reader that remembers one can be told just what came after it.
+ */
+import type { StateStore, StateTable } from '../core/state-store.ts';
+import type { TimerWheel } from '../transport/timer-wheel.ts';
+import type { SubHandling } from './event-package.ts';
+import { decided, type WatcherEvent, type WatcherStatus } from './watcher-state.ts';
+
+export interface WatcherEntry {
+  readonly id: string;
+  /** Canonical address. */
+  readonly watcher: string;
+  readonly displayName: string | undefined;
+  readonly status: WatcherStatus;
+  readonly event: WatcherEvent;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** Milliseconds since the epoch, for a subscription that will expire. */
+  readonly expiresAt: number | undefined;
+  /** The revision that made it what it is, and the one in which it came up. */
+  readonly revision: number;
+  readonly created: number;
+}
+
+export interface WatcherReport {
+  readonly packageName: string;
+  readonly resource: string;
+  readonly id: string;
+  readonly watcher: string;
+  readonly displayName: string | undefined;
+  readonly status: WatcherStatus;
+  readonly event: WatcherEvent;
+  readonly since: number;
+  readonly expiresAt: number | undefined;
+}
+
+export interface WatcherListOptions {
+  readonly state: StateStore;
+  readonly wheel: TimerWheel;
+  /** How long a watcher that nobody decided about is remembered, in milliseconds. */
+  readonly waitingTime: number;
+  /** Undecided watchers remembered for one resource; the oldest give way (RFC 3857 4.7.1 on denial of service). */
+  readonly waitingLimit: number;
+  readonly now: () => number;
+}
+
+class WatcherList {
+  readonly entries = new Map<string, WatcherEntry>();
+  /** Identifiers of the entries in these states, longest in it first. */
+  readonly waiting = new Set<string>();
+  readonly terminated = new Set<string>();
+
+  set(entry: WatcherEntry): void {
+    const { id, status } = entry;
+    for (const set of [this.waiting, this.terminated]) set.delete(id);
+    if (status === 'waiting') this.waiting.add(id);
+    if (status === 'terminated') this.terminated.add(id);
+    // Later changes go to the end, so that entries stand in the order of their revisions.
+    this.entries.delete(id);
+    this.entries.set(id, entry);
+  }
+
+  waitingEntries(): WatcherEntry[] {
+    return [...this.waiting].flatMap((id) => this.entries.get(id) ?? []);
+  }
+}
+
+type WaitingRecord = Omit<WatcherReport, 'status' | 'event'> & { readonly until: number };
+
+export class WatcherLists {
+  private readonly lists = new Map<string, WatcherList>();
+  private readonly waiting: StateTable<WaitingRecord>;
+  private readonly options: WatcherListOptions;
+  private revision = 0;
+  private listener: (packageName: string, resource: string) => void = () => {};
+
+  constructor(options: WatcherListOptions) {
+    this.options = options;
+    this.waiting = options.state.table('waiting-watchers');
+  }
+
+  /** Told after every change of a list. */
+  onChange(listener: (packageName: string, resource: string) => void): void {
+    this.listener = listener;
+  }
+
+  /** Brings back the waiting watchers of an earlier run. */
+  restore(): void {
+    const now = this.options.now();
+    for (const [id, { until, ...rest }] of this.waiting.load()) {
+      if (until <= now) this.waiting.delete(id);
+      else this.set({ ...rest, status: 'waiting', event: 'timeout' }, until);
+    }
+  }
+
+  report(report: WatcherReport): void {
+    if (report.status === 'waiting' || report.event === 'subscribe') this.supersede(report);
+    this.set(report, report.status === 'waiting' ? this.options.now() + this.options.waitingTime : undefined);
+    this.listener(report.packageName, report.resource);
+  }
+
+  private set(report: WatcherReport, waitingUntil: number | undefined): void {
+    const { packageName, resource, id, watcher, displayName, status, event, since, expiresAt } = report;
+    const key = listKey(packageName, resource);
+    let list = this.lists.get(key);
+    if (!list) this.lists.set(key, (list = new WatcherList()));
+    const revision = ++this.revision;
+    const created = list.entries.get(id)?.created ?? revision;
+    list.set({ id, watcher, displayName, status, event, since, expiresAt, revision, created });
+    if (waitingUntil !== undefined) {
+      this.waiting.put(id, { packageName, resource, id, watcher, displayName, since, expiresAt, until: waitingUntil });
+      this.options.wheel.schedule(waitingUntil - this.options.now(), () => this.giveUp(packageName, resource, id));
+      this.limitWaiting(packageName, resource, list);
+    }
+  }
+
+  /** RFC 3857 4.7.1: a new subscription of the same watcher makes its waiting one redundant. */
+  private supersede({ packageName, resource, id, watcher }: WatcherReport): void {
+    const list = this.lists.get(listKey(packageName, resource));
+    if (!list) return;
+    for (const entry of list.waitingEntries()) {
+      if (entry.watcher === watcher && entry.id !== id) this.endWaiting(packageName, resource, entry, 'giveup');
+    }
+  }
+
+  private limitWaiting(packageName: string, resource: string, list: WatcherList): void {
+    const excess = list.waiting.size - this.options.waitingLimit;
+    if (excess <= 0) return;
+    for (const entry of list.waitingEntries().slice(0, excess)) {
+      this.endWaiting(packageName, resource, entry, 'giveup');
+    }
+  }
+
+  private giveUp(packageName: string, resource: string, id: string): void {
+    const entry = this.lists.get(listKey(packageName, resource))?.entries.get(id);
+    if (entry?.status !== 'waiting') return;
+    this.endWaiting(packageName, resource, entry, 'giveup');
+    this.listener(packageName, resource);
+  }
+
+  private endWaiting(packageName: string, resource: string, entry: WatcherEntry, event: WatcherEvent): void {
+    this.waiting.delete(entry.id);
+    this.set({ ...entry, packageName, resource, status: 'terminated', event }, undefined);
+  }
+
+  /** Decides about those who wait, when the presentity's policy has changed. */
+  decideWaiting(packageName: string, resource: string, decide: (watcher: string) => SubHandling): void {
+    const list = this.lists.get(listKey(packageName, resource));
+    if (!list) return;
+    let changed = false;
+    for (const entry of list.waitingEntries()) {
+      const transition = decided('waiting', decide(entry.watcher));
+      if (!transition) continue;
+      this.endWaiting(packageName, resource, entry, transition.event);
+      changed = true;
+    }
+    if (changed) this.listener(packageName, resource);
+  }
+
+  hasWaiting(packageName: string, resource: string): boolean {
+    return (this.lists.get(listKey(packageName, resource))?.waiting.size ?? 0) > 0;
+  }
+
+  /** The newest revision of all lists. */
+  get latest(): number {
+    return this.revision;
+  }
+
+  /** All that changed after the revision, oldest change first, terminated watchers included as long as `forget` has not been called for them. */
+  since(packageName: string, resource: string, revision: number): WatcherEntry[] {
+    const list = this.lists.get(listKey(packageName, resource));
+    if (!list) return [];
+    return [...list.entries.values()].filter((entry) => entry.revision > revision);
+  }
+
+  /** Drops the terminated watchers that every reader has been told of: those up to the revision. */
+  forget(packageName: string, resource: string, revision: number): void {
+    const key = listKey(packageName, resource);
+    const list = this.lists.get(key);
+    if (!list) return;
+    for (const id of list.terminated) {
+      const entry = list.entries.get(id);
+      if (entry && entry.revision > revision) break;
+      list.entries.delete(id);
+      list.terminated.delete(id);
+    }
+    if (list.entries.size === 0) this.lists.delete(key);
+  }
+}
+
+function listKey(packageName: string, resource: string): string {
+  return `${packageName} ${resource}`;
+}

@@ -1,0 +1,140 @@
+/** Assembles the SIP side: stack, registrar, compositor, notifier, and the packages that `packages/` and `rls/` bring. */
+import type { PresenceDocument } from '../schemas/pidf.ts';
+import type { DocumentStore } from '../xcap/document-store.ts';
+import type { Authenticator, UserDirectory } from './core/authenticator.ts';
+import type { Logger } from './core/log.ts';
+import { Registrar } from './core/registrar.ts';
+import { MethodRouter } from './core/router.ts';
+import type { StateStore } from './core/state-store.ts';
+import { UserAgentClient } from './core/uac.ts';
+import type { SubHandling } from './events/event-package.ts';
+import { EventStateCompositor, publishHandler } from './events/event-state-compositor.ts';
+import { Notifier } from './events/notifier.ts';
+import { subscribeHandler } from './events/subscribe-handler.ts';
+import { WatcherLists } from './events/watcher-list.ts';
+import { presenceFormat, presencePackage } from './packages/presence.ts';
+import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { PresencePolicy } from './presence/policy.ts';
+import { listPackage } from './rls/list-package.ts';
+import type { ListDirectory } from './rls/resolved-list.ts';
+import { TransactionLayer } from './transaction/transaction-layer.ts';
+import { TimerWheel } from './transport/timer-wheel.ts';
+import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
+
+export interface SipNodeOptions {
+  /** Each gets a UDP and a TCP listener on one port; port 0 takes any that is free for both. */
+  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  /** Undefined: authentication is off. */
+  readonly authenticator: Authenticator | undefined;
+  readonly users: UserDirectory;
+  readonly documents: DocumentStore;
+  readonly lists: ListDirectory;
+  readonly state: StateStore;
+  readonly log: Logger;
+  /** What holds for a watcher that no rule decides about. */
+  readonly defaultDecision: SubHandling;
+  /** Least expiry of registrations, publications and subscriptions, in seconds. */
+  readonly minExpires: number;
+}
+
+export interface SipNode {
+  readonly notifier: Notifier;
+  readonly registrar: Registrar;
+  /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
+  start(): Promise<ListeningPoint[]>;
+  stop(): Promise<void>;
+}
+
+/** How long undecided watchers are remembered after their subscription (RFC 3857 4.7.1): a week, in milliseconds. */
+const WAITING_TIME = 7 * 24 * 3600_000;
+const WAITING_LIMIT = 200;
+const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
+const MAX_PUBLICATIONS_PER_USER = 50;
+/** Tries to find a port that is free for UDP and TCP alike. */
+const PORT_TRIES = 20;
+
+export function createSipNode(options: SipNodeOptions): SipNode {
+  const { users, documents, lists, state, log, minExpires } = options;
+  const now = Date.now;
+  const wheel = new TimerWheel();
+  const transport = new TransportLayer(wheel);
+  const transactions = new TransactionLayer(transport, wheel);
+  const uac = new UserAgentClient(transactions, transport);
+
+  const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
+  const notifier = new Notifier({ uac, wheel, state, watchers, log, now });
+  watchers.onChange((packageName, resource) => notifier.stateChanged(`${packageName}.winfo`, resource));
+
+  const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, {
+    state,
+    wheel,
+    now,
+    hasUser: (address) => users.hasUser(address),
+    minExpires,
+    defaultExpires: 3600,
+    maxExpires: 86_400,
+    maxPerUser: MAX_PUBLICATIONS_PER_USER,
+  });
+  const presence = presencePackage({ users, policy: new PresencePolicy(documents, options.defaultDecision), compositor });
+  compositor.onChange((resource) => {
+    presence.forget(resource);
+    notifier.stateChanged(presence.key, resource);
+  });
+
+  const servesDomain = (host: string): boolean => users.servesDomain(host);
+  const presenceLists = listPackage(presence, { directory: lists, notifier, now, servesDomain });
+  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
+  const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
+
+  const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const router = new MethodRouter({
+    users,
+    authenticator: options.authenticator,
+    log,
+    supported: ['eventlist'],
+    allowEvents: () => notifier.eventNames,
+  });
+  router.handle('REGISTER', registrar.handler);
+  router.handle('PUBLISH', publishHandler(new Map([[presenceFormat.eventName, compositor]])));
+  router.handle(
+    'SUBSCRIBE',
+    subscribeHandler({
+      notifier,
+      state,
+      now,
+      minExpires,
+      maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
+      listPackage: (asked, resource) => (asked.key === presence.key && lists.find(resource) ? presenceLists : undefined),
+    }),
+  );
+  transactions.onRequest = (transaction) => router.route(transaction);
+
+  return {
+    notifier,
+    registrar,
+    async start() {
+      const points: ListeningPoint[] = [];
+      for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
+      compositor.restore();
+      watchers.restore();
+      notifier.restore();
+      return points;
+    },
+    async stop() {
+      stopFollowing();
+      await transport.close();
+      wheel.close();
+    },
+  };
+}
+
+async function listenBoth(transport: TransportLayer, host: string, port: number): Promise<ListeningPoint[]> {
+  for (let tries = PORT_TRIES; ; tries--) {
+    const udp = await transport.listen('UDP', host, port);
+    try {
+      return [udp, await transport.listen('TCP', host, udp.port)];
+    } catch (error) {
+      if (port !== 0 || tries === 1) throw error;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** Event package presence.winfo (RFC 3857, RFC 3858): who watches a user's presence, told to that user alone. */
+import { WATCHERINFO_TYPE, writeWatcherinfo } from '../../schemas/watcherinfo.ts';
+import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
+import type { WatcherEntry, WatcherLists } from '../events/watcher-list.ts';
+
+const OWNER: Decision = { handling: 'allow', view: 'all', because: 'their own watcher information' };
+const STRANGER: Decision = { handling: 'block', view: '', because: 'watcher information is for the watched user alone' };
+
+/** `watched` is the package whose watchers it tells of. */
+export function watcherinfoPackage(watched: EventPackage, lists: WatcherLists, now: () => number): EventPackage<string, Decision> {
+  const name = `${watched.name}.winfo`;
+  const readers = new Map<string, Set<Watch>>();
+
+  /** What every reader has been told needs to be kept no longer. */
+  const forgetTold = (resource: string): void => {
+    let told = lists.latest;
+    for (const reader of readers.get(resource) ?? []) told = Math.min(told, revisionTold(reader));
+    lists.forget(watched.name, resource, told);
+  };
+
+  return {
+    name,
+    key: name,
+    contentTypes: [WATCHERINFO_TYPE],
+    // RFC 3857 4.4: an hour.
+    expires: { min: 0, default: 3600, max: 86_400 },
+    watcherinfo: false,
+    ready: (resource) => watched.ready?.(resource),
+    authorize(watcher, resource, at) {
+      // Who may watch the user at all is asked so that an unknown user is a 404 here too.
+      watched.authorize(watcher, resource, at);
+      return watcher === resource ? OWNER : STRANGER;
+    },
+    state(resource) {
+      return resource;
+    },
+    render(resource, _decision, { watch, full, version }) {
+      const since = full ? 0 : revisionTold(watch);
+      const entries = lists.since(watched.name, resource, since).filter((entry) => worthTelling(entry, since, full));
+      watch.memo = lists.latest;
+      forgetTold(resource);
+      if (entries.length === 0 && !full) return undefined;
+      const watchers = entries.map((entry) => toWatcher(entry, now()));
+      const text = writeWatcherinfo({ version, state: full ? 'full' : 'partial', lists: [{ resource, package: watched.name, watchers }] });
+      return { contentType: WATCHERINFO_TYPE, bytes: Buffer.from(text, 'utf8') };
+    },
+    opened(watch) {
+      const own = readers.get(watch.resource) ?? new Set();
+      readers.set(watch.resource, own.add(watch));
+    },
+    closed(watch) {
+      const own = readers.get(watch.resource);
+      own?.delete(watch);
+      if (own?.size === 0) readers.delete(watch.resource);
+      forgetTold(watch.resource);
+    },
+    changed(resource) {
+      if (!readers.has(resource)) forgetTold(resource);
+    },
+  };
+}
+
+function revisionTold(reader: Watch): number {
+  return typeof reader.memo === 'number' ? reader.memo : 0;
+}
+
+/** Full state has no watchers that are gone; and who came and went unseen is not told of (RFC 3857 4.7.2). */
+function worthTelling(entry: WatcherEntry, since: number, full: boolean): boolean {
+  return entry.status !== 'terminated' || (!full && entry.created <= since);
+}
+
+function toWatcher({ id, watcher, displayName, status, event, since, expiresAt }: WatcherEntry, now: number) {
+  const lasting = status === 'active' || status === 'pending';
+  return {
+    id,
+    uri: watcher,
+    ...(displayName === undefined ? {} : { displayName }),
+    status,
+    event,
+    durationSubscribed: Math.max(0, Math.floor((now - since) / 1000)),
+    ...(lasting && expiresAt !== undefined ? { expiration: Math.max(0, Math.ceil((expiresAt - now) / 1000)) } : {}),
+  };
+}

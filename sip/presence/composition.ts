@@ -1,0 +1,50 @@
+/**
+ * One presence state from all publications of a presentity (RFC 3903 6.3, RFC 3856 9):
+ * tuples, persons and devices with the same id are one, and the newest publication's word on it holds.
+ */
+import { type PresenceComponent, type PresenceDocument, RPID } from '../../schemas/pidf.ts';
+import { child, type XmlElement } from '../../schemas/xml/tree.ts';
+
+/** Components of all documents, which come newest first. The order of the result depends on nothing but the documents. */
+export function compose(newestFirst: readonly PresenceDocument[]): readonly PresenceComponent[] {
+  const [only, ...others] = newestFirst;
+  if (only === undefined) return [];
+  const seen = new Set<string>();
+  const components: PresenceComponent[] = [];
+  for (const { components: own } of others.length === 0 ? [only] : newestFirst) {
+    for (const component of own) {
+      const key = `${component.kind} ${component.id ?? component.text}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      components.push(component);
+    }
+  }
+  return components;
+}
+
+/**
+ * The presentity's sphere (RFC 4480 3.9, RFC 4745 7.2): the value its persons agree on, or undefined when they say none or several.
+ */
+export function sphereOf(components: readonly PresenceComponent[]): string | undefined {
+  let sphere: string | undefined;
+  for (const { kind, element } of components) {
+    if (kind !== 'person') continue;
+    const value = sphereValue(child(element, RPID, 'sphere'));
+    if (value === undefined) continue;
+    if (sphere !== undefined && sphere !== value) return undefined;
+    sphere = value;
+  }
+  return sphere;
+}
+
+/** RPID writes a sphere as an element (`<home/>`) or as text; common policy compares it as a string. */
+function sphereValue(sphere: XmlElement | undefined): string | undefined {
+  if (!sphere) return undefined;
+  const [value] = sphere.elements;
+  if (value) return value.local;
+  const text = sphere.children
+    .map((c) => (c.kind === 'text' ? c.text : ''))
+    .join('')
+    .trim();
+  return text === '' ? undefined : text;
+}

@@ -1,0 +1,89 @@
+/** Conditions of a rule (RFC 4745 7, 10.1): do they hold for this watcher, now? */
+
+import { addressHost } from '../../schemas/address.ts';
+import type { Condition, IdentityMember } from '../../schemas/common-policy.ts';
+
+export interface Circumstances {
+  /** Canonical address of the authenticated watcher. */
+  readonly watcher: string;
+  /** The presentity's sphere, if it is known. */
+  readonly sphere: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** All conditions of a rule must hold; a rule without any always applies. */
+export function conditionsHold(conditions: readonly Condition[], circumstances: Circumstances): boolean {
+  return conditions.every((condition) => conditionHolds(condition, circumstances));
+}
+
+function conditionHolds(condition: Condition, { watcher, sphere, now }: Circumstances): boolean {
+  switch (condition.kind) {
+    case 'identity':
+      return condition.members.some((member) => identifies(member, watcher));
+    case 'sphere':
+      return sphere !== undefined && condition.value === sphere;
+    case 'validity':
+      return condition.intervals.some(({ from, until }) => from <= now && now < until);
+    case 'unknown':
+      // RFC 4745 10.1: what is not understood does not hold, so its rule grants nothing.
+      return false;
+  }
+}
+
+function identifies(member: IdentityMember, watcher: string): boolean {
+  switch (member.kind) {
+    case 'one':
+      return member.id === watcher;
+    case 'many': {
+      const host = addressHost(watcher);
+      if (member.domain !== undefined && member.domain !== host) return false;
+      return !member.except.some((except) => (except.id !== undefined ? except.id === watcher : except.domain === host));
+    }
+    case 'unknown':
+      return false;
+  }
+}
+
+/** The next moment after `now` at which a validity condition begins or ceases to hold, or undefined. */
+export function nextBoundary(conditions: readonly Condition[], now: number): number | undefined {
+  let next: number | undefined;
+  for (const condition of conditions) {
+    if (condition.kind !== 'validity') continue;
+    for (const { from, until } of condition.intervals) {
+      for (const moment of [from, until]) if (moment > now && (next === undefined || moment < next)) next = moment;
+    }
+  }
+  return next;
+}
+
+/** What a condition says, in words short enough for a log line. */
+export function describeCondition(condition: Condition): string {
+  switch (condition.kind) {
+    case 'identity':
+      return condition.members.map(describeMember).join(' or ');
+    case 'sphere':
+      return `sphere ${condition.value}`;
+    case 'validity':
+      return condition.intervals.map(({ from, until }) => `from ${isoDate(from)} until ${isoDate(until)}`).join(' or ');
+    case 'unknown':
+      return `unknown condition ${condition.name}`;
+  }
+}
+
+function isoDate(moment: number): string {
+  return Number.isFinite(moment) ? new Date(moment).toISOString() : String(moment);
+}
+
+function describeMember(member: IdentityMember): string {
+  switch (member.kind) {
+    case 'one':
+      return member.id;
+    case 'many': {
+      const except = member.except.map((e) => e.id ?? e.domain ?? '').join(', ');
+      return `anyone${member.domain === undefined ? '' : ` of ${member.domain}`}${except === '' ? '' : ` except ${except}`}`;
+    }
+    case 'unknown':
+      return `unknown identity ${member.name}`;
+  }
+}

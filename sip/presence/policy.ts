@@ -1,0 +1,183 @@
+/**
+ * Presence authorization (RFC 5025) from all of a presentity's rule documents: rules are compiled once per change and combined by RFC 4745 10.
+ */
+import {
+  ALL_PERMISSIONS,
+  combinePermissions,
+  combineSubHandling,
+  NO_PERMISSIONS,
+  type Permissions,
+  type PresenceRule,
+  parsePresenceRules,
+  permissionsKey,
+} from '../../schemas/pres-rules.ts';
+import { parseXml } from '../../schemas/xml/parse.ts';
+import type { DocumentChange, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
+import type { Decision, SubHandling } from '../events/event-package.ts';
+import { conditionsHold, describeCondition, nextBoundary } from './conditions.ts';
+
+export interface PresenceDecision extends Decision {
+  readonly permissions: Permissions;
+}
+
+/** AUIDs whose documents hold presence rules; a user's policy is the union of all their documents (RFC 5025 9.7). */
+const RULE_AUIDS: readonly string[] = ['pres-rules'];
+
+interface CompiledRule extends PresenceRule {
+  /** Where it stands, for the explanation. */
+  readonly document: string;
+}
+
+interface CompiledPolicy {
+  /** Rules that name their watchers one by one, by watcher. */
+  readonly byWatcher: ReadonlyMap<string, readonly CompiledRule[]>;
+  /** All others; every decision looks at them. */
+  readonly general: readonly CompiledRule[];
+  readonly decisions: Map<string, CachedDecision>;
+}
+
+interface CachedDecision {
+  readonly madeAt: number;
+  readonly decision: PresenceDecision;
+}
+
+/** Presentities whose compiled rules are kept; the least recently compiled go first. */
+const POLICY_LIMIT = 50_000;
+const DECISION_LIMIT = 10_000;
+
+export class PresencePolicy {
+  private readonly policies = new Map<string, CompiledPolicy>();
+  /** Raised for a presentity by every change of its rules, so that a load that was under way is not kept. */
+  private readonly generations = new Map<string, number>();
+  private readonly loading = new Map<string, Promise<void>>();
+  private readonly documents: DocumentStore;
+  private readonly defaultHandling: SubHandling;
+
+  /** `defaultHandling` applies to watchers that no rule decides about. */
+  constructor(documents: DocumentStore, defaultHandling: SubHandling) {
+    this.documents = documents;
+    this.defaultHandling = defaultHandling;
+  }
+
+  /** Loads and compiles the presentity's rules; undefined when they are in memory. */
+  ready(presentity: string): Promise<void> | undefined {
+    if (this.policies.has(presentity)) return undefined;
+    let loading = this.loading.get(presentity);
+    if (!loading) {
+      loading = this.load(presentity).finally(() => this.loading.delete(presentity));
+      this.loading.set(presentity, loading);
+    }
+    return loading;
+  }
+
+  private async load(presentity: string): Promise<void> {
+    for (;;) {
+      const generation = this.generations.get(presentity);
+      const documents: StoredDocument[] = [];
+      for (const auid of RULE_AUIDS) documents.push(...(await this.documents.list(auid, presentity)));
+      if (this.generations.get(presentity) !== generation) continue;
+      this.generations.delete(presentity);
+      if (this.policies.size >= POLICY_LIMIT) {
+        const [oldest] = this.policies.keys();
+        if (oldest !== undefined) this.policies.delete(oldest);
+      }
+      this.policies.set(presentity, compile(documents));
+      return;
+    }
+  }
+
+  /** The presentity whose policy the change belongs to, which is forgotten until it is asked for again; undefined for other documents. */
+  changed({ key }: DocumentChange): string | undefined {
+    if (key.xui === undefined || !RULE_AUIDS.includes(key.auid)) return undefined;
+    this.policies.delete(key.xui);
+    if (this.loading.has(key.xui)) this.generations.set(key.xui, (this.generations.get(key.xui) ?? 0) + 1);
+    return key.xui;
+  }
+
+  /** Must only be called once `ready` has said that the rules are in memory. */
+  decide(presentity: string, watcher: string, sphere: string | undefined, now: number): PresenceDecision {
+    if (watcher === presentity) return OWN_PRESENCE;
+    const policy = this.policies.get(presentity);
+    if (!policy) throw new Error(`the presence rules of ${presentity} are not in memory`);
+    const key = sphere === undefined ? watcher : `${watcher} ${sphere}`;
+    const cached = policy.decisions.get(key);
+    if (cached && now >= cached.madeAt && (cached.decision.validUntil === undefined || now < cached.decision.validUntil)) {
+      return cached.decision;
+    }
+    const decision = this.evaluate(policy, watcher, sphere, now);
+    if (policy.decisions.size >= DECISION_LIMIT) policy.decisions.clear();
+    policy.decisions.set(key, { madeAt: now, decision });
+    return decision;
+  }
+
+  private evaluate(policy: CompiledPolicy, watcher: string, sphere: string | undefined, now: number): PresenceDecision {
+    const matching: CompiledRule[] = [];
+    let validUntil: number | undefined;
+    for (const rules of [policy.byWatcher.get(watcher) ?? [], policy.general]) {
+      for (const rule of rules) {
+        if (conditionsHold(rule.conditions, { watcher, sphere, now })) matching.push(rule);
+        const boundary = nextBoundary(rule.conditions, now);
+        if (boundary !== undefined && (validUntil === undefined || boundary < validUntil)) validUntil = boundary;
+      }
+    }
+    const until = validUntil === undefined ? {} : { validUntil };
+    const handling = combineSubHandling(matching.map((rule) => rule.subHandling));
+    if (matching.length === 0 || handling === undefined) {
+      const permissions =
+        matching.length > 0 || this.defaultHandling !== 'allow'
+          ? combinePermissions(matching.map((rule) => rule.permissions))
+          : ALL_PERMISSIONS;
+      const because = `default decision ${this.defaultHandling}: ${matching.length === 0 ? 'no rule matches' : 'no matching rule has a sub-handling'}`;
+      return decision(this.defaultHandling, permissions, because, until);
+    }
+    return decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), matching.map(explain).join('; '), until);
+  }
+}
+
+function decision(handling: SubHandling, permissions: Permissions, because: string, until: { validUntil?: number }): PresenceDecision {
+  // Who is not allowed sees nothing, whatever else the rules grant.
+  const effective = handling === 'allow' ? permissions : NO_PERMISSIONS;
+  return { handling, permissions: effective, view: `${handling} ${permissionsKey(effective)}`, because, ...until };
+}
+
+const OWN_PRESENCE: PresenceDecision = decision('allow', ALL_PERMISSIONS, 'their own presence', {});
+
+function explain(rule: CompiledRule): string {
+  const conditions = rule.conditions.map(describeCondition).join(' and ');
+  return `${rule.document} rule ${rule.id}${conditions === '' ? '' : ` (${conditions})`}: ${rule.subHandling ?? 'no sub-handling'}`;
+}
+
+function compile(documents: readonly StoredDocument[]): CompiledPolicy {
+  const byWatcher = new Map<string, CompiledRule[]>();
+  const general: CompiledRule[] = [];
+  for (const { key, text } of documents) {
+    const document = `${key.auid}/users/${key.xui}/${key.name}`;
+    for (const parsed of parsePresenceRules(parseXml(text))) {
+      const rule = { ...parsed, document };
+      const watchers = namedWatchers(rule);
+      if (!watchers) general.push(rule);
+      else {
+        for (const watcher of watchers) {
+          const rules = byWatcher.get(watcher);
+          if (rules) rules.push(rule);
+          else byWatcher.set(watcher, [rule]);
+        }
+      }
+    }
+  }
+  return { byWatcher, general, decisions: new Map() };
+}
+
+/** The watchers that the rule's first identity condition names, when it names each by itself. */
+function namedWatchers(rule: PresenceRule): Set<string> | undefined {
+  for (const condition of rule.conditions) {
+    if (condition.kind !== 'identity') continue;
+    const names = new Set<string>();
+    for (const member of condition.members) {
+      if (member.kind === 'many') return undefined;
+      if (member.kind === 'one') names.add(member.id);
+    }
+    return names;
+  }
+  return undefined;
+}

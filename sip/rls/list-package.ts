@@ -1,0 +1,171 @@
+/**
+ * Resource lists (RFC 4662, RFC 4826): an event package whose resources are lists. Each list subscription watches the members
+ * through the notifier with its own watcher's rights, and tells what became of them in one body.
+ */
+import type { DocumentChange } from '../../xcap/document-store.ts';
+import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
+import type { Notifier } from '../events/notifier.ts';
+import { MemberWatch, type WatchBase } from '../events/watch.ts';
+import { SipError } from '../message/sip-error.ts';
+import { type MemberReport, writeListBody } from './list-body.ts';
+import { isLocal, type ListDirectory, type ListMember, MEMBER_LIMIT, type ResolvedList, resolveList } from './resolved-list.ts';
+
+export interface ListPackageOptions {
+  readonly directory: ListDirectory;
+  readonly notifier: Notifier;
+  readonly now: () => number;
+  servesDomain(host: string): boolean;
+}
+
+const OWNER: Decision = { handling: 'allow', view: 'list', because: 'their own list' };
+const STRANGER: Decision = { handling: 'block', view: '', because: "the list is another user's" };
+
+/** AUIDs whose documents make up a list. */
+const SERVICES = 'rls-services';
+const LISTS = 'resource-lists';
+
+/** What a list subscription knows of its members. */
+class ListSubscription {
+  /** The list as it was when the members were last brought in line with it. */
+  list: ResolvedList | undefined;
+  readonly members = new Map<string, MemberWatch>();
+  /** Canonical addresses of the members with something new to tell. */
+  readonly changed = new Set<string>();
+}
+
+/** The package of lists of what `base` is for one resource: same name, same bodies, other resources. */
+export function listPackage(
+  base: EventPackage,
+  { directory, notifier, now, servesDomain }: ListPackageOptions,
+): EventPackage<ResolvedList, Decision> {
+  const key = `${base.name};list`;
+  const lists = new Map<string, ResolvedList | undefined>();
+  const loading = new Map<string, Promise<void>>();
+  const subscriptions = new Map<string, ListSubscription>();
+  /** Counts document changes, so that a list read while one came in is read again. */
+  let generation = 0;
+
+  const load = async (uri: string): Promise<void> => {
+    let before: number;
+    do {
+      before = generation;
+      lists.set(uri, await resolveList(uri, directory));
+    } while (generation !== before);
+  };
+
+  const ready = (uri: string): Promise<void> | undefined => {
+    if (lists.has(uri) && !loading.has(uri)) return undefined;
+    let promise = loading.get(uri);
+    if (!promise) {
+      promise = load(uri).finally(() => loading.delete(uri));
+      loading.set(uri, promise);
+    }
+    return promise;
+  };
+
+  const openMember = (watch: Watch, subscription: ListSubscription, { canonical }: ListMember): void => {
+    const member = new MemberWatch(
+      {
+        id: `${watch.id}.${canonical}`,
+        eventPackage: base,
+        resource: canonical,
+        watcher: watch.watcher,
+        displayName: watch.displayName,
+        contentType: watch.contentType,
+        since: now(),
+      },
+      () => (watch as WatchBase).endsAt,
+      () => {
+        subscription.changed.add(canonical);
+        notifier.touch(watch as WatchBase);
+      },
+    );
+    subscription.members.set(canonical, member);
+    notifier.openMember(member);
+  };
+
+  /** Watches who has come, and no longer who has gone. False when the list is the one already known. */
+  const follow = (watch: Watch, subscription: ListSubscription, list: ResolvedList): boolean => {
+    if (subscription.list === list) return false;
+    subscription.list = list;
+    const wanted = new Map(
+      list.members
+        .slice(0, MEMBER_LIMIT)
+        .filter((m) => isLocal(m, servesDomain))
+        .map((m) => [m.canonical, m]),
+    );
+    for (const [canonical, member] of subscription.members) {
+      if (wanted.has(canonical)) continue;
+      subscription.members.delete(canonical);
+      subscription.changed.delete(canonical);
+      notifier.closeMember(member);
+    }
+    for (const [canonical, member] of wanted) if (!subscription.members.has(canonical)) openMember(watch, subscription, member);
+    return true;
+  };
+
+  return {
+    name: base.name,
+    key,
+    contentTypes: base.contentTypes,
+    expires: base.expires,
+    require: 'eventlist',
+    watcherinfo: false,
+    ready,
+    authorize(watcher, uri) {
+      const list = lists.get(uri);
+      if (!list) throw new SipError(404, 'No such list');
+      if (list.packages.length > 0 && !list.packages.includes(base.name)) throw new SipError(489, 'The list is not for this event package');
+      return watcher === list.owner ? OWNER : STRANGER;
+    },
+    state(uri) {
+      const list = lists.get(uri);
+      if (!list) throw new Error(`the list ${uri} is not in memory`);
+      return list;
+    },
+    render(list, _decision, { watch, full, version }) {
+      const subscription = subscriptions.get(watch.id);
+      if (!subscription) return undefined;
+      const fullState = follow(watch, subscription, list) || full;
+      const reports: MemberReport[] = [];
+      for (const member of list.members) {
+        const known = subscription.members.get(member.canonical);
+        if (fullState || subscription.changed.has(member.canonical)) reports.push({ member, state: known?.state });
+      }
+      subscription.changed.clear();
+      return reports.length > 0 || fullState ? writeListBody(list, version, fullState, reports) : undefined;
+    },
+    async opened(watch) {
+      const subscription = new ListSubscription();
+      subscriptions.set(watch.id, subscription);
+      await ready(watch.resource);
+      const members = lists.get(watch.resource)?.members ?? [];
+      // With every member's documents in memory, the first NOTIFY has the state of all.
+      await Promise.all(
+        members.slice(0, MEMBER_LIMIT).map((member) => (isLocal(member, servesDomain) ? base.ready?.(member.canonical) : undefined)),
+      );
+    },
+    closed(watch) {
+      const subscription = subscriptions.get(watch.id);
+      subscriptions.delete(watch.id);
+      for (const member of subscription?.members.values() ?? []) notifier.closeMember(member);
+      if (!lists.get(watch.resource)) lists.delete(watch.resource);
+    },
+    *affectedBy(change: DocumentChange) {
+      const { key: document } = change;
+      if (document.auid !== SERVICES && document.auid !== LISTS) return;
+      generation++;
+      for (const [uri, list] of [...lists]) {
+        if (!concerns(list, document)) continue;
+        lists.delete(uri);
+        yield uri;
+      }
+    },
+  };
+}
+
+/** May a change of the document make another list of it? A URI that is no service yet may become one by any change of services. */
+function concerns(list: ResolvedList | undefined, { auid, xui, name }: DocumentChange['key']): boolean {
+  if (auid === SERVICES) return list === undefined || list.owner === xui;
+  return list?.source !== undefined && list.source.xui === xui && list.source.name === name;
+}
