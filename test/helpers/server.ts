@@ -1,0 +1,66 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { canonicalAddress } from '../../schemas/address.ts';
+import { NONCE_LIFETIME, Nonces } from '../../server/accounts/nonces.ts';
+import { type Config, resolveConfig } from '../../server/config.ts';
+import { type RunningRollcall, startRollcall } from '../../server/server.ts';
+
+/** A server under test, wherever it runs. */
+export interface TestServer {
+  readonly domain: string;
+  readonly sip: { readonly address: string; readonly port: number };
+  readonly http: { readonly address: string; readonly port: number };
+  /** The path of the XCAP root. */
+  readonly root: string;
+  /** Makes an account in the served domain. */
+  addUser(user: string, password: string): Promise<void>;
+  /** Stops the server and removes its data. */
+  stop(): Promise<void>;
+}
+
+export interface InProcessServer extends TestServer {
+  readonly running: RunningRollcall;
+  /** A digest nonce that this server made, and that has been too old for a minute. */
+  expiredNonce(): string;
+}
+
+export const TEST_DOMAIN = 'example.com';
+
+/** Starts the real server in this process, on free ports, with an empty data directory of its own and its own database files. */
+export async function startServer(settings: Partial<Config> = {}): Promise<InProcessServer> {
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'rollcall-test-'));
+  const removeData = (): Promise<void> => rm(dataDirectory, { recursive: true, force: true });
+  try {
+    const config = resolveConfig({
+      domains: [TEST_DOMAIN],
+      http: [{ host: '127.0.0.1', port: 0 }],
+      sip: [{ host: '127.0.0.1', port: 0 }],
+      xcapRoots: ['/xcap-root'],
+      dataDirectory,
+      logLevel: 'silent',
+      ...settings,
+    });
+    const running = await startRollcall(config);
+    const [http] = running.http;
+    const [sip] = running.sip;
+    if (!http || !sip) throw new Error('the server has no listeners');
+    const domain = config.domains[0] ?? TEST_DOMAIN;
+    return {
+      running,
+      expiredNonce: () => new Nonces(running.accounts.secret('nonces'), () => Date.now() - NONCE_LIFETIME - 60_000).issue(),
+      domain,
+      sip,
+      http,
+      root: config.xcapRoots[0] ?? '',
+      addUser: async (user, password) => running.accounts.add(canonicalAddress(`sip:${user}@${domain}`), password, false),
+      stop: async () => {
+        await running.stop();
+        await removeData();
+      },
+    };
+  } catch (error) {
+    await removeData();
+    throw error;
+  }
+}

@@ -1,0 +1,401 @@
+import { DigestClient } from './digest-client.ts';
+import { answerPort, composeAnswer } from './sip-answer.ts';
+import { checkRequest, checkResponse } from './sip-checks.ts';
+import { header, headerLines, parseMessage, type SipMessage } from './sip-message.ts';
+import type { HeaderField, PublishOptions, PublishResult, RequestSpec, SipPeerOptions, SubscribeOptions } from './sip-peer-options.ts';
+import { composeRequest, subscribeHeaders } from './sip-request.ts';
+import { type Frame, openSipSocket, type SipAddress, type SipSocket } from './sip-socket.ts';
+import { type Answer, Subscription, type SubscriptionHost, type SubscriptionTerms } from './sip-subscription.ts';
+import { token } from './token.ts';
+import { PeerError, Transcript } from './transcript.ts';
+
+interface ClientTransaction {
+  readonly request: SipMessage;
+  final: Buffer | undefined;
+  readonly settle: (outcome: SipMessage | Error) => void;
+}
+
+interface ServerTransaction {
+  readonly bytes: Buffer;
+  response: Buffer | undefined;
+}
+
+const DEFAULT_EXPIRES: Readonly<Record<string, number>> = { presence: 3600, 'presence.winfo': 3600 };
+
+/**
+ * A SIP user agent for tests: its own reading of the RFCs, on real sockets.
+ * It checks every message it receives; from the first fault on, everything that is awaited of it rejects with that fault and the transcript.
+ */
+export class SipPeer implements SubscriptionHost {
+  readonly name: string;
+  readonly address: string;
+  readonly transcript: Transcript;
+  readonly digest: DigestClient;
+  readonly options: SipPeerOptions;
+  /** Answers requests other than NOTIFY, by method, with a status; a method that is not here is a fault. */
+  readonly answers = new Map<string, (request: SipMessage) => number>();
+  /** False: a NOTIFY for no subscription of ours is answered 481 and is no fault, as by an agent that was restarted. */
+  strict = true;
+  readonly subscriptions: Subscription[] = [];
+  readonly #faults: string[] = [];
+  readonly #clients = new Map<string, ClientTransaction>();
+  readonly #servers = new Map<string, ServerTransaction>();
+  readonly #extra: SipSocket[] = [];
+  #socket: SipSocket | undefined;
+  readonly #registerCallId = token();
+  #registerCseq = 0;
+
+  private constructor(options: SipPeerOptions) {
+    this.options = options;
+    this.name = options.name ?? options.user;
+    this.address = `sip:${options.user}@${options.domain}`;
+    this.transcript = new Transcript(options.log);
+    this.digest = new DigestClient(options.user, options.password ?? '', options.algorithm);
+  }
+
+  static async create(options: SipPeerOptions): Promise<SipPeer> {
+    const peer = new SipPeer(options);
+    peer.#socket = await openSipSocket(
+      options.transport,
+      (frame) => peer.#receive(frame, peer.socket, false),
+      (fault) => peer.#fault([fault]),
+    );
+    return peer;
+  }
+
+  get socket(): SipSocket {
+    if (!this.#socket) throw new Error('the peer is not open');
+    return this.#socket;
+  }
+
+  /** The URI at which this peer is reached. */
+  get contact(): string {
+    const { transport, local } = this.socket;
+    return `sip:${this.options.user}@${local.address}:${local.port}${transport === 'TCP' ? ';transport=tcp' : ''}`;
+  }
+
+  /** What was wrong with the messages so far. */
+  get faults(): readonly string[] {
+    return this.#faults;
+  }
+
+  /** Throws when any message received had a fault. */
+  assertClean(): void {
+    if (this.#faults.length > 0) throw this.error(`received what must not be sent:\n  - ${this.#faults.join('\n  - ')}`);
+  }
+
+  error(text: string): Error {
+    return new PeerError(this.name, text, this.transcript);
+  }
+
+  /** Closes the sockets; rejects when any message received had a fault. */
+  async close(): Promise<void> {
+    const closed = new Error('the peer was closed');
+    for (const transaction of this.#clients.values()) if (!transaction.final) transaction.settle(closed);
+    for (const subscription of this.subscriptions) subscription.fail(closed);
+    await Promise.all([this.socket, ...this.#extra].map((socket) => socket.close()));
+    this.assertClean();
+  }
+
+  /** A further socket of this peer that plays the proxy on the path; its URI goes into `recordRoutes`, and its NOTIFYs are this peer's. */
+  async openRoute(transport: 'udp' | 'tcp' = this.options.transport): Promise<string> {
+    const socket = await openSipSocket(
+      transport,
+      (frame) => this.#receive(frame, socket, true),
+      (fault) => this.#fault([fault]),
+    );
+    this.#extra.push(socket);
+    return `<sip:${socket.local.address}:${socket.local.port}${transport === 'tcp' ? ';transport=tcp' : ''};lr>`;
+  }
+
+  /** Binds our contact to our address; Expires 0 removes the binding. */
+  register(
+    options: { expires?: number; contact?: string; headers?: readonly HeaderField[]; authenticate?: boolean } = {},
+  ): Promise<SipMessage> {
+    return this.request({
+      method: 'REGISTER',
+      uri: `sip:${this.options.domain}`,
+      to: `<${this.address}>`,
+      callId: this.#registerCallId,
+      cseq: () => ++this.#registerCseq,
+      authenticate: options.authenticate ?? true,
+      headers: [
+        ['Contact', options.contact ?? `<${this.contact}>`],
+        ['Expires', String(options.expires ?? 3600)],
+        ...(options.headers ?? []),
+      ],
+    });
+  }
+
+  /** Subscribes in a new dialog; resolves with the final response in `.response`, whatever it is. */
+  async subscribe(uri: string, options: SubscribeOptions = {}): Promise<Subscription> {
+    const event = options.event ?? 'presence';
+    const accept = options.accept ?? [];
+    const callId = token();
+    const localTag = token(4);
+    let cseq = 0;
+    const contact = options.contact ?? this.contact;
+    const subscription = this.expectSubscription({
+      uri,
+      callId,
+      localTag,
+      event,
+      accept,
+      contact,
+      routes: options.recordRoutes ?? [],
+      ...(options.expires === undefined ? {} : { expires: options.expires }),
+    });
+    subscription.answer = options.answer ?? 200;
+    const next = (): number => ++cseq;
+    this.#dialogs.set(subscription, { next, localTag, options });
+    const response = await this.request({
+      method: 'SUBSCRIBE',
+      uri,
+      from: `<${this.address}>;tag=${localTag}`,
+      callId,
+      cseq: next,
+      headers: [
+        ...(options.recordRoutes ?? []).map((route): HeaderField => ['Record-Route', route]),
+        ['Contact', `<${contact}>`],
+        ...subscribeHeaders(event, options, options.expires),
+      ],
+      ...(options.body === undefined ? {} : { body: options.body }),
+    });
+    this.#fault(subscription.respond(response));
+    this.assertClean();
+    return subscription;
+  }
+
+  readonly #dialogs = new Map<Subscription, { next: () => number; localTag: string; options: SubscribeOptions }>();
+
+  /** Sends a SUBSCRIBE within the dialog of a subscription; see its `refresh` and `unsubscribe`. */
+  async resubscribe(subscription: Subscription, expires: number | undefined): Promise<SipMessage> {
+    const dialog = this.#dialogs.get(subscription);
+    if (!dialog || subscription.remoteTarget === undefined) throw this.error('there is no dialog to subscribe in');
+    const { terms } = subscription;
+    const response = await this.request({
+      method: 'SUBSCRIBE',
+      uri: subscription.remoteTarget,
+      to: `<${terms.uri}>;tag=${subscription.remoteTag}`,
+      from: `<${this.address}>;tag=${dialog.localTag}`,
+      callId: terms.callId,
+      cseq: dialog.next,
+      headers: [['Contact', `<${terms.contact}>`], ...subscribeHeaders(terms.event, dialog.options, expires)],
+    });
+    this.#fault(subscription.respond(response));
+    this.assertClean();
+    return response;
+  }
+
+  /** Prepares for the NOTIFYs of a SUBSCRIBE that is sent by hand. */
+  expectSubscription(terms: Partial<SubscriptionTerms> & Pick<SubscriptionTerms, 'uri' | 'callId' | 'localTag'>): Subscription {
+    const event = terms.event ?? 'presence';
+    const subscription = new Subscription(
+      {
+        watcher: this.address,
+        event,
+        accept: [],
+        routes: [],
+        contact: this.contact,
+        server: this.options.server,
+        expires: DEFAULT_EXPIRES[event.split(';')[0] ?? ''] ?? 3600,
+        ...terms,
+      },
+      this,
+    );
+    this.subscriptions.push(subscription);
+    return subscription;
+  }
+
+  /** Publishes our state (RFC 3903): a body, or without one a refresh or, with expires 0, a removal. */
+  async publish(body: string | undefined, options: PublishOptions = {}): Promise<PublishResult> {
+    const fields: HeaderField[] = [['Event', options.event ?? 'presence']];
+    if (options.expires !== undefined) fields.push(['Expires', String(options.expires)]);
+    if (options.etag !== undefined) fields.push(['SIP-If-Match', options.etag]);
+    if (body !== undefined) fields.push(['Content-Type', options.contentType ?? 'application/pidf+xml']);
+    const response = await this.request({
+      method: 'PUBLISH',
+      uri: options.uri ?? this.address,
+      headers: [...fields, ...(options.headers ?? [])],
+      ...(body === undefined ? {} : { body }),
+    });
+    return {
+      response,
+      status: response.status,
+      etag: header(response, 'sip-etag') ?? '',
+      expires: Number(header(response, 'expires') ?? Number.NaN),
+    };
+  }
+
+  /** Sends a request, answers a challenge, and gives the final response. */
+  async request(spec: RequestSpec): Promise<SipMessage> {
+    this.assertClean();
+    let counter = 0;
+    const nextCseq = spec.cseq ?? (() => ++counter);
+    const callId = spec.callId ?? token();
+    const from = spec.from ?? `<${this.address}>;tag=${token(4)}`;
+    const mayAuthenticate = (spec.authenticate ?? true) && this.options.password !== undefined;
+    for (let attempt = 0; ; attempt++) {
+      const authorization = mayAuthenticate ? this.digest.authorize(spec.method, spec.uri) : undefined;
+      const bytes = composeRequest(spec, {
+        socket: this.socket,
+        callId,
+        cseq: nextCseq(),
+        from,
+        authorization,
+        routes: this.options.preloadedRoutes,
+      });
+      const response = await this.exchange(bytes, spec.timeout);
+      const info = header(response, 'authentication-info');
+      const wrong = info === undefined ? undefined : this.digest.acceptInfo(info);
+      if (wrong !== undefined) this.#fault([wrong]);
+      if (response.status !== 401 || !mayAuthenticate || !this.digest.accept(headerLines(response, 'www-authenticate'))) return response;
+      // A second 401 is worth an answer only when it says that nothing but the nonce was wrong (RFC 3261 22.4, RFC 7616 3.3).
+      if (attempt > 0 && !(attempt === 1 && this.digest.challenge?.stale)) return response;
+      if (attempt === 0 && authorization !== undefined && !this.digest.challenge?.stale) return response;
+    }
+  }
+
+  /** Sends literal bytes. */
+  async sendRaw(bytes: string | Buffer): Promise<void> {
+    const content = Buffer.from(bytes);
+    this.#log('sent', content, this.options.server, this.socket);
+    await this.socket.send(content, this.options.server);
+  }
+
+  /** Sends a well-formed request of ours and gives its final response, sending again over UDP as RFC 3261 17.1.2 says. */
+  async exchange(bytes: Buffer, timeout = 8000): Promise<SipMessage> {
+    const { message } = parseMessage(bytes);
+    if (!message) throw new Error(`not a SIP message:\n${bytes.toString('utf8')}`);
+    const branch = /;branch=([^;,\s]+)/.exec(header(message, 'via') ?? '')?.[1] ?? '';
+    let timers: NodeJS.Timeout[] = [];
+    try {
+      return await new Promise<SipMessage>((resolve, reject) => {
+        const settle = (outcome: SipMessage | Error): void => (outcome instanceof Error ? reject(outcome) : resolve(outcome));
+        this.#clients.set(branch, { request: message, final: undefined, settle });
+        const what = `${message.method} ${message.requestUri}`;
+        timers = [setTimeout(() => reject(this.error(`no final response to ${what} within ${timeout} ms`)), timeout)];
+        if (this.socket.transport === 'UDP') {
+          for (const delay of [500, 1500, 3500, 7500]) timers.push(setTimeout(() => void this.sendRaw(bytes).catch(reject), delay));
+        }
+        this.sendRaw(bytes).catch((error: unknown) => reject(this.error(`could not send ${what}: ${String(error)}`)));
+      });
+    } finally {
+      for (const timer of timers) clearTimeout(timer);
+    }
+  }
+
+  /** Sends literal bytes and gives the response with that Call-ID, whose echo is not compared: for what no strict sender would write. */
+  async exchangeRaw(bytes: string | Buffer, callId: string, timeout = 5000): Promise<SipMessage> {
+    this.assertClean();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#loose.delete(callId);
+        reject(this.error(`no response with Call-ID ${callId} within ${timeout} ms`));
+      }, timeout);
+      this.#loose.set(callId, (response) => {
+        clearTimeout(timer);
+        this.#loose.delete(callId);
+        resolve(response);
+      });
+      this.sendRaw(bytes).catch(reject);
+    });
+  }
+
+  readonly #loose = new Map<string, (response: SipMessage) => void>();
+
+  #log(direction: 'sent' | 'received', bytes: Buffer, remote: SipAddress, socket: SipSocket, message = parseMessage(bytes).message): void {
+    this.transcript.add({
+      direction,
+      peer: this.name,
+      transport: socket.transport,
+      remote: `${remote.address}:${remote.port}`,
+      bytes,
+      message,
+    });
+  }
+
+  #fault(faults: readonly string[]): void {
+    if (faults.length === 0) return;
+    this.#faults.push(...faults);
+    const error = this.error(`received what must not be sent:\n  - ${faults.join('\n  - ')}`);
+    for (const transaction of this.#clients.values()) if (!transaction.final) transaction.settle(error);
+    for (const subscription of this.subscriptions) subscription.fail(error);
+  }
+
+  #receive(frame: Frame, socket: SipSocket, isRoute: boolean): void {
+    const { message, faults } = parseMessage(frame.bytes);
+    this.#log('received', frame.bytes, frame.remote, socket, message);
+    this.#fault(faults);
+    if (!message) return;
+    if (message.kind === 'response') this.#receiveResponse(message, socket);
+    else this.#receiveRequest(message, frame, socket, isRoute);
+  }
+
+  #receiveResponse(response: SipMessage, socket: SipSocket): void {
+    const loose = this.#loose.get(header(response, 'call-id') ?? '');
+    if (loose) {
+      if (response.status >= 200) loose(response);
+      return;
+    }
+    const branch = /;\s*branch=([^;,\s]+)/.exec(headerLines(response, 'via')[0] ?? '')?.[1] ?? '';
+    const transaction = this.#clients.get(branch);
+    if (!transaction) return void this.#fault([`a response to no request of ours: ${response.status} with branch "${branch}"`]);
+    if (transaction.final) {
+      // RFC 3261 17.2.2: a retransmitted request is answered with the same bytes; a stream retransmits nothing.
+      if (socket.transport === 'TCP') this.#fault(['a second final response over TCP']);
+      else if (!transaction.final.equals(response.raw)) this.#fault(['a second final response that differs from the first']);
+      return;
+    }
+    const faults = checkResponse(transaction.request, response);
+    if (faults.length > 0) return void this.#fault(faults);
+    if (response.status < 200) return;
+    transaction.final = response.raw;
+    transaction.settle(response);
+  }
+
+  #receiveRequest(request: SipMessage, frame: Frame, socket: SipSocket, isRoute: boolean): void {
+    const branch = /;\s*branch=([^;,\s]+)/.exec(headerLines(request, 'via')[0] ?? '')?.[1] ?? '';
+    const known = this.#servers.get(branch);
+    if (known) {
+      if (!known.bytes.equals(request.raw)) return void this.#fault([`branch ${branch} is used for two different requests`]);
+      if (socket.transport === 'TCP') this.#fault(['a request was retransmitted over TCP']);
+      if (known.response) this.#respond(known.response, request, frame, socket);
+      return;
+    }
+    const transaction: ServerTransaction = { bytes: request.raw, response: undefined };
+    this.#servers.set(branch, transaction);
+    const faults = checkRequest(request, socket.transport, frame.remote);
+    this.#fault(faults);
+    const status = request.method === 'NOTIFY' ? this.#receiveNotify(request, isRoute) : this.#receiveOther(request);
+    // What could not be read is not answered either.
+    if (status === 'silent' || faults.length > 0) return;
+    transaction.response = composeAnswer(status, request, frame.remote);
+    this.#respond(transaction.response, request, frame, socket);
+  }
+
+  #receiveNotify(request: SipMessage, isRoute: boolean): Answer {
+    const callId = header(request, 'call-id');
+    const tag = /;\s*tag=([^;\s]+)/i.exec(header(request, 'to') ?? '')?.[1];
+    const subscription = this.subscriptions.find(({ terms }) => terms.callId === callId && terms.localTag === tag);
+    if (!subscription) {
+      if (this.strict) this.#fault([`a NOTIFY in no dialog of ours: Call-ID ${callId}, To tag ${tag}`]);
+      return 481;
+    }
+    this.#fault(subscription.receive(request, isRoute));
+    return subscription.answer;
+  }
+
+  #receiveOther(request: SipMessage): number {
+    const answer = this.answers.get(request.method);
+    if (answer) return answer(request);
+    this.#fault([`a ${request.method} that nothing asked for`]);
+    return 501;
+  }
+
+  #respond(bytes: Buffer, request: SipMessage, frame: Frame, socket: SipSocket): void {
+    const port = answerPort(request, frame.remote.port);
+    this.#log('sent', bytes, { address: frame.remote.address, port }, socket);
+    frame.reply(bytes, port);
+  }
+}

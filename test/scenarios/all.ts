@@ -1,0 +1,33 @@
+import { singlePresence } from './01-single-presence.ts';
+import { buddyList } from './03-buddy-list.ts';
+import { buddyPublishes } from './04-buddy-publishes.ts';
+import { refresh } from './05-refresh.ts';
+import { unsubscribe } from './06-unsubscribe.ts';
+import { addBuddy } from './07-add-buddy.ts';
+import { approve } from './08-approve.ts';
+import { defaultDecision } from './09-default-decision.ts';
+import { reject } from './10-reject.ts';
+import { presentityWasOffline } from './11-presentity-was-offline.ts';
+import { publishLifeCycle } from './12-publish-life-cycle.ts';
+import { removeBuddy } from './13-remove-buddy.ts';
+import { blockList } from './14-block-list.ts';
+import { register } from './17-register.ts';
+import type { Scenario } from './stage.ts';
+
+/** The scenarios, in order. */
+export const SCENARIOS: readonly Scenario[] = [
+  singlePresence,
+  buddyList,
+  buddyPublishes,
+  refresh,
+  unsubscribe,
+  addBuddy,
+  approve,
+  defaultDecision,
+  reject,
+  presentityWasOffline,
+  publishLifeCycle,
+  removeBuddy,
+  blockList,
+  register,
+];

@@ -1,0 +1,161 @@
+import type { Config } from '../../server/config.ts';
+import { type InProcessServer, startServer, TEST_DOMAIN } from '../helpers/server.ts';
+import { SipPeer } from '../helpers/sip-peer.ts';
+import type { SipPeerOptions } from '../helpers/sip-peer-options.ts';
+import type { Traffic } from '../helpers/transcript.ts';
+import { XcapClient, type XcapExchange } from '../helpers/xcap-client.ts';
+import { describeExchange, describeTraffic } from './describe.ts';
+
+/** What happens on a stage, in order, for those who want to print it. */
+export type StageEvent =
+  | { readonly kind: 'message'; readonly from: string; readonly to: string; readonly what: string; readonly meaning: string }
+  | { readonly kind: 'expectation'; readonly held: boolean; readonly text: string }
+  | { readonly kind: 'note'; readonly text: string };
+
+export interface Scenario {
+  readonly number: number;
+  readonly title: string;
+  play(stage: Stage): Promise<void>;
+}
+
+/** An expectation that did not hold, with the messages around it. */
+export class ExpectationError extends Error {
+  override readonly name = 'ExpectationError';
+}
+
+const password = (user: string): string => `secret of ${user}`;
+
+/** Where a scenario is played: a server of its own, its users, and their agents. */
+export class Stage {
+  readonly #listener: ((event: StageEvent) => void) | undefined;
+  readonly #peers: SipPeer[] = [];
+  readonly #users = new Set<string>();
+  readonly #log: string[] = [];
+  #server: InProcessServer | undefined;
+  #muted = false;
+
+  constructor(listener?: (event: StageEvent) => void) {
+    this.#listener = listener;
+  }
+
+  get server(): InProcessServer {
+    if (!this.#server) throw new Error('no server is running');
+    return this.#server;
+  }
+
+  /** Starts a server with these settings; the agents and users of one that ran before are gone. */
+  async boot(settings: Partial<Config> = {}): Promise<void> {
+    await this.close();
+    this.#users.clear();
+    this.#server = await startServer(settings);
+  }
+
+  /** Closes the agents and stops the server; rejects when an agent received what must not be sent. */
+  async close(): Promise<void> {
+    const results = await Promise.allSettled(this.#peers.splice(0).map((peer) => peer.close()));
+    const server = this.#server;
+    this.#server = undefined;
+    await server?.stop();
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  address(user: string): string {
+    return `sip:${user}@${this.#server?.domain ?? TEST_DOMAIN}`;
+  }
+
+  /** The absolute URI of the XCAP root. */
+  get root(): string {
+    const { http, root } = this.server;
+    return `http://${http.address}:${http.port}${root}`;
+  }
+
+  /** Makes the account unless it exists. */
+  async user(name: string): Promise<void> {
+    if (this.#users.has(name)) return;
+    await this.server.addUser(name, password(name));
+    this.#users.add(name);
+  }
+
+  /** A SIP agent of a user, over UDP unless told otherwise. */
+  async peer(user: string, options: Partial<SipPeerOptions> = {}): Promise<SipPeer> {
+    await this.user(user);
+    const { domain, sip } = this.server;
+    const peer = await SipPeer.create({
+      user,
+      password: password(user),
+      domain,
+      server: sip,
+      transport: 'udp',
+      log: (traffic) => this.#heard(traffic),
+      ...options,
+    });
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  /** An XCAP client of a user. */
+  async xcap(user: string): Promise<XcapClient> {
+    await this.user(user);
+    const { http, root } = this.server;
+    const log = (exchange: XcapExchange): void => this.#exchanged(exchange);
+    return new XcapClient({ host: http.address, port: http.port, root, user, password: password(user), auth: 'digest', log });
+  }
+
+  /** Tells of one message. */
+  say(from: string, to: string, what: string, meaning: string): void {
+    this.#log.push(`${from} -> ${to}  ${what}  ${meaning}`);
+    this.#tell({ kind: 'message', from, to, what, meaning });
+  }
+
+  note(text: string): void {
+    this.#tell({ kind: 'note', text });
+  }
+
+  /** What the scenario takes for granted: played like the rest, told in one line. */
+  async given(text: string, work: () => Promise<void>): Promise<void> {
+    this.note(`given: ${text}`);
+    this.#muted = true;
+    try {
+      await work();
+    } finally {
+      this.#muted = false;
+    }
+  }
+
+  expect(condition: boolean, text: string): void {
+    this.#tell({ kind: 'expectation', held: condition, text });
+    if (!condition) throw new ExpectationError(`expected: ${text}\n${this.#around()}`);
+  }
+
+  /** Expects two values to be the same, as their JSON tells them. */
+  equal(actual: unknown, expected: unknown, text: string): void {
+    const held = JSON.stringify(actual) === JSON.stringify(expected);
+    this.#tell({ kind: 'expectation', held, text });
+    if (held) return;
+    throw new ExpectationError(
+      `expected: ${text}\n  wanted ${JSON.stringify(expected)}\n  got    ${JSON.stringify(actual)}\n${this.#around()}`,
+    );
+  }
+
+  #around(): string {
+    const peers = this.#peers.filter((peer) => peer.transcript.entries.length > 0);
+    const transcripts = peers.map((peer) => `last messages of ${peer.name}:\n${peer.transcript.format(4)}`);
+    return ['the messages before it:', ...this.#log.slice(-12).map((line) => `  ${line}`), ...transcripts].join('\n');
+  }
+
+  #tell(event: StageEvent): void {
+    if (!this.#muted) this.#listener?.(event);
+  }
+
+  #heard(traffic: Traffic): void {
+    const { what, meaning } = describeTraffic(traffic);
+    if (traffic.direction === 'sent') this.say(traffic.peer, 'server', what, meaning);
+    else this.say('server', traffic.peer, what, meaning);
+  }
+
+  #exchanged(exchange: XcapExchange): void {
+    const { request, response } = describeExchange(exchange);
+    this.say(exchange.user, 'server', request.what, request.meaning);
+    this.say('server', exchange.user, response.what, response.meaning);
+  }
+}
