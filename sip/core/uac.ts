@@ -1,10 +1,14 @@
 import type { SipRequest, SipResponse } from '../message/message.ts';
+import { parseNameAddr } from '../message/name-addr.ts';
+import { SipError } from '../message/sip-error.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
+import { locate } from '../transport/locate.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 
 export interface UacTarget {
-  /** Used while it is an open connection, or UDP. */
+  /** Used while it is an open connection; a UDP flow only where the next hop cannot be located. */
   readonly flow?: Flow | undefined;
+  /** Used instead of locating the next hop. */
   readonly destinations?: readonly Destination[] | undefined;
 }
 
@@ -12,12 +16,57 @@ export interface UacCallbacks {
   /** The final response. */
   onResponse(response: SipResponse): void;
   onProvisional?(response: SipResponse): void;
-  /** No answer ('timeout'), no way there ('transport'), or a target that cannot be resolved ('unresolved'). */
+  /** No answer ('timeout'), no way there ('transport'), or a next hop that cannot be located ('unresolved'). */
   onFailure(kind: 'timeout' | 'transport' | 'unresolved'): void;
 }
 
-/** Sends requests: over the given live flow, else to the next hop from Route or Request-URI (RFC 3261 8.1.2). */
-export declare class UserAgentClient {
-  constructor(transactions: TransactionLayer, transport: TransportLayer);
-  send(request: SipRequest, target: UacTarget, callbacks: UacCallbacks): void;
+/** Sends requests: over the given live connection, else to the next hop from Route or Request-URI (RFC 3261 8.1.2). */
+export class UserAgentClient {
+  private readonly transactions: TransactionLayer;
+
+  constructor(transactions: TransactionLayer, _transport?: TransportLayer) {
+    this.transactions = transactions;
+  }
+
+  /** Never throws for what the peer said or where it lives; failures come to `callbacks`, after the caller's turn. */
+  send(request: SipRequest, target: UacTarget, callbacks: UacCallbacks): void {
+    const { flow } = target;
+    if (flow?.reliable && !flow.closed) {
+      this.dispatch(request, flow, callbacks);
+      return;
+    }
+    const destinations = target.destinations ?? locateNextHop(request);
+    if (isList(destinations)) this.dispatch(request, destinations.length > 0 ? destinations : (flow ?? []), callbacks);
+    else void destinations.then((found) => this.dispatch(request, found.length > 0 ? found : (flow ?? []), callbacks));
+  }
+
+  private dispatch(request: SipRequest, target: Flow | readonly Destination[], callbacks: UacCallbacks): void {
+    if (isList(target) && target.length === 0) {
+      queueMicrotask(() => callbacks.onFailure('unresolved'));
+      return;
+    }
+    this.transactions.send(request, target, {
+      onResponse: (response) => {
+        if (response.status >= 200) callbacks.onResponse(response);
+        else callbacks.onProvisional?.(response);
+      },
+      onFailure: (kind) => callbacks.onFailure(kind),
+    });
+  }
+}
+
+function isList(value: unknown): value is readonly Destination[] {
+  return Array.isArray(value);
+}
+
+/** Where the request goes; an empty list where that cannot be said. */
+function locateNextHop(request: SipRequest): readonly Destination[] | Promise<readonly Destination[]> {
+  try {
+    if (request.nextHop !== undefined) return locate(request.nextHop);
+    const [route] = request.headers.list('Route');
+    return locate(route === undefined ? request.uri : parseNameAddr(route).uri);
+  } catch (error) {
+    if (error instanceof SipError) return [];
+    throw error;
+  }
 }

@@ -1,39 +1,183 @@
-import type { SipRequest } from '../message/message.ts';
+import { FieldBlock, Headers } from '../message/headers.ts';
+import { SipRequest } from '../message/message.ts';
+import { parseNameAddr } from '../message/name-addr.ts';
+import { SipError } from '../message/sip-error.ts';
+import { detach } from '../message/text.ts';
+import { parseSipUri } from '../message/uri.ts';
 
 /** A dialog as plain JSON, for the state store. */
 export interface DialogState {
   readonly callId: string;
   readonly localTag: string;
+  /** Empty for a peer of RFC 2543, which gives none. */
   readonly remoteTag: string;
-  /** The header values as they came (From of our requests carries the local one with its tag). */
+  /** From of our requests: the To of the request that made the dialog, as it came, with our tag. */
   readonly local: string;
+  /** To of our requests: the From of that request, as it came. */
   readonly remote: string;
+  /** URI the peer named last in Contact. */
   readonly remoteTarget: string;
+  /** Route values, first hop first. */
   readonly routeSet: readonly string[];
+  /** Contact value of our requests. */
   readonly localContact: string;
   readonly localCSeq: number;
   readonly remoteCSeq: number;
 }
 
+const MAX_FORWARDS = '70';
+/** RFC 3261 12.1.1: a UAS may choose where its CSeq begins. */
+const FIRST_LOCAL_CSEQ = 0;
+
 /** A dialog of a subscription, seen from the side that was subscribed to (RFC 3261 12, RFC 6665 4.4). */
-export declare class Dialog {
-  /** Call-ID, local tag and remote tag. */
+export class Dialog {
+  /** Of Call-ID and both tags. */
   readonly id: string;
   readonly callId: string;
   readonly localTag: string;
   readonly remoteTag: string;
-  /** URI the peer named in Contact. */
-  remoteTarget: string;
+  /** CSeq number of our last request. */
   localCSeq: number;
+  /** CSeq number of the peer's last request. */
   remoteCSeq: number;
-  /** The dialog that a request without To tag makes. @throws SipError 400 without a usable Contact. */
-  static accept(request: SipRequest, localTag: string, localContact: string): Dialog;
-  static restore(state: DialogState): Dialog;
-  readonly state: DialogState;
-  /** The id of the dialog a received request belongs to; undefined without To tag. */
-  static idOf(request: SipRequest): string | undefined;
-  /** The next request in the dialog: CSeq one higher, Route and Request-URI by the route set. */
-  createRequest(method: string): SipRequest;
-  /** Takes note of a request in the dialog. @throws SipError 500 when its CSeq is older than the last one's. */
-  receive(request: SipRequest): void;
+  private readonly local: string;
+  private readonly remote: string;
+  private readonly routeSet: readonly string[];
+  private readonly localContact: string;
+  private target: string;
+  private outline: Outline | undefined;
+
+  private constructor(state: DialogState) {
+    this.callId = state.callId;
+    this.localTag = state.localTag;
+    this.remoteTag = state.remoteTag;
+    this.id = dialogId(state.callId, state.localTag, state.remoteTag);
+    this.local = state.local;
+    this.remote = state.remote;
+    this.target = state.remoteTarget;
+    this.routeSet = state.routeSet;
+    this.localContact = state.localContact;
+    this.localCSeq = state.localCSeq;
+    this.remoteCSeq = state.remoteCSeq;
+    this.outline = undefined;
+  }
+
+  /**
+   * The dialog that a request makes (RFC 3261 12.1.1).
+   * @param localContact the Contact value of our requests, e.g. `<sip:192.0.2.1:5060>`
+   * @throws SipError 400 without a usable Contact
+   */
+  static accept(request: SipRequest, localTag: string, localContact: string): Dialog {
+    const to = request.headers.get('To') ?? '';
+    return new Dialog({
+      callId: detach(request.callId),
+      localTag,
+      remoteTag: detach(request.from.tag ?? ''),
+      local: request.to.tag === undefined ? `${detach(to)};tag=${localTag}` : detach(to),
+      remote: detach(request.headers.get('From') ?? ''),
+      remoteTarget: detach(contactOf(request) ?? missingContact()),
+      routeSet: request.headers.list('Record-Route').map(detach),
+      localContact,
+      localCSeq: FIRST_LOCAL_CSEQ,
+      remoteCSeq: request.cseq.sequence,
+    });
+  }
+
+  static restore(state: DialogState): Dialog {
+    return new Dialog(state);
+  }
+
+  /** The id of the dialog that a received request says it is in; undefined without a To tag. */
+  static idOf(request: SipRequest): string | undefined {
+    const localTag = request.to.tag;
+    return localTag === undefined ? undefined : dialogId(request.callId, localTag, request.from.tag ?? '');
+  }
+
+  get state(): DialogState {
+    const { callId, localTag, remoteTag, local, remote, routeSet, localContact, localCSeq, remoteCSeq } = this;
+    return { callId, localTag, remoteTag, local, remote, remoteTarget: this.target, routeSet, localContact, localCSeq, remoteCSeq };
+  }
+
+  /** URI the peer named last in Contact. */
+  get remoteTarget(): string {
+    return this.target;
+  }
+
+  /** The next request in the dialog: CSeq one higher, Request-URI and Route by the route set (RFC 3261 12.2.1.1). */
+  createRequest(method: string): SipRequest {
+    const outline = (this.outline ??= this.drawOutline());
+    const headers = Headers.withBlock(outline.block);
+    const request = new SipRequest(method, outline.uri, headers);
+    headers.add('CSeq', `${++this.localCSeq} ${method}`);
+    request.nextHop = outline.nextHop;
+    return request;
+  }
+
+  /**
+   * Takes note of a request in the dialog: its CSeq, and its Contact as the new remote target (RFC 3261 12.2.2).
+   * @throws SipError 500 when its CSeq is lower than the last one's
+   */
+  receive(request: SipRequest): void {
+    const { sequence } = request.cseq;
+    if (sequence < this.remoteCSeq) throw new SipError(500, 'CSeq is lower than that of the last request in the dialog');
+    const contact = contactOf(request);
+    this.remoteCSeq = sequence;
+    if (contact !== undefined && contact !== this.target) {
+      this.target = detach(contact);
+      this.outline = undefined;
+    }
+  }
+
+  private drawOutline(): Outline {
+    const [first] = this.routeSet;
+    let uri = this.target;
+    let routes = this.routeSet;
+    const firstUri = first === undefined ? undefined : parseNameAddr(first).uri;
+    if (firstUri !== undefined && !parseSipUri(firstUri).params.has('lr')) {
+      // A strict router: it takes the Request-URI for its own and the last Route for the target.
+      const router = parseSipUri(firstUri);
+      // RFC 3261 19.1.1 table 1: not allowed in a Request-URI.
+      router.params.delete('method');
+      router.headers = undefined;
+      uri = router.toString();
+      routes = [...this.routeSet.slice(1), `<${this.target}>`];
+    }
+    const fields: [string, string][] = routes.map((route) => ['Route', route]);
+    fields.push(
+      ['Max-Forwards', MAX_FORWARDS],
+      ['From', this.local],
+      ['To', this.remote],
+      ['Call-ID', this.callId],
+      ['Contact', this.localContact],
+    );
+    return { uri, block: new FieldBlock(fields), nextHop: firstUri ?? uri };
+  }
+}
+
+/** What all our requests in a dialog have in common until the remote target changes. */
+interface Outline {
+  readonly uri: string;
+  readonly block: FieldBlock;
+  readonly nextHop: string;
+}
+
+function dialogId(callId: string, localTag: string, remoteTag: string): string {
+  return `${callId}\n${localTag}\n${remoteTag}`;
+}
+
+/** The URI of the request's Contact, which must be a SIP URI. @throws SipError 400 */
+function contactOf(request: SipRequest): string | undefined {
+  const [value] = request.headers.list('Contact');
+  if (value === undefined) return undefined;
+  const { uri } = parseNameAddr(value);
+  try {
+    parseSipUri(uri);
+  } catch {
+    throw new SipError(400, 'Contact is no SIP URI');
+  }
+  return uri;
+}
+
+function missingContact(): never {
+  throw new SipError(400, 'Missing Contact header field');
 }

@@ -46,6 +46,25 @@ function fieldName(name: string): FieldName {
   return known;
 }
 
+/** Fields that many messages have in common, ready for the wire: they stand behind all others and are taken apart only when asked for. */
+export class FieldBlock {
+  /** Lines, each ended by CRLF. */
+  readonly text: string;
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  private readonly names: ReadonlySet<string>;
+
+  constructor(fields: readonly (readonly [name: string, value: string])[]) {
+    this.fields = fields.map(([name, value]) => [name, clean(value)]);
+    this.text = this.fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    this.names = new Set(fields.map(([name]) => fieldName(name).lower));
+  }
+
+  /** @param lower the name in lower case, not compact */
+  has(lower: string): boolean {
+    return this.names.has(lower);
+  }
+}
+
 /** Numbers per field in the offset list: start and end of the name, start and end of the value. */
 const STRIDE = 4;
 
@@ -59,18 +78,27 @@ export class Headers implements Iterable<[name: string, value: string]> {
   private readonly offsets: number[];
   private readonly names: (string | undefined)[] = [];
   private readonly values: (string | undefined)[] = [];
-  private count: number;
+  private length: number;
+  private block: FieldBlock | undefined;
 
   /** An empty list; or, for the parser, the fields that stand in `text` at `offsets`. */
   constructor(text = '', offsets: number[] = []) {
     this.text = text;
     this.offsets = offsets;
-    this.count = offsets.length / STRIDE;
+    this.length = offsets.length / STRIDE;
+    this.block = undefined;
+  }
+
+  /** A list that ends with a ready block of fields. */
+  static withBlock(block: FieldBlock): Headers {
+    const headers = new Headers();
+    headers.block = block;
+    return headers;
   }
 
   /** Number of header fields. */
   get size(): number {
-    return this.count;
+    return this.length + (this.block?.fields.length ?? 0);
   }
 
   /** The raw value of the first field of that name, unfolded and trimmed. */
@@ -97,6 +125,14 @@ export class Headers implements Iterable<[name: string, value: string]> {
     return this.find(fieldName(name), 0) >= 0;
   }
 
+  /** Number of fields of that name. */
+  count(name: string): number {
+    const field = fieldName(name);
+    let found = 0;
+    for (let i = this.find(field, 0); i >= 0; i = this.find(field, i + 1)) found++;
+    return found;
+  }
+
   /** Replaces all fields of that name by one, which stands where the first of them stood (or last, if there was none). */
   set(name: string, value: string): void {
     const field = fieldName(name);
@@ -118,7 +154,7 @@ export class Headers implements Iterable<[name: string, value: string]> {
 
   /** Adds a field behind all others. */
   add(name: string, value: string): void {
-    const index = this.count++;
+    const index = this.length++;
     this.names[index] = name;
     this.values[index] = clean(value);
     this.offsets.push(-1, 0, 0, 0);
@@ -127,12 +163,12 @@ export class Headers implements Iterable<[name: string, value: string]> {
   /** Adds a field before all others. */
   addFirst(name: string, value: string): void {
     // Sparse caches of parsed fields must be as long as the list before they can be shifted.
-    this.names.length = this.count;
-    this.values.length = this.count;
+    this.names.length = this.length;
+    this.values.length = this.length;
     this.names.unshift(name);
     this.values.unshift(clean(value));
     this.offsets.unshift(-1, 0, 0, 0);
-    this.count++;
+    this.length++;
   }
 
   /** Removes all fields of that name. */
@@ -148,29 +184,39 @@ export class Headers implements Iterable<[name: string, value: string]> {
   }
 
   *[Symbol.iterator](): Iterator<[name: string, value: string]> {
-    for (let i = 0; i < this.count; i++) yield [this.nameAt(i), this.valueAt(i)];
+    this.expand();
+    for (let i = 0; i < this.length; i++) yield [this.nameAt(i), this.valueAt(i)];
   }
 
   /** The fields as they go on the wire, each line ended, without Content-Length (which whoever knows the body writes). */
   format(): string {
     let text = '';
-    for (let i = 0; i < this.count; i++) {
+    for (let i = 0; i < this.length; i++) {
       if (!this.isNamed(i, CONTENT_LENGTH)) text += `${this.nameAt(i)}: ${this.valueAt(i)}\r\n`;
     }
-    return text;
+    return this.block === undefined ? text : text + this.block.text;
+  }
+
+  /** Takes the block apart, so that its fields are like any others. */
+  private expand(): void {
+    const { block } = this;
+    if (block === undefined) return;
+    this.block = undefined;
+    for (const [name, value] of block.fields) this.add(name, value);
   }
 
   private remove(index: number): void {
-    this.names.length = this.count;
-    this.values.length = this.count;
+    this.names.length = this.length;
+    this.values.length = this.length;
     this.names.splice(index, 1);
     this.values.splice(index, 1);
     this.offsets.splice(index * STRIDE, STRIDE);
-    this.count--;
+    this.length--;
   }
 
   private find(field: FieldName, from: number): number {
-    for (let i = from; i < this.count; i++) if (this.isNamed(i, field)) return i;
+    if (this.block?.has(field.lower)) this.expand();
+    for (let i = from; i < this.length; i++) if (this.isNamed(i, field)) return i;
     return -1;
   }
 

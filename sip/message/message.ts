@@ -131,12 +131,15 @@ export class SipRequest extends SipMessage {
   uri: string;
   /** `SIP/2.0`, or what a received request says instead. */
   readonly version: string;
+  /** URI of the element it goes to, where its maker knows it; otherwise Route and Request-URI say (RFC 3261 8.1.2). */
+  nextHop: string | undefined;
 
   constructor(method: string, uri: string, headers?: Headers, body?: Buffer, version = 'SIP/2.0') {
     super(headers, body);
     this.method = method;
     this.uri = uri;
     this.version = version;
+    this.nextHop = undefined;
   }
 
   protected override startLine(): string {

@@ -99,11 +99,13 @@ export function parseHead(bytes: Buffer): { message: SipRequest | SipResponse; h
   return { message, headLength: position };
 }
 
-/** The Content-Length of a message; undefined without one. @throws SipParseError when it is no number. */
+/** The Content-Length of a message; undefined without one. @throws SipParseError when it is no number, or several that differ. */
 export function contentLength(message: SipRequest | SipResponse): number | undefined {
-  const field = message.headers.get('Content-Length');
+  const fields = message.headers.all('Content-Length');
+  const field = fields[0];
   if (field === undefined) return undefined;
-  if (!/^\d+$/.test(field)) throw new SipParseError(`Malformed Content-Length ${printable(field)}`, message);
+  if (!/^\d{1,15}$/.test(field)) throw new SipParseError(`Malformed Content-Length ${printable(field)}`, message);
+  if (fields.some((other) => other !== field)) throw new SipParseError('Conflicting Content-Length header fields', message);
   return Number(field);
 }
 

@@ -1,39 +1,269 @@
-import type { SipRequest, SipResponse } from '../message/message.ts';
+import { createBranch } from '../message/identifiers.ts';
+import { SipRequest, type SipResponse } from '../message/message.ts';
+import type { SipParseError } from '../message/parse.ts';
+import { responseTo } from '../message/response.ts';
+import { SipError } from '../message/sip-error.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
+import {
+  type ClientTransaction,
+  type ClientTransactionHandler,
+  type ClientTransactionHost,
+  ClientTransactionRunner,
+} from './client-transaction.ts';
+import { DEFAULT_TIMER_VALUES, type TimerValues } from './machine.ts';
+import { clientKey, serverKey } from './matching.ts';
+import { type ServerTransaction, type ServerTransactionHost, ServerTransactionRunner } from './server-transaction.ts';
 
-export interface ClientTransactionHandler {
-  /** Every provisional response and the first final one (and each 2xx to an INVITE). */
-  onResponse(response: SipResponse): void;
-  /** Called once, and no response after it: nobody answered (Timer B or F), or the request could not be sent. */
-  onFailure(kind: 'timeout' | 'transport'): void;
-}
-
-export interface ClientTransaction {
-  readonly request: SipRequest;
-}
-
-export interface ServerTransaction {
-  readonly request: SipRequest;
-  /** Where the request came from. */
-  readonly flow: Flow;
-  /** Sends a response; one after the final response is dropped. */
-  respond(response: SipResponse): void;
-}
+export type { ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
+export type { ServerTransaction } from './server-transaction.ts';
 
 export interface TransactionOptions {
   /** Milliseconds (RFC 3261 17.1.1.1). Defaults 500, 4000, 5000. */
-  readonly t1?: number;
-  readonly t2?: number;
-  readonly t4?: number;
+  readonly t1?: number | undefined;
+  readonly t2?: number | undefined;
+  readonly t4?: number | undefined;
+  /** Requests of one source address that may wait for their final response; beyond it 503. Default 10 000. */
+  readonly maxOpenPerSource?: number | undefined;
+  /** Hears of what a user of the layer threw while it was given a message; by default a process warning. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  /** Responses kept for copies of their requests, of all sources; beyond it the oldest go before their time. Default 250 000. */
+  readonly maxKeptResponses?: number | undefined;
 }
 
-export declare class TransactionLayer {
-  /** A new request (not a retransmission); an ACK to a 2xx too, whose transaction answers nothing. */
+/** A message on its way in or out, for the log. */
+export type MessageTrace = (direction: 'in' | 'out', message: Buffer | SipRequest | SipResponse, flow: Flow) => void;
+
+/** What is left of a non-INVITE transaction over UDP after its final response (Timer J). */
+interface KeptResponse {
+  readonly bytes: Buffer;
+  readonly flow: Flow;
+}
+
+/** Entry of a finished client transaction that swallows copies of the response (Timer K). */
+const SWALLOW = null;
+const RETRY_AFTER_SECONDS = '5';
+
+/** The transactions between the transport and the core (RFC 3261 17). */
+export class TransactionLayer implements ClientTransactionHost, ServerTransactionHost {
+  /** A new request (not a copy); an ACK to a 2xx too, whose transaction answers nothing. */
   onRequest: ((transaction: ServerTransaction) => void) | undefined;
   /** A response that belongs to no transaction. */
   onResponse: ((response: SipResponse, flow: Flow) => void) | undefined;
-  constructor(transport: TransportLayer, wheel: TimerWheel, options?: TransactionOptions);
-  /** Adds the top Via and sends the request; destinations are tried in order until one answers. */
-  send(request: SipRequest, target: Flow | readonly Destination[], handler: ClientTransactionHandler): ClientTransaction;
+  /** Hears of every message. */
+  trace: MessageTrace | undefined;
+  /** @internal */
+  readonly wheel: TimerWheel;
+  /** @internal */
+  readonly timers: TimerValues;
+  private readonly transport: TransportLayer;
+  private readonly maxOpenPerSource: number;
+  private readonly maxKeptResponses: number;
+  private readonly onError: (error: unknown) => void;
+  private readonly clientsByConnection = new Map<Flow, Set<ClientTransactionRunner>>();
+  private readonly clients = new Map<string, ClientTransactionRunner | typeof SWALLOW>();
+  private readonly servers = new Map<string, ServerTransactionRunner>();
+  private readonly kept = new Map<string, KeptResponse>();
+  private readonly openBySource = new Map<string, number>();
+  private readonly forgetClient = (key: string): void => void this.clients.delete(key);
+  private readonly forgetResponse = (key: string): void => void this.kept.delete(key);
+
+  constructor(transport: TransportLayer, wheel: TimerWheel, options: TransactionOptions = {}) {
+    this.transport = transport;
+    this.wheel = wheel;
+    this.timers = {
+      t1: options.t1 ?? DEFAULT_TIMER_VALUES.t1,
+      t2: options.t2 ?? DEFAULT_TIMER_VALUES.t2,
+      t4: options.t4 ?? DEFAULT_TIMER_VALUES.t4,
+    };
+    this.maxOpenPerSource = options.maxOpenPerSource ?? 10_000;
+    this.onError = options.onError ?? ((error) => process.emitWarning(error instanceof Error ? error : String(error)));
+    this.maxKeptResponses = options.maxKeptResponses ?? 250_000;
+    transport.onMessage = (message, flow) => this.receive(message, flow);
+    transport.onMalformed = (error, flow) => this.rejectMalformed(error, flow);
+  }
+
+  /** Numbers of live transactions and kept responses, for metrics and tests. */
+  get counts(): { readonly client: number; readonly server: number; readonly keptResponses: number } {
+    return { client: this.clients.size, server: this.servers.size, keptResponses: this.kept.size };
+  }
+
+  /**
+   * Adds the top Via and sends the request; destinations are tried in order until one answers (RFC 3263 4.3). Failures are reported
+   * after the caller's turn.
+   */
+  send(request: SipRequest, target: Flow | readonly Destination[], handler: ClientTransactionHandler): ClientTransaction {
+    if (!isList(target)) return this.start(request, target, handler);
+    for (const [index, destination] of target.entries()) {
+      const flow = this.transport.flowTo(destination);
+      if (flow === undefined) continue;
+      const others = target.slice(index + 1);
+      if (others.length === 0) return this.start(request, flow, handler);
+      return this.start(request, flow, {
+        onResponse: (response) => handler.onResponse(response),
+        onFailure: () => {
+          request.headers.deleteFirst('Via');
+          this.send(request, others, handler);
+        },
+      });
+    }
+    queueMicrotask(() => handler.onFailure('transport'));
+    return { request };
+  }
+
+  private start(request: SipRequest, flow: Flow, handler: ClientTransactionHandler): ClientTransaction {
+    const branch = createBranch();
+    const rport = flow.reliable ? '' : ';rport';
+    request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
+    const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler);
+    this.clients.set(transaction.key, transaction);
+    if (flow.reliable) this.watch(flow, transaction);
+    transaction.start();
+    return transaction;
+  }
+
+  /** When a connection ends, so do the transactions that wait for an answer over it. */
+  private watch(flow: Flow, transaction: ClientTransactionRunner): void {
+    let waiting = this.clientsByConnection.get(flow);
+    if (waiting === undefined) {
+      waiting = new Set();
+      this.clientsByConnection.set(flow, waiting);
+      flow.onClose(() => {
+        const orphans = this.clientsByConnection.get(flow) ?? [];
+        this.clientsByConnection.delete(flow);
+        for (const orphan of orphans) queueMicrotask(() => orphan.transportError());
+      });
+    }
+    waiting.add(transaction);
+  }
+
+  private receive(message: SipRequest | SipResponse, flow: Flow): void {
+    this.trace?.('in', message, flow);
+    try {
+      if (message instanceof SipRequest) this.receiveRequest(message, flow);
+      else this.receiveResponse(message, flow);
+    } catch (error) {
+      if (!(error instanceof SipError)) this.onError(error);
+      else if (message instanceof SipRequest) this.rejectStateless(message, error.status, error.reason, flow);
+    }
+  }
+
+  private receiveResponse(response: SipResponse, flow: Flow): void {
+    const transaction = this.clients.get(clientKey(response));
+    if (transaction === undefined) this.onResponse?.(response, flow);
+    else if (transaction !== SWALLOW) transaction.receive(response);
+  }
+
+  private receiveRequest(request: SipRequest, flow: Flow): void {
+    const key = serverKey(request);
+    const kept = this.kept.get(key);
+    if (kept !== undefined) {
+      this.transmit(kept.bytes, kept.flow);
+      return;
+    }
+    const existing = this.servers.get(key);
+    if (existing !== undefined) {
+      existing.receive(request);
+      return;
+    }
+    if (request.method === 'ACK') {
+      // RFC 3261 17.2.1: an ACK that belongs to no transaction acknowledges a 2xx; nothing answers it.
+      this.deliverAck(request, flow);
+      return;
+    }
+    const open = this.openBySource.size === 0 ? 0 : (this.openBySource.get(flow.remoteAddress) ?? 0);
+    if (open >= this.maxOpenPerSource) {
+      this.rejectStateless(request, 503, 'Too many open requests from your address', flow, [['Retry-After', RETRY_AFTER_SECONDS]]);
+      return;
+    }
+    const cancels = request.method === 'CANCEL' ? this.servers.get(serverKey(request, 'INVITE')) : undefined;
+    const transaction = new ServerTransactionRunner(request, flow, key, this, cancels);
+    this.servers.set(key, transaction);
+    this.onRequest?.(transaction);
+    // Most are answered by now; only those that are not count as open.
+    if (!transaction.completed) {
+      transaction.counted = true;
+      this.openBySource.set(flow.remoteAddress, open + 1);
+    }
+  }
+
+  private rejectMalformed(error: SipParseError, flow: Flow): void {
+    const { partial } = error;
+    if (!(partial instanceof SipRequest)) return;
+    this.trace?.('in', partial, flow);
+    this.rejectStateless(partial, error.status, error.reason, flow);
+  }
+
+  /** Answers without a transaction what cannot have one. Silent where a response could not find its way or answers an ACK. */
+  private rejectStateless(request: SipRequest, status: number, reason: string, flow: Flow, headers: [string, string][] = []): void {
+    if (request.method === 'ACK') return;
+    try {
+      const reply = this.transport.replyFlow(request, flow);
+      const response = responseTo(request, status, reason);
+      for (const [name, value] of headers) response.headers.add(name, value);
+      if (reply !== undefined) this.transmit(response.toBuffer(), reply);
+    } catch (error) {
+      if (!(error instanceof SipError)) throw error;
+    }
+  }
+
+  /** @internal */
+  transmit(bytes: Buffer, flow: Flow): boolean {
+    this.trace?.('out', bytes, flow);
+    return flow.send(bytes);
+  }
+
+  /** @internal */
+  replyFlow(request: SipRequest, flow: Flow): Flow | undefined {
+    return this.transport.replyFlow(request, flow);
+  }
+
+  /** @internal */
+  finished(transaction: ClientTransactionRunner, lingerMs: number): void {
+    const { key, flow } = transaction;
+    if (flow.reliable) this.clientsByConnection.get(flow)?.delete(transaction);
+    if (lingerMs === 0) {
+      this.clients.delete(key);
+      return;
+    }
+    this.clients.set(key, SWALLOW);
+    this.wheel.schedule(lingerMs, this.forgetClient, key);
+  }
+
+  /** @internal */
+  answered(transaction: ServerTransactionRunner): void {
+    if (!transaction.counted) return;
+    transaction.counted = false;
+    const source = transaction.flow.remoteAddress;
+    const left = (this.openBySource.get(source) ?? 1) - 1;
+    if (left === 0) this.openBySource.delete(source);
+    else this.openBySource.set(source, left);
+  }
+
+  /** @internal */
+  keepResponse(key: string, bytes: Buffer, flow: Flow): void {
+    this.servers.delete(key);
+    if (this.kept.size >= this.maxKeptResponses) {
+      for (const oldest of this.kept.keys()) {
+        this.kept.delete(oldest);
+        break;
+      }
+    }
+    this.kept.set(key, { bytes, flow });
+    this.wheel.schedule(64 * this.timers.t1, this.forgetResponse, key);
+  }
+
+  /** @internal */
+  ended(key: string): void {
+    this.servers.delete(key);
+  }
+
+  /** @internal */
+  deliverAck(ack: SipRequest, flow: Flow): void {
+    this.onRequest?.({ request: ack, flow, cancels: undefined, completed: true, respond() {} });
+  }
+}
+
+function isList(target: Flow | readonly Destination[]): target is readonly Destination[] {
+  return Array.isArray(target);
 }

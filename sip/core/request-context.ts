@@ -1,0 +1,102 @@
+import type { SipRequest } from '../message/message.ts';
+import type { ServerTransaction } from '../transaction/transaction-layer.ts';
+import type { Flow } from '../transport/transport.ts';
+import type { Logger } from './log.ts';
+import { createResponse, type ResponseOptions } from './respond.ts';
+
+/** A request as its handler gets it, and the way to answer it. */
+export interface RequestContext {
+  readonly request: SipRequest;
+  readonly flow: Flow;
+  /** Canonical address of the authenticated user; with authentication off, that of From. */
+  readonly identity: string | undefined;
+  readonly isAdmin: boolean;
+  /** Authentication is off: `identity` is only what From says. */
+  readonly trustedWithoutAuth: boolean;
+  /** Has a final response been given? */
+  readonly responded: boolean;
+  readonly log: Logger;
+  /** What decided, for the log line where the status does not say it. */
+  because: string | undefined;
+  /** Sends the response; one after the final response is dropped and logged. */
+  respond(status: number, options?: ResponseOptions): void;
+}
+
+/** A request on its way through the router. */
+export class RoutedRequest implements RequestContext {
+  readonly log: Logger;
+  because: string | undefined;
+  private readonly transaction: ServerTransaction;
+  private readonly server: string | undefined;
+  private readonly startedAt: number;
+  private user: string | undefined;
+  private admin = false;
+  private trusted = false;
+
+  constructor(transaction: ServerTransaction, log: Logger, server: string | undefined) {
+    this.transaction = transaction;
+    this.log = log;
+    this.server = server;
+    this.because = undefined;
+    this.user = undefined;
+    this.startedAt = performance.now();
+  }
+
+  get request(): SipRequest {
+    return this.transaction.request;
+  }
+
+  get flow(): Flow {
+    return this.transaction.flow;
+  }
+
+  get identity(): string | undefined {
+    return this.user;
+  }
+
+  get isAdmin(): boolean {
+    return this.admin;
+  }
+
+  get trustedWithoutAuth(): boolean {
+    return this.trusted;
+  }
+
+  get responded(): boolean {
+    return this.transaction.completed;
+  }
+
+  /** The router says who it is. */
+  identify(address: string, admin: boolean, trusted: boolean): void {
+    this.user = address;
+    this.admin = admin;
+    this.trusted = trusted;
+  }
+
+  respond(status: number, options?: ResponseOptions): void {
+    if (this.transaction.completed) {
+      this.log.warn({ method: this.request.method, status }, 'second final response dropped');
+      return;
+    }
+    const response = createResponse(this.request, status, options);
+    if (this.server !== undefined) response.headers.add('Server', this.server);
+    this.transaction.respond(response);
+    if (status >= 200 && this.log.isLevelEnabled('info')) this.writeLog(status, status >= 300 ? response.reason : undefined);
+  }
+
+  private writeLog(status: number, reason: string | undefined): void {
+    const { request, flow } = this;
+    const ms = Math.round((performance.now() - this.startedAt) * 1000) / 1000;
+    const line = {
+      method: request.method,
+      uri: request.uri,
+      from: request.headers.get('From'),
+      source: `${flow.remoteAddress}:${flow.remotePort}`,
+      status,
+      ms,
+      ...(reason === undefined ? {} : { reason }),
+      ...(this.because === undefined ? {} : { because: this.because }),
+    };
+    this.log.info(line, 'SIP request');
+  }
+}

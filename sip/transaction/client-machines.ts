@@ -1,0 +1,89 @@
+import { go, type Machine } from './machine.ts';
+
+export type ClientState = 'calling' | 'trying' | 'proceeding' | 'completed' | 'accepted' | 'terminated';
+
+export type ClientInput =
+  | 'provisional'
+  /** 2xx */
+  | 'success'
+  /** 3xx to 6xx */
+  | 'failure'
+  /** Timer A or E: send again. */
+  | 'retransmit'
+  /** Timer B or F: give up. */
+  | 'timeout'
+  /** Timer D, K or M: late messages have had their time. */
+  | 'lingered'
+  | 'transportError';
+
+export type ClientAction =
+  /** Send the request (again). */
+  | 'transmit'
+  /** Run Timer A or E once more, doubled; for E at most T2. */
+  | 'retransmitDoubled'
+  /** Run Timer E with T2. */
+  | 'retransmitAtT2'
+  /** Neither send again nor give up any more. */
+  | 'stopTimers'
+  /** Start Timer D, K or M. */
+  | 'linger'
+  /** Give the response to the user of the transaction. */
+  | 'deliver'
+  /** Send the ACK for a failure (RFC 3261 17.1.1.3). */
+  | 'acknowledge'
+  | 'reportTimeout'
+  | 'reportTransport';
+
+type ClientMachine<State extends ClientState> = Machine<State, ClientInput, ClientAction>;
+
+/** RFC 3261 17.1.1 figure 5, with the Accepted state of RFC 6026 7.2. */
+export const INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'trying'>> = {
+  calling: {
+    retransmit: go('calling', 'transmit', 'retransmitDoubled'),
+    timeout: go('terminated', 'reportTimeout'),
+    provisional: go('proceeding', 'stopTimers', 'deliver'),
+    success: go('accepted', 'deliver', 'linger'),
+    failure: go('completed', 'acknowledge', 'deliver', 'linger'),
+    transportError: go('terminated', 'reportTransport'),
+  },
+  proceeding: {
+    provisional: go('proceeding', 'deliver'),
+    success: go('accepted', 'deliver', 'linger'),
+    failure: go('completed', 'acknowledge', 'deliver', 'linger'),
+    transportError: go('terminated', 'reportTransport'),
+  },
+  completed: {
+    failure: go('completed', 'acknowledge'),
+    lingered: go('terminated'),
+  },
+  accepted: {
+    // RFC 6026 7.2: each 2xx, also from another branch of a fork, goes to the user, who acknowledges it.
+    success: go('accepted', 'deliver'),
+    lingered: go('terminated'),
+  },
+  terminated: {},
+};
+
+/** RFC 3261 17.1.2 figure 6. */
+export const NON_INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'calling' | 'accepted'>> = {
+  trying: {
+    retransmit: go('trying', 'transmit', 'retransmitDoubled'),
+    timeout: go('terminated', 'reportTimeout'),
+    provisional: go('proceeding', 'deliver'),
+    success: go('completed', 'deliver', 'linger'),
+    failure: go('completed', 'deliver', 'linger'),
+    transportError: go('terminated', 'reportTransport'),
+  },
+  proceeding: {
+    retransmit: go('proceeding', 'transmit', 'retransmitAtT2'),
+    timeout: go('terminated', 'reportTimeout'),
+    provisional: go('proceeding', 'deliver'),
+    success: go('completed', 'deliver', 'linger'),
+    failure: go('completed', 'deliver', 'linger'),
+    transportError: go('terminated', 'reportTransport'),
+  },
+  completed: {
+    lingered: go('terminated'),
+  },
+  terminated: {},
+};

@@ -1,0 +1,164 @@
+import { Headers } from '../message/headers.ts';
+import { SipRequest, type SipResponse } from '../message/message.ts';
+import type { Flow } from '../transport/flow.ts';
+import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
+import { type ClientAction, type ClientInput, type ClientState, INVITE_CLIENT, NON_INVITE_CLIENT } from './client-machines.ts';
+import type { TimerValues, Transition } from './machine.ts';
+
+export interface ClientTransactionHandler {
+  /** Every provisional response and the first final one (and each 2xx to an INVITE). */
+  onResponse(response: SipResponse): void;
+  /** Called once, and no response after it: nobody answered (Timer B or F), or the request could not be sent. */
+  onFailure(kind: 'timeout' | 'transport'): void;
+}
+
+export interface ClientTransaction {
+  readonly request: SipRequest;
+}
+
+/** What a client transaction needs of the layer it lives in. */
+export interface ClientTransactionHost {
+  readonly wheel: TimerWheel;
+  readonly timers: TimerValues;
+  transmit(bytes: Buffer, flow: Flow): boolean;
+  /** Swallow responses to the transaction for that long, then forget it (at once for 0). */
+  finished(transaction: ClientTransactionRunner, lingerMs: number): void;
+}
+
+type Table = Readonly<Partial<Record<ClientState, Readonly<Partial<Record<ClientInput, Transition<ClientState, ClientAction>>>>>>>;
+
+/** Runs a client machine: one timer, which either sends again, gives up, or ends the time for late responses. */
+export class ClientTransactionRunner implements ClientTransaction {
+  readonly request: SipRequest;
+  readonly key: string;
+  readonly flow: Flow;
+  private readonly host: ClientTransactionHost;
+  private readonly handler: ClientTransactionHandler;
+  private readonly table: Table;
+  private readonly isInvite: boolean;
+  private readonly bytes: Buffer;
+  private state: ClientState;
+  private timer: Timer | undefined;
+  private interval: number;
+  private readonly deadline: number;
+
+  /** The request has its Via already. */
+  constructor(request: SipRequest, key: string, flow: Flow, host: ClientTransactionHost, handler: ClientTransactionHandler) {
+    this.request = request;
+    this.key = key;
+    this.flow = flow;
+    this.host = host;
+    this.handler = handler;
+    this.isInvite = request.method === 'INVITE';
+    this.table = this.isInvite ? INVITE_CLIENT : NON_INVITE_CLIENT;
+    this.state = this.isInvite ? 'calling' : 'trying';
+    this.bytes = request.toBuffer();
+    this.interval = host.timers.t1;
+    this.deadline = performance.now() + 64 * host.timers.t1;
+  }
+
+  /** Sends the request for the first time. A failure is reported after the caller's turn. */
+  start(): void {
+    const { host, flow } = this;
+    this.timer = host.wheel.schedule(flow.reliable ? 64 * host.timers.t1 : this.interval, wake, this);
+    if (!host.transmit(this.bytes, flow)) queueMicrotask(() => this.transportError());
+  }
+
+  receive(response: SipResponse): void {
+    const { status } = response;
+    this.run(status < 200 ? 'provisional' : status < 300 ? 'success' : 'failure', response);
+  }
+
+  transportError(): void {
+    this.run('transportError');
+  }
+
+  /** The timer's turn. */
+  expire(): void {
+    if (this.state === 'completed' || this.state === 'accepted') this.run('lingered');
+    else if (performance.now() >= this.deadline) this.run('timeout');
+    else this.run('retransmit');
+  }
+
+  private run(input: ClientInput, response?: SipResponse): void {
+    const transition = this.table[this.state]?.[input];
+    if (transition === undefined) return;
+    this.state = transition.next;
+    for (const action of transition.actions) this.perform(action, response);
+    if (this.state === 'terminated') {
+      this.stopTimer();
+      this.host.finished(this, 0);
+    }
+  }
+
+  private perform(action: ClientAction, response: SipResponse | undefined): void {
+    const { t1, t2, t4 } = this.host.timers;
+    switch (action) {
+      case 'transmit':
+        if (!this.host.transmit(this.bytes, this.flow)) queueMicrotask(() => this.transportError());
+        return;
+      case 'retransmitDoubled':
+        this.interval = this.isInvite ? this.interval * 2 : Math.min(this.interval * 2, t2);
+        this.wakeIn(this.interval);
+        return;
+      case 'retransmitAtT2':
+        this.wakeIn(t2);
+        return;
+      case 'stopTimers':
+        this.stopTimer();
+        return;
+      case 'linger':
+        this.stopTimer();
+        this.linger(t1, t4);
+        return;
+      case 'deliver':
+        if (response !== undefined) this.handler.onResponse(response);
+        return;
+      case 'acknowledge':
+        if (response !== undefined) this.host.transmit(acknowledge(this.request, response).toBuffer(), this.flow);
+        return;
+      case 'reportTimeout':
+        this.handler.onFailure('timeout');
+        return;
+      case 'reportTransport':
+        this.handler.onFailure('transport');
+    }
+  }
+
+  private linger(t1: number, t4: number): void {
+    if (!this.isInvite) {
+      // All this state does is swallow copies of the response; the layer does that without keeping the request.
+      this.state = 'terminated';
+      this.host.finished(this, this.flow.reliable ? 0 : t4);
+    } else if (this.state === 'accepted') this.wakeIn(64 * t1, false);
+    else if (this.flow.reliable) this.run('lingered');
+    else this.wakeIn(Math.max(32_000, 64 * t1), false);
+  }
+
+  private wakeIn(delayMs: number, untilDeadline = true): void {
+    const delay = untilDeadline ? Math.min(delayMs, this.deadline - performance.now()) : delayMs;
+    if (this.timer === undefined) this.timer = this.host.wheel.schedule(delay, wake, this);
+    else this.host.wheel.reschedule(this.timer, delay);
+  }
+
+  private stopTimer(): void {
+    if (this.timer !== undefined) this.host.wheel.cancel(this.timer);
+  }
+}
+
+function wake(transaction: ClientTransactionRunner): void {
+  transaction.expire();
+}
+
+/** The ACK to a failure: same branch, Request-URI and Route as the INVITE, the To of the response (RFC 3261 17.1.1.3). */
+function acknowledge(invite: SipRequest, response: SipResponse): SipRequest {
+  const headers = new Headers();
+  for (const name of ['Via', 'From', 'Call-ID', 'Max-Forwards']) {
+    const value = invite.headers.get(name);
+    if (value !== undefined) headers.add(name, value);
+  }
+  headers.add('To', response.headers.get('To') ?? '');
+  headers.add('CSeq', `${invite.cseq.sequence} ACK`);
+  for (const route of invite.headers.all('Route')) headers.add('Route', route);
+  return new SipRequest('ACK', invite.uri, headers);
+}

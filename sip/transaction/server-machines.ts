@@ -1,0 +1,95 @@
+import { go, type Machine } from './machine.ts';
+
+export type ServerState = 'trying' | 'proceeding' | 'completed' | 'accepted' | 'confirmed' | 'terminated';
+
+export type ServerInput =
+  /** The request came again. */
+  | 'request'
+  | 'ack'
+  /** From the user: 100. */
+  | 'trying'
+  /** From the user: 101 to 199. */
+  | 'provisional'
+  /** From the user: 2xx. */
+  | 'success'
+  /** From the user: 3xx to 6xx, but not 408. */
+  | 'failure'
+  /** From the user: 408. */
+  | 'requestTimeout'
+  /** Timer G. */
+  | 'retransmit'
+  /** Timer H: the ACK never came. */
+  | 'timeout'
+  /** Timer I, J or L. */
+  | 'lingered';
+
+export type ServerAction =
+  /** Send the user's response and keep it. */
+  | 'respond'
+  /** Send the kept response again. */
+  | 'transmit'
+  /** Start Timers G and H. */
+  | 'awaitAck'
+  /** Run Timer G once more, doubled, at most T2. */
+  | 'retransmitDoubled'
+  | 'stopTimers'
+  /** Start Timer I, J or L. */
+  | 'linger'
+  /** Give the ACK to the user. */
+  | 'deliverAck';
+
+type ServerMachine<State extends ServerState> = Machine<State, ServerInput, ServerAction>;
+
+/** RFC 3261 17.2.1 figure 7, with the Accepted state of RFC 6026 7.1. */
+export const INVITE_SERVER: ServerMachine<Exclude<ServerState, 'trying'>> = {
+  proceeding: {
+    request: go('proceeding', 'transmit'),
+    trying: go('proceeding', 'respond'),
+    provisional: go('proceeding', 'respond'),
+    success: go('accepted', 'respond', 'linger'),
+    failure: go('completed', 'respond', 'awaitAck'),
+    requestTimeout: go('completed', 'respond', 'awaitAck'),
+  },
+  completed: {
+    request: go('completed', 'transmit'),
+    retransmit: go('completed', 'transmit', 'retransmitDoubled'),
+    timeout: go('terminated'),
+    ack: go('confirmed', 'stopTimers', 'linger'),
+  },
+  accepted: {
+    // RFC 6026 7.1: the INVITE's copies are swallowed, the user's further 2xx sent; the ACK is the user's.
+    request: go('accepted'),
+    success: go('accepted', 'respond'),
+    ack: go('accepted', 'deliverAck'),
+    lingered: go('terminated'),
+  },
+  confirmed: {
+    request: go('confirmed'),
+    ack: go('confirmed'),
+    lingered: go('terminated'),
+  },
+  terminated: {},
+};
+
+/** RFC 3261 17.2.2 figure 8, as corrected by RFC 4320 4.1 and 4.2: no provisional response but 100, and never a 408. */
+export const NON_INVITE_SERVER: ServerMachine<Exclude<ServerState, 'accepted' | 'confirmed'>> = {
+  trying: {
+    request: go('trying'),
+    trying: go('proceeding', 'respond'),
+    success: go('completed', 'respond', 'linger'),
+    failure: go('completed', 'respond', 'linger'),
+    requestTimeout: go('terminated'),
+  },
+  proceeding: {
+    request: go('proceeding', 'transmit'),
+    trying: go('proceeding', 'respond'),
+    success: go('completed', 'respond', 'linger'),
+    failure: go('completed', 'respond', 'linger'),
+    requestTimeout: go('terminated'),
+  },
+  completed: {
+    request: go('completed', 'transmit'),
+    lingered: go('terminated'),
+  },
+  terminated: {},
+};

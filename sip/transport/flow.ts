@@ -1,0 +1,32 @@
+export type Protocol = 'UDP' | 'TCP';
+
+/** Where a message goes: an IP literal (IPv6 without brackets), never a name. */
+export interface Destination {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A socket that takes requests. */
+export interface ListeningPoint {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A way to one peer: an open connection, or a UDP socket together with the peer's address (RFC 5626 2). */
+export interface Flow {
+  readonly protocol: Protocol;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly reliable: boolean;
+  /** Same peer over the same socket, same id. */
+  readonly id: string;
+  /** Hands bytes to the operating system, or to the connection's bounded queue. False when they were refused. */
+  send(bytes: Buffer): boolean;
+  readonly closed: boolean;
+  /** Called once when the connection ends (at once if it has); never for UDP. */
+  onClose(listener: () => void): void;
+}

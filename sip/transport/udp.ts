@@ -1,0 +1,107 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { Flow, ListeningPoint } from './flow.ts';
+
+const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+
+/** A bound UDP socket. */
+export class UdpSocket implements ListeningPoint {
+  readonly protocol = 'UDP';
+  readonly address: string;
+  readonly port: number;
+  private readonly socket: Socket;
+  private closed = false;
+
+  private constructor(socket: Socket) {
+    const { address, port } = socket.address();
+    this.address = address;
+    this.port = port;
+    this.socket = socket;
+  }
+
+  /** @throws the socket's error, e.g. EADDRINUSE */
+  static async bind(
+    host: string,
+    port: number,
+    onDatagram: (bytes: Buffer, flow: UdpFlow) => void,
+    onError: (error: Error) => void,
+  ): Promise<UdpSocket> {
+    const socket = createSocket({
+      type: isIPv6(host) ? 'udp6' : 'udp4',
+      ipv6Only: true,
+      // Only IP literals are sent to; the default lookup would go through dns for them too.
+      lookup: (address, options, callback) => callback(null, address, typeof options === 'object' ? Number(options.family ?? 4) : 4),
+    });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind({ address: host, port }, () => {
+        socket.off('error', reject);
+        resolve();
+      });
+    });
+    const udp = new UdpSocket(socket);
+    socket.on('error', onError);
+    socket.on('message', (bytes, peer) => onDatagram(bytes, new UdpFlow(udp, peer.address, peer.port)));
+    try {
+      socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+    } catch {
+      // The system's limit is lower; bursts will be lost earlier, nothing else.
+    }
+    return udp;
+  }
+
+  /** Gives the bytes to the system; false when the socket is closed or refuses. */
+  send(bytes: Buffer, address: string, port: number): boolean {
+    if (this.closed) return false;
+    try {
+      this.socket.send(bytes, port, address);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  close(): Promise<void> {
+    if (this.closed) return Promise.resolve();
+    this.closed = true;
+    return new Promise((resolve) => this.socket.close(() => resolve()));
+  }
+}
+
+export class UdpFlow implements Flow {
+  readonly protocol = 'UDP';
+  readonly reliable = false;
+  readonly closed = false;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  private readonly socket: UdpSocket;
+
+  constructor(socket: UdpSocket, remoteAddress: string, remotePort: number) {
+    this.socket = socket;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+  }
+
+  get localAddress(): string {
+    return this.socket.address;
+  }
+
+  get localPort(): number {
+    return this.socket.port;
+  }
+
+  get id(): string {
+    return `udp ${this.localAddress}:${this.localPort} ${this.remoteAddress}:${this.remotePort}`;
+  }
+
+  send(bytes: Buffer): boolean {
+    return this.socket.send(bytes, this.remoteAddress, this.remotePort);
+  }
+
+  onClose(): void {}
+
+  /** The same socket's way to another address. */
+  to(remoteAddress: string, remotePort: number): UdpFlow {
+    return new UdpFlow(this.socket, remoteAddress, remotePort);
+  }
+}
