@@ -37,7 +37,13 @@ export function checkRequest(message: SipMessage, transport: 'UDP' | 'TCP', sour
   if (!/^\d{1,3}$/.test(hops) || Number(hops) > 255) faults.push(`Max-Forwards is "${hops}"`);
   const from = attempt(faults, 'From', () => parseNameAddress(header(message, 'from') ?? ''));
   if (from && (from.params.get('tag') ?? '') === '') faults.push('From has no tag (RFC 3261 8.1.1.3)');
-  attempt(faults, 'To', () => parseNameAddress(header(message, 'to') ?? ''));
+  const to = attempt(faults, 'To', () => parseNameAddress(header(message, 'to') ?? ''));
+  // A bare address is one more thing to be read and not written: its parameters would be the header field's.
+  for (const [name, address] of [
+    ['From', from],
+    ['To', to],
+  ] as const)
+    if (address && !address.bracketed) faults.push(`${name} is not in angle brackets`);
   attempt(faults, 'Request-URI', () => parseUri(message.requestUri));
   if (/[<>]/.test(message.requestUri)) faults.push(`Request-URI in angle brackets: ${message.requestUri}`);
   checkContacts(message, faults);

@@ -174,6 +174,7 @@ const NOTIFIES: [fault: string, mutation: Mutation, found: RegExp][] = [
   ['a Via with another port', swap(/(Via: .*127\.0\.0\.1:)\d+/, '$19'), /responses would be lost/],
   ['no Max-Forwards', line('Max-Forwards', ''), /without Max-Forwards/],
   ['no From tag', swap(';tag=server', ''), /From has no tag/],
+  ['a From in no angle brackets', swap(/From: <([^>]+)>/, 'From: $1'), /From is not in angle brackets/],
   ['another From tag', swap(';tag=server', ';tag=other'), /server's tag is other/],
   ['another To tag', swap(/(To: .*;tag=)\w+/, '$1other'), /in no dialog of ours/],
   ['another Call-ID', swap(/Call-ID: \w+/, 'Call-ID: other'), /in no dialog of ours/],

@@ -285,17 +285,17 @@ export class SipPeer implements SubscriptionHost {
     }
   }
 
-  /** Sends literal bytes and gives the response with that Call-ID, whose echo is not compared: for what no strict sender would write. */
+  /**
+   * Sends literal bytes and gives the first final response with that Call-ID. Its echo is not compared, and more responses are let pass:
+   * for what no strict sender would write.
+   */
   async exchangeRaw(bytes: string | Buffer, callId: string, timeout = 5000): Promise<SipMessage> {
     this.assertClean();
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#loose.delete(callId);
-        reject(this.error(`no response with Call-ID ${callId} within ${timeout} ms`));
-      }, timeout);
+      const late = (): void => reject(this.error(`no final response with Call-ID ${callId} within ${timeout} ms`));
+      const timer = setTimeout(late, timeout);
       this.#loose.set(callId, (response) => {
         clearTimeout(timer);
-        this.#loose.delete(callId);
         resolve(response);
       });
       this.sendRaw(bytes).catch(reject);

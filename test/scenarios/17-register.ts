@@ -11,11 +11,11 @@ export const register: Scenario = {
     await stage.boot({ auth: 'none' });
     await bindings(stage);
     stage.note('with digest');
-    await stage.boot({ auth: 'digest' });
+    const server = await stage.boot({ auth: 'digest' });
     await digest(stage, 'MD5');
     await digest(stage, 'SHA-256');
     await wrongPassword(stage);
-    await oldNonce(stage);
+    await oldNonce(stage, server.expiredNonce());
   },
 };
 
@@ -73,7 +73,7 @@ async function wrongPassword(stage: Stage): Promise<void> {
   stage.expect(fields?.get('stale')?.toLowerCase() !== 'true', 'which does not say stale');
 }
 
-async function oldNonce(stage: Stage): Promise<void> {
+async function oldNonce(stage: Stage, expired: string): Promise<void> {
   const peer = await stage.peer('A', { name: 'A with an old nonce' });
   stage.equal((await peer.register()).status, 200, 'A has a good nonce');
   const replayed = peer.transcript.entries.length;
@@ -85,7 +85,7 @@ async function oldNonce(stage: Stage): Promise<void> {
     'the replay',
   );
   const forged = peer.transcript.entries.length;
-  peer.digest.forgeNonce(stage.server.expiredNonce());
+  peer.digest.forgeNonce(expired);
   stage.equal((await peer.register()).status, 200, 'an old nonce is challenged, and then answered 200');
   await expectStale(
     stage,

@@ -1,5 +1,5 @@
 import type { Config } from '../../server/config.ts';
-import { type InProcessServer, startServer, TEST_DOMAIN } from '../helpers/server.ts';
+import { type InProcessServer, startServer, TEST_DOMAIN, type TestServer } from '../helpers/server.ts';
 import { SipPeer } from '../helpers/sip-peer.ts';
 import type { SipPeerOptions } from '../helpers/sip-peer-options.ts';
 import type { Traffic } from '../helpers/transcript.ts';
@@ -31,23 +31,30 @@ export class Stage {
   readonly #peers: SipPeer[] = [];
   readonly #users = new Set<string>();
   readonly #log: string[] = [];
-  #server: InProcessServer | undefined;
+  #server: TestServer | undefined;
   #muted = false;
 
   constructor(listener?: (event: StageEvent) => void) {
     this.#listener = listener;
   }
 
-  get server(): InProcessServer {
+  get server(): TestServer {
     if (!this.#server) throw new Error('no server is running');
     return this.#server;
   }
 
   /** Starts a server with these settings; the agents and users of one that ran before are gone. */
-  async boot(settings: Partial<Config> = {}): Promise<void> {
+  async boot(settings: Partial<Config> = {}): Promise<InProcessServer> {
     await this.close();
-    this.#users.clear();
-    this.#server = await startServer(settings);
+    const server = await startServer(settings);
+    this.#server = server;
+    return server;
+  }
+
+  /** Plays on a server that was started otherwise, and stops it at the end. */
+  async use(server: TestServer): Promise<void> {
+    await this.close();
+    this.#server = server;
   }
 
   /** Closes the agents and stops the server; rejects when an agent received what must not be sent. */
@@ -55,6 +62,7 @@ export class Stage {
     const results = await Promise.allSettled(this.#peers.splice(0).map((peer) => peer.close()));
     const server = this.#server;
     this.#server = undefined;
+    this.#users.clear();
     await server?.stop();
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }

@@ -94,3 +94,10 @@ export function instanceOf(stage: Stage, state: ReadListState, user: string): Re
   if (!instance) throw new Error('unreachable: the expectation above has failed');
   return instance;
 }
+
+/** The list state tells that a user left the list: it is whole and without the user, or says that the instances ended (RFC 4662 4.5). */
+export function isDropped(stage: Stage, state: ReadListState, user: string): boolean {
+  const resource = state.resource(stage.address(user));
+  if (!resource) return state.fullState;
+  return resource.instances.length > 0 && resource.instances.every((instance) => instance.state === 'terminated');
+}
