@@ -33,7 +33,7 @@ function rephrase(problem: string, namespace: string, element: string, attribute
   const expected = list === undefined ? undefined : choice(list, namespace);
   if (problem.startsWith('This element is not expected.')) {
     // The same name in another namespace is the commonest mistake, and invisible unless the namespace is told.
-    const found = list?.includes(`{${namespace}}`) ? name : elementName(namespace, element);
+    const found = list === undefined || list.includes(`{${namespace}}`) ? name : elementName(namespace, element);
     return `${found} is not allowed here${expected === undefined ? '' : `; expected ${expected}`}`;
   }
   if (problem.startsWith('Missing child element(s).')) return `${name} is incomplete; it needs ${expected ?? 'more elements'}`;

@@ -22,15 +22,16 @@ describe('validation by schema', () => {
       {
         line: 4,
         element: 'friend',
-        message:
-          '<friend> is not allowed here; expected an element of another namespace, <entry>, <list>, <entry-ref> or <external>',
+        message: '<friend> is not allowed here; expected an element of another namespace, <entry>, <list>, <entry-ref> or <external>',
       },
     ]);
   });
 
   it('tells the namespace where the name alone would mislead', () => {
     const text = `<r:resource-lists xmlns:r="${LISTS}"><r:list><entry uri="sip:a@example.com"/></r:list></r:resource-lists>`;
-    expect(schemaViolations(LISTS, text)[0]?.message).toMatch(/^<entry> \(in no namespace\) is not allowed here; expected .*<entry> \(namespace/);
+    expect(schemaViolations(LISTS, text)[0]?.message).toMatch(
+      /^<entry> \(in no namespace\) is not allowed here; expected .*<entry> \(namespace/,
+    );
   });
 
   it('accepts no other root than the namespace has', () => {
@@ -54,7 +55,9 @@ describe('validation by schema', () => {
     let bomb = '<!ENTITY a0 "aaaaaaaaaa">';
     for (let i = 1; i < 12; i++) bomb += `<!ENTITY a${i} "${`&a${i - 1};`.repeat(10)}">`;
     const started = performance.now();
-    expect(schemaViolations(LISTS, `<!DOCTYPE r [${bomb}]><resource-lists xmlns="${LISTS}"><list name="&a11;"/></resource-lists>`)).not.toEqual([]);
+    expect(
+      schemaViolations(LISTS, `<!DOCTYPE r [${bomb}]><resource-lists xmlns="${LISTS}"><list name="&a11;"/></resource-lists>`),
+    ).not.toEqual([]);
     expect(performance.now() - started).toBeLessThan(1000);
   });
 
@@ -92,7 +95,9 @@ describe('validation by schema', () => {
 describe('registering a schema', () => {
   const namespace = 'urn:example:notes';
   const root = { namespace, local: 'notes' };
-  const schema = (type: string) => `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:rl="${LISTS}" targetNamespace="${namespace}">
+  const schema = (
+    type: string,
+  ) => `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:rl="${LISTS}" targetNamespace="${namespace}">
     <xs:import namespace="${LISTS}"/>
     <xs:element name="notes" type="${type}"/>
   </xs:schema>`;
