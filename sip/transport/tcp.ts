@@ -165,7 +165,7 @@ export class TcpListener implements ListeningPoint {
     const server = createServer(onConnection);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, ipv6Only: true, backlog: 1024 }, () => {
+      server.listen({ host, port, ipv6Only: isIPv6(host), backlog: 1024 }, () => {
         server.off('error', reject);
         resolve();
       });

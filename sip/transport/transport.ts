@@ -1,4 +1,5 @@
-import { isIPv6, type Socket } from 'node:net';
+import { lookup } from 'node:dns/promises';
+import { isIP, isIPv6, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { parseMessage, SipParseError } from '../message/parse.ts';
@@ -62,8 +63,9 @@ export class TransportLayer {
     };
   }
 
-  /** Opens a listener; port 0 takes any free one. @throws the socket's error, e.g. EADDRINUSE */
-  async listen(protocol: Protocol, host: string, port: number): Promise<ListeningPoint> {
+  /** Opens a listener; port 0 takes any free one. @throws the socket's (or, for a host name, the resolver's) error, e.g. EADDRINUSE */
+  async listen(protocol: Protocol, hostname: string, port: number): Promise<ListeningPoint> {
+    const host = isIP(hostname) === 0 ? (await lookup(hostname)).address : hostname;
     const onError = this.options.onError ?? (() => {});
     if (protocol === 'UDP') {
       const socket = await UdpSocket.bind(host, port, (bytes, flow) => this.receiveDatagram(bytes, flow), onError);

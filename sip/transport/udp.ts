@@ -19,7 +19,7 @@ export class UdpSocket implements ListeningPoint {
     this.socket = socket;
   }
 
-  /** @throws the socket's error, e.g. EADDRINUSE */
+  /** @param host an IP literal. @throws the socket's error, e.g. EADDRINUSE */
   static async bind(
     host: string,
     port: number,
@@ -28,7 +28,7 @@ export class UdpSocket implements ListeningPoint {
   ): Promise<UdpSocket> {
     const socket = createSocket({
       type: isIPv6(host) ? 'udp6' : 'udp4',
-      ipv6Only: true,
+      ipv6Only: isIPv6(host),
       // Only IP literals are sent to; the default lookup would go through dns for them too.
       lookup: (address, options, callback) => callback(null, address, typeof options === 'object' ? Number(options.family ?? 4) : 4),
     });
