@@ -111,7 +111,7 @@ export class DocumentService {
     const pending = run(pipeline.request, exchange, this.environment);
     if (pending) await pending;
     const { auid, xui, name } = request.target.key;
-    return this.queue.run(JSON.stringify([auid, xui, name]), async () => {
+    return this.queue.run(`${auid}/${xui?.length ?? ''}/${xui ?? ''}/${name}`, async () => {
       // The queue keeps this process's edits apart, so that only another writer of the store can come first.
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const pending = run(pipeline.document, exchange, this.environment);

@@ -1,5 +1,4 @@
 import { decodeUtf8, parseXml } from '../schemas/xml/parse.ts';
-import type { XmlDocument } from '../schemas/xml/tree.ts';
 import { schemaViolations } from '../schemas/xml/validate.ts';
 import type { ValidationContext } from './application-usage.ts';
 import { documentPath } from './document-selector.ts';
@@ -26,8 +25,8 @@ export const applyPut: PipelineStep = (exchange, environment) => {
   if (selector) {
     const placed = placeNode(exchange, environment);
     exchange.created = placed.created;
-    exchange.edited = placed.text === stored?.text ? treeOf(stored, environment) : parseEdited(placed.text, environment);
-    checkPlaced(exchange.edited, selector, placed);
+    exchange.edited = placed.document;
+    checkPlaced(placed, selector);
     return;
   }
   try {
@@ -44,15 +43,14 @@ function placeNode({ request, stored, selector }: Exchange, environment: Environ
   if (!stored || !selector) throw noParent(homeUri(target, environment), `there is no document ${documentPath(target.key)}`);
   const document = treeOf(stored, environment);
   const { steps, terminal } = selector;
-  const parents = terminal ? steps : steps.slice(0, -1);
-  const chosen = walk(document, parents);
-  if (chosen.length < parents.length) {
-    const step = chosen.length + 1;
-    throw noParent(nodeUri(target, environment, chosen.length), `step ${step} of the node selector does not select exactly one element`);
+  const chosen = walk(document, steps);
+  if (chosen.length < (terminal ? steps.length : steps.length - 1)) {
+    const phrase = `step ${chosen.length + 1} of the node selector does not select exactly one element`;
+    throw noParent(nodeUri(target, environment, chosen.length), phrase);
   }
-  const element = chosen.at(-1);
+  const element = chosen[steps.length - 1];
   if (terminal?.kind === 'attribute' && element) return placeAttribute(document, element, terminal, body);
-  return placeElement(document, steps, body);
+  return placeElement(document, { parent: chosen[steps.length - 2], element, step: steps.at(-1) }, body, environment.depth);
 }
 
 /**
@@ -78,7 +76,7 @@ export const applyDelete: PipelineStep = (exchange, environment) => {
   const document = treeOf(stored, environment);
   const selected = selectNode(document, selector);
   if (!selected) throw new XcapRefusal(404, 'the node selector does not select exactly one node of the document');
-  exchange.edited = parseEdited(removeNode(document, selected), environment);
+  exchange.edited = removeNode(document, selected);
   checkRemoved(exchange.edited, selector);
 };
 
@@ -113,20 +111,13 @@ export const store: PipelineStep = async (exchange, environment) => {
     const change = await environment.store.write({ key: target.key, expected: stored?.etag, text: edited?.source });
     if (change === 'stale') return;
     const etag = change.newEtag;
+    if (stored) environment.trees.delete(stored.etag);
     if (edited && etag !== undefined) environment.trees.set(etag, edited, edited.source.length);
     exchange.answer = { status, etag, content: undefined };
   } finally {
     reservation?.release();
   }
 };
-
-function parseEdited(text: string, { depth }: Environment): XmlDocument {
-  try {
-    return parseXml(text, { maxDepth: depth });
-  } catch (error) {
-    throw xmlConflict(error, 'not-xml-frag');
-  }
-}
 
 function validationContext({ key }: Target, { roots, directory }: Environment): ValidationContext {
   return { key, roots, resolveXui: (xui) => directory.resolveXui(xui) };

@@ -33,6 +33,12 @@ export class EtagCache<V> {
     this.young.set(etag, value);
     this.size += characters + ENTRY_OVERHEAD;
   }
+
+  /** For a document that is no more: what is kept of it would only be in the way. */
+  delete(etag: string): void {
+    this.young.delete(etag);
+    this.old.delete(etag);
+  }
 }
 
 const ENTRY_OVERHEAD = 200;

@@ -3,6 +3,7 @@ import { decodeUtf8, parseXml, XmlError } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, lookupNamespace, type XmlAttribute, type XmlDocument, type XmlElement } from '../schemas/xml/tree.ts';
 import { XcapConflict } from './errors.ts';
 import type { ExpandedName, NodeSelector, Step, Terminal } from './node-selector.ts';
+import { editChildren, editStartTag } from './tree-edit.ts';
 
 /**
  * The nodes of a document: selected on its offset tree (RFC 4825 6.3) and changed by splices of its source (8.2.3, 8.2.4, 8.4),
@@ -11,19 +12,14 @@ import type { ExpandedName, NodeSelector, Step, Terminal } from './node-selector
 
 export type Selection =
   | { readonly kind: 'element'; readonly element: XmlElement }
-  | { readonly kind: 'attribute'; readonly attribute: XmlAttribute }
+  | { readonly kind: 'attribute'; readonly element: XmlElement; readonly attribute: XmlAttribute }
   | { readonly kind: 'namespaces'; readonly element: XmlElement };
 
-/** Replaces the source between two offsets. */
-interface Splice {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
+type AttributeSelector = Terminal & { kind: 'attribute' };
 
-/** An edited text, and where in it the source of the node that was put now stands. */
+/** A document in which a node was put, and where in its source that node stands (an attribute's value without the quotes). */
 export interface Placed {
-  readonly text: string;
+  readonly document: XmlDocument;
   readonly start: number;
   readonly end: number;
   /** The node is new; otherwise it took the place of one. */
@@ -38,7 +34,7 @@ export function selectNode(document: XmlDocument, { steps, terminal }: NodeSelec
   if (!terminal) return { kind: 'element', element };
   if (terminal.kind === 'namespaces') return { kind: 'namespaces', element };
   const attribute = findAttribute(element, terminal);
-  return attribute && { kind: 'attribute', attribute };
+  return attribute && { kind: 'attribute', element, attribute };
 }
 
 /** The elements that the steps choose, one each from the root on, as far as each chooses exactly one. */
@@ -80,85 +76,91 @@ export function namespaceElement(element: XmlElement): string {
   return `${text}/>`;
 }
 
+/** Where an element is to be put: what the steps before the last select, what the last selects, and the last itself. */
+export interface Place {
+  /** Undefined: the document node. */
+  readonly parent: XmlElement | undefined;
+  readonly element: XmlElement | undefined;
+  readonly step: Step | undefined;
+}
+
 /**
- * Puts the element in `body` where the steps point, replacing what is there (RFC 4825 8.2.3, 8.2.4).
- * The parent is known to exist. The caller must still see that the steps select what was put.
- * Throws XcapConflict.
+ * Puts the element in `body` at a place, replacing what is there (RFC 4825 8.2.3, 8.2.4).
+ * The caller must still see that the selector selects what was put.
+ * `maxDepth` bounds the nested elements of the result. Throws XcapConflict.
  */
-export function placeElement(document: XmlDocument, steps: readonly Step[], body: Uint8Array): Placed {
-  const chosen = walk(document, steps);
-  const parent = chosen[steps.length - 2];
-  const target = chosen[steps.length - 1];
-  const step = steps.at(-1);
-  const fragment = parseFragment(body, parent);
-  if (target) return place(document, { start: target.start, end: target.end, text: fragment.text }, 0, fragment.text.length, false);
-  const splice = parent && step && insertion(parent, step, fragment);
-  if (!splice) throw cannotInsert('the element cannot be put at the position that the URI asks for');
-  return place(document, splice, parent.selfClosing ? 1 : 0, fragment.text.length, true);
+export function placeElement(document: XmlDocument, { parent, element: removed, step }: Place, body: Uint8Array, maxDepth: number): Placed {
+  const { source, root: inserted } = parseFragment(body, parent, maxDepth);
+  const text = source.slice(inserted.start, inserted.end);
+
+  let edit: { start: number; end: number; before: string; after: string } | undefined;
+  if (removed) edit = { start: removed.start, end: removed.end, before: '', after: '' };
+  else if (parent) edit = insertion(parent, step, inserted);
+  if (!edit) throw cannotInsert('the element cannot be put at the position that the URI asks for');
+  const splice = { start: edit.start, end: edit.end, text: edit.before + text + edit.after };
+  const start = splice.start + edit.before.length;
+  return {
+    document: editChildren(document, { parent, splice, removed, inserted, lead: edit.before.length }),
+    start,
+    end: start + text.length,
+    created: !removed,
+  };
 }
 
-interface Fragment {
-  /** Source of the one element, the white space around it left out. */
-  readonly text: string;
-  readonly name: ExpandedName;
-}
-
-function parseFragment(body: Uint8Array, parent: XmlElement | undefined): Fragment {
+/** The body as a document of one element, with the bindings that are in scope where it goes and room for the depth that is left there. */
+function parseFragment(body: Uint8Array, parent: XmlElement | undefined, maxDepth: number): XmlDocument {
+  let depth = 0;
+  for (let e = parent; e; e = e.parent) depth++;
   try {
-    const source = decodeUtf8(body);
-    const { root } = parseXml(source, parent ? { namespaces: inScopeNamespaces(parent) } : {});
-    // RFC 4825 8.2.2: a single element, so neither an XML declaration nor a comment beside it.
-    if ((source.slice(0, root.start) + source.slice(root.end)).trim() === '') {
-      return { text: source.slice(root.start, root.end), name: { uri: root.uri, local: root.local } };
-    }
+    const fragment = parseXml(decodeUtf8(body), { maxDepth: maxDepth - depth, namespaces: parent ? inScopeNamespaces(parent) : new Map() });
+    const { source, root } = fragment;
+    // RFC 4825 8.2.2: a single element, so neither an XML declaration nor a comment beside it. White space is left out.
+    if ((source.slice(0, root.start) + source.slice(root.end)).trim() === '') return fragment;
   } catch (error) {
     throw xmlConflict(error, 'not-xml-frag');
   }
   throw new XcapConflict('not-xml-frag', 'the body must hold one element and nothing beside it');
 }
 
-/** Where a new element goes (RFC 4825 8.2.3); undefined when its position cannot be had. */
-function insertion(parent: XmlElement, step: Step, { text, name }: Fragment): Splice | undefined {
-  const counted = step.name ?? (step.position === undefined ? name : undefined);
+/** Where a new element goes (RFC 4825 8.2.3), and what must stand around it; undefined when its position cannot be had. */
+function insertion(
+  parent: XmlElement,
+  step: Step | undefined,
+  fresh: ExpandedName,
+): { start: number; end: number; before: string; after: string } | undefined {
+  const position = step?.position;
+  const counted = step?.name ?? (position === undefined ? fresh : undefined);
   const siblings = counted ? parent.elements.filter((e) => e.local === counted.local && e.uri === counted.uri) : parent.elements;
-  // Without siblings, and without a position or with the first: last of all, behind the white space that ends the parent's content.
-  if (siblings.length === 0) return (step.position ?? 1) === 1 ? append(parent, text) : undefined;
-  // Earliest nth: right behind the (n-1)th, or before the first. Without a position: earliest last.
-  if (step.position === 1) return at(siblings[0]?.start, text);
-  return at(siblings[(step.position ?? siblings.length + 1) - 2]?.end, text);
-}
-
-function append(parent: XmlElement, text: string): Splice {
-  if (!parent.selfClosing) return { start: parent.contentEnd, end: parent.contentEnd, text };
-  return { start: parent.end - 2, end: parent.end, text: `>${text}</${parent.name}>` };
-}
-
-function at(offset: number | undefined, text: string): Splice | undefined {
-  return offset === undefined ? undefined : { start: offset, end: offset, text };
+  let offset: number | undefined;
+  if (siblings.length === 0) {
+    // Last of all, behind the white space that ends the parent's content; only the first position can be had here.
+    if (position !== undefined && position !== 1) return undefined;
+    if (parent.selfClosing) return { start: parent.end - 2, end: parent.end, before: '>', after: `</${parent.name}>` };
+    offset = parent.contentEnd;
+  } else if (position === undefined) offset = siblings.at(-1)?.end;
+  else offset = position === 1 ? siblings[0]?.start : siblings[position - 2]?.end;
+  return offset === undefined ? undefined : { start: offset, end: offset, before: '', after: '' };
 }
 
 /**
- * Gives the element that the steps select the attribute with the value in `body` (RFC 4825 8.2.3, 8.2.4).
- * The element is known to exist. The caller must still see that the selector selects what was put.
- * Throws XcapConflict.
+ * Gives an element the attribute that `name` selects, with the value in `body` (RFC 4825 8.2.3, 8.2.4).
+ * The caller must still see that the selector selects what was put. Throws XcapConflict.
  */
-export function placeAttribute(
-  document: XmlDocument,
-  element: XmlElement,
-  name: Terminal & { kind: 'attribute' },
-  body: Uint8Array,
-): Placed {
+export function placeAttribute(document: XmlDocument, element: XmlElement, name: AttributeSelector, body: Uint8Array): Placed {
   const value = attributeValue(body);
   const quote = value.includes('"') ? "'" : '"';
   const present = findAttribute(element, name);
-  if (present) {
-    const splice = { start: present.valueStart - 1, end: present.end, text: quote + value + quote };
-    return place(document, splice, 1, value.length, false);
+  let splice = { start: 0, end: 0, text: '' };
+  let lead = quote;
+  if (present) splice = { start: present.valueStart - 1, end: present.end, text: quote + value + quote };
+  else {
+    if (name.uri === '' && name.local === 'xmlns') throw cannotInsert('a namespace declaration is not an attribute');
+    lead = ` ${nameAt(element, name)}=${quote}`;
+    const offset = endOfStartTag(document, element);
+    splice = { start: offset, end: offset, text: lead + value + quote };
   }
-  if (name.uri === '' && name.local === 'xmlns') throw cannotInsert('a namespace declaration is not an attribute');
-  const lead = ` ${nameAt(element, name)}=${quote}`;
-  const offset = endOfStartTag(document, element);
-  return place(document, { start: offset, end: offset, text: lead + value + quote }, lead.length, value.length, true);
+  const start = splice.start + lead.length;
+  return { document: editStartTag(document, element, splice), start, end: start + value.length, created: !present };
 }
 
 /** The place behind the last attribute (or the name) in an element's start tag. */
@@ -169,7 +171,7 @@ function endOfStartTag({ source }: XmlDocument, element: XmlElement): number {
 }
 
 /** The qualified name of an attribute with the prefix that the document has for its namespace at the element. */
-function nameAt(element: XmlElement, { prefix, uri, local }: Terminal & { kind: 'attribute' }): string {
+function nameAt(element: XmlElement, { prefix, uri, local }: AttributeSelector): string {
   if (uri === '') return local;
   if (lookupNamespace(element, prefix) === uri) return `${prefix}:${local}`;
   for (const [bound, namespace] of inScopeNamespaces(element)) if (namespace === uri && bound !== '') return `${bound}:${local}`;
@@ -195,20 +197,21 @@ function attributeValue(body: Uint8Array): string {
   return value;
 }
 
-/** The text without the selected node (RFC 4825 8.4). White space around an element stays. Throws XcapConflict for the root element. */
-export function removeNode({ source, root }: XmlDocument, selection: Selection): string {
+/** The document without the selected node (RFC 4825 8.4). White space around an element stays. Throws XcapConflict for the root element. */
+export function removeNode(document: XmlDocument, selection: Selection): XmlDocument {
+  const { element } = selection;
   if (selection.kind === 'attribute') {
     let { start } = selection.attribute;
-    while (isSpace(source.charCodeAt(start - 1))) start--;
-    return source.slice(0, start) + source.slice(selection.attribute.end);
+    while (isSpace(document.source.charCodeAt(start - 1))) start--;
+    return editStartTag(document, element, { start, end: selection.attribute.end, text: '' });
   }
-  const { element } = selection;
-  if (element === root) throw new XcapConflict('schema-validation-error', 'a document cannot be without its root element');
-  return source.slice(0, element.start) + source.slice(element.end);
+  const { parent, start, end } = element;
+  if (!parent) throw new XcapConflict('schema-validation-error', 'a document cannot be without its root element');
+  return editChildren(document, { parent, splice: { start, end, text: '' }, removed: element, inserted: undefined, lead: 0 });
 }
 
 /** RFC 4825 8.2.3, 8.2.4: a GET of the URI must now give what was put. Throws XcapConflict. */
-export function checkPlaced(document: XmlDocument, selector: NodeSelector, { start, end }: Placed): void {
+export function checkPlaced({ document, start, end }: Placed, selector: NodeSelector): void {
   const selected = selectNode(document, selector);
   const found =
     selected?.kind === 'attribute'
@@ -227,12 +230,6 @@ export function checkRemoved(document: XmlDocument, selector: NodeSelector): voi
 export function xmlConflict(error: unknown, element: 'not-well-formed' | 'not-xml-frag' | 'not-xml-att-value'): unknown {
   if (!(error instanceof XmlError)) return error;
   return new XcapConflict(error.notUtf8 ? 'not-utf-8' : element, error.message);
-}
-
-/** Applies the splice; the node put stands in its text behind the first `lead` characters and is `length` long. */
-function place({ source }: XmlDocument, splice: Splice, lead: number, length: number, created: boolean): Placed {
-  const start = splice.start + lead;
-  return { text: source.slice(0, splice.start) + splice.text + source.slice(splice.end), start, end: start + length, created };
 }
 
 function cannotInsert(phrase: string): XcapConflict {

@@ -81,8 +81,8 @@ function splitSteps(encoded: string): string[] {
   for (let i = 0; i < encoded.length; i++) {
     let c = encoded.charAt(i);
     if (c === '%') {
-      const escape = encoded.slice(i, i + 3);
-      c = escape === '%22' ? '"' : escape === '%27' ? "'" : c;
+      const escaped = encoded.slice(i, i + 3);
+      c = escaped === '%22' ? '"' : escaped === '%27' ? "'" : c;
     }
     if (c === '"' || c === "'") {
       if (quote === '') quote = c;
