@@ -85,10 +85,10 @@ function parseSubHandling(actions: readonly XmlElement[]): SubHandling | undefin
 }
 
 function parsePermissions(transformations: readonly XmlElement[]): Permissions {
-  const grants: Permissions[] = [];
+  const grants: Partial<Permissions>[] = [];
   for (const e of transformations) {
     const grant = e.uri === PRES_RULES ? parseGrant(e) : undefined;
-    if (grant) grants.push({ ...NO_PERMISSIONS, ...grant });
+    if (grant) grants.push(grant);
   }
   return combinePermissions(grants);
 }
@@ -169,40 +169,63 @@ function blank(): Mutable<Permissions> {
   };
 }
 
+/** Grows in place: a document may hold thousands of selectors. */
+class Union {
+  private all = false;
+  private members: Map<string, Selector> | undefined;
+
+  add(set: Provided | undefined): void {
+    if (set === 'all') this.all = true;
+    if (set === 'all' || set === undefined || set.length === 0) return;
+    this.members ??= new Map();
+    for (const selector of set) this.members.set(`${selector.kind} ${selector.value}`, selector);
+  }
+
+  value(): Provided {
+    if (this.all) return 'all';
+    return this.members ? [...this.members.values()] : [];
+  }
+}
+
 /** Grants nothing beyond what every watcher sees. */
 export const NO_PERMISSIONS: Permissions = Object.freeze(blank());
 
 /** Grants all there is. */
 export const ALL_PERMISSIONS: Permissions = Object.freeze(
-  combinePermissions([{ ...blank(), provideDevices: 'all', provideServices: 'all', providePersons: 'all', provideAllAttributes: true }]),
+  combinePermissions([{ provideDevices: 'all', provideServices: 'all', providePersons: 'all', provideAllAttributes: true }]),
 );
 
-/** The combined grant of several rules (RFC 4745 10.2): booleans by OR, sets by union, user input by maximum. Of none: NO_PERMISSIONS. */
-export function combinePermissions(list: Iterable<Permissions>): Permissions {
+/**
+ * The combined grant of several rules (RFC 4745 10.2): booleans by OR, sets by union, user input by maximum. Of none: NO_PERMISSIONS.
+ * A permission left out grants nothing.
+ */
+export function combinePermissions(list: Iterable<Partial<Permissions>>): Permissions {
   const out = blank();
+  const devices = new Union();
+  const services = new Union();
+  const persons = new Union();
   const unknown = new Map<string, UnknownAttribute>();
+  let input = 0;
   for (const p of list) {
-    out.provideDevices = union(out.provideDevices, p.provideDevices);
-    out.provideServices = union(out.provideServices, p.provideServices);
-    out.providePersons = union(out.providePersons, p.providePersons);
-    for (const name of BOOLEANS) out[name] ||= p[name];
-    if (USER_INPUTS.indexOf(p.provideUserInput) > USER_INPUTS.indexOf(out.provideUserInput)) out.provideUserInput = p.provideUserInput;
-    for (const attribute of p.provideUnknownAttributes) unknown.set(`${attribute.namespace} ${attribute.name}`, attribute);
-    out.provideAllAttributes ||= p.provideAllAttributes;
+    devices.add(p.provideDevices);
+    services.add(p.provideServices);
+    persons.add(p.providePersons);
+    for (const name of BOOLEANS) if (p[name]) out[name] = true;
+    if (p.provideUserInput) input = Math.max(input, USER_INPUTS.indexOf(p.provideUserInput));
+    for (const attribute of p.provideUnknownAttributes ?? []) unknown.set(JSON.stringify([attribute.namespace, attribute.name]), attribute);
+    if (p.provideAllAttributes) out.provideAllAttributes = true;
   }
+  out.provideDevices = devices.value();
+  out.provideServices = services.value();
+  out.providePersons = persons.value();
   if (out.provideAllAttributes) {
     for (const name of BOOLEANS) out[name] = true;
     out.provideUserInput = 'full';
-  } else out.provideUnknownAttributes = [...unknown.values()];
+  } else {
+    out.provideUserInput = USER_INPUTS[input] ?? 'false';
+    out.provideUnknownAttributes = [...unknown.values()];
+  }
   return out;
-}
-
-function union(a: Provided, b: Provided): Provided {
-  if (a === 'all' || b === 'all') return 'all';
-  const members = new Map<string, Selector>();
-  for (const selector of a) members.set(`${selector.kind} ${selector.value}`, selector);
-  for (const selector of b) members.set(`${selector.kind} ${selector.value}`, selector);
-  return [...members.values()];
 }
 
 /** The greatest of the rules' values; undefined if none has one, which RFC 5025 3.2.1 takes as block. */

@@ -207,6 +207,16 @@ describe('RFC 4745 10.2: combining permissions', () => {
     ).toEqual(ALL_PERMISSIONS);
   });
 
+  it('takes time in proportion to a hostile document', () => {
+    const content = Array.from({ length: 20_000 }, (_, i) => `<pr:provide-persons><pr:class>c${i}</pr:class></pr:provide-persons>`).join(
+      '',
+    );
+    const started = performance.now();
+    expect(granted(content).providePersons).toHaveLength(20_000);
+    // Taking the union pair by pair would take minutes.
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
   it('10.3: does not depend on order, grouping or repetition', () => {
     const random = generator(7);
     for (let i = 0; i < 300; i++) {
@@ -256,6 +266,14 @@ describe('the key of permissions', () => {
       ALL_PERMISSIONS,
     ].map(permissionsKey);
     expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('keeps apart unknown attributes that differ only in where a space is', () => {
+    const provideUnknownAttributes = [
+      { namespace: 'a b', name: 'c' },
+      { namespace: 'a', name: 'b c' },
+    ];
+    expect(combinePermissions([{ provideUnknownAttributes }]).provideUnknownAttributes).toEqual(provideUnknownAttributes);
   });
 
   it('takes a repeated member once', () => {
