@@ -16,7 +16,7 @@ export interface SipUri {
   toString(): string;
 }
 
-const URI = /^(sips?):(?:([^@\s<>"]*)@)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?((?:;[^\s<>"?]*)?)(?:\?([^\s<>"]*))?$/i;
+const URI = /^(sips?):(?:([^@\s<>"]+)@)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?((?:;[^\s<>"?]*)?)(?:\?([^\s<>"]*))?$/i;
 
 class ParsedSipUri implements SipUri {
   scheme: 'sip' | 'sips';

@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { TimerWheel } from '../../sip/transport/timer-wheel.ts';
+
+afterEach(() => void vi.useRealTimers());
+
+function fakeTime(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+}
+
+describe('the timer wheel', () => {
+  it('is never early and at most 10 ms late, from milliseconds to days', () => {
+    fakeTime();
+    const wheel = new TimerWheel();
+    const delays = [
+      0, 1, 3, 4, 5, 100, 500, 1019, 1020, 1024, 1028, 4000, 32_000, 262_140, 262_144, 262_148, 300_000, 3_600_000, 86_400_000, 90_000_000,
+    ];
+    for (const offset of [0, 1.3, 777]) {
+      vi.advanceTimersByTime(offset);
+      const late = new Map<number, number>();
+      for (const delay of delays) {
+        const due = performance.now() + delay;
+        wheel.schedule(delay, () => late.set(delay, performance.now() - due));
+      }
+      vi.advanceTimersByTime(90_000_020);
+      expect([...late.keys()].sort((a, b) => a - b)).toEqual(delays);
+      for (const [delay, by] of late) {
+        expect(by, `${delay}`).toBeGreaterThanOrEqual(0);
+        expect(by, `${delay}`).toBeLessThanOrEqual(10);
+      }
+    }
+    expect(wheel.size).toBe(0);
+  });
+
+  it('keeps order and exactness for many timers at random', () => {
+    fakeTime();
+    const wheel = new TimerWheel();
+    let seed = 7;
+    const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    let pending = 0;
+    const wrong: number[] = [];
+    const start = (): void => {
+      const delay = Math.floor(random() ** 4 * 400_000);
+      const due = performance.now() + delay;
+      pending++;
+      const timer = wheel.schedule(delay, () => {
+        pending--;
+        const late = performance.now() - due;
+        if (late < 0 || late > 10) wrong.push(late);
+        if (random() < 0.5) start();
+      });
+      if (random() < 0.1) {
+        wheel.cancel(timer);
+        pending--;
+      }
+    };
+    for (let i = 0; i < 3000; i++) {
+      start();
+      vi.advanceTimersByTime(Math.floor(random() * 20));
+    }
+    vi.advanceTimersByTime(4_000_000);
+    expect(wrong).toEqual([]);
+    expect(pending).toBe(0);
+    expect(wheel.size).toBe(0);
+  });
+
+  it('does not tick while nothing is due', () => {
+    fakeTime();
+    const wheel = new TimerWheel();
+    const armed = vi.spyOn(globalThis, 'setTimeout');
+    let fired = false;
+    wheel.schedule(3_600_000, () => {
+      fired = true;
+    });
+    vi.advanceTimersByTime(3_600_010);
+    expect(fired).toBe(true);
+    expect(armed.mock.calls.length).toBeLessThanOrEqual(4);
+    expect(vi.getTimerCount()).toBe(0);
+    armed.mockRestore();
+  });
+
+  it('cancels, moves and starts again', () => {
+    fakeTime();
+    const wheel = new TimerWheel();
+    const fired: string[] = [];
+    const one = wheel.schedule(100, (name) => fired.push(name), 'one');
+    const two = wheel.schedule(100, (name) => fired.push(name), 'two');
+    wheel.cancel(one);
+    wheel.cancel(one);
+    wheel.reschedule(two, 50);
+    vi.advanceTimersByTime(60);
+    expect(fired).toEqual(['two']);
+    wheel.reschedule(two, 50);
+    expect(two.active).toBe(true);
+    vi.advanceTimersByTime(60);
+    expect(fired).toEqual(['two', 'two']);
+    expect(one.active || two.active).toBe(false);
+  });
+
+  it('lives on when a callback throws', () => {
+    fakeTime();
+    const errors: unknown[] = [];
+    const wheel = new TimerWheel((error) => errors.push(error));
+    let fired = 0;
+    wheel.schedule(10, () => {
+      throw new Error('bug');
+    });
+    wheel.schedule(10, () => fired++);
+    wheel.schedule(20, () => fired++);
+    vi.advanceTimersByTime(40);
+    expect(fired).toBe(2);
+    expect(errors).toHaveLength(1);
+  });
+});
