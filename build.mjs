@@ -1,7 +1,7 @@
 // Compiles the TypeScript sources to dist/ and copies the schema files beside them.
 // Leaves everything as it is when no source is newer than the last build.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,15 +20,22 @@ function newest(path) {
 
 const built = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 if (Math.max(...sources.map((name) => newest(join(root, name)))) > built) {
-  const started = Date.now();
-  rmSync(dist, { recursive: true, force: true });
+  const started = Date.now() / 1000;
+  // Built aside and moved into place, so that whoever runs dist/ meanwhile finds it whole.
+  const fresh = join(root, `dist.${process.pid}`);
   const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-  mkdirSync(dist, { recursive: true });
-  cpSync(join(root, 'schemas/xsd'), join(dist, 'schemas/xsd'), { recursive: true });
-  writeFileSync(stamp, '');
+  const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json'), '--outDir', fresh], { stdio: 'inherit' });
+  if (status !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
+    process.exit(status ?? 1);
+  }
+  cpSync(join(root, 'schemas/xsd'), join(fresh, 'schemas/xsd'), { recursive: true });
+  const freshStamp = join(fresh, '.built');
+  writeFileSync(freshStamp, '');
   // A source edited while the compiler ran must count as newer than this build.
-  const { utimesSync } = await import('node:fs');
-  utimesSync(stamp, started / 1000, started / 1000);
+  utimesSync(freshStamp, started, started);
+  const old = join(root, `dist.${process.pid}.old`);
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(fresh, dist);
+  rmSync(old, { recursive: true, force: true });
 }

@@ -23,6 +23,8 @@ export interface Config {
   readonly auth: 'digest' | 'none';
   /** What becomes of a watcher that no rule matches. */
   readonly defaultDecision: SubHandling;
+  /** Least expiry of registrations, publications and subscriptions, in seconds. */
+  readonly minExpires: number;
   readonly logLevel: string;
 }
 
@@ -108,6 +110,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: oneOf(['confirm', 'block', 'polite-block', 'allow']),
   },
   {
+    name: 'min-expires',
+    field: 'minExpires',
+    placeholder: 'SECONDS',
+    list: false,
+    default: '60',
+    meaning: 'least expiry of registrations, publications and subscriptions; shorter ones are answered 423',
+    read: readSeconds,
+  },
+  {
     name: 'log',
     field: 'logLevel',
     placeholder: 'LEVEL',
@@ -142,6 +153,12 @@ function oneOf(choices: readonly string[]): (value: unknown) => string {
     if (typeof value === 'string' && choices.includes(value)) return value;
     throw new Error(`${show(value)} is not one of ${choices.join(', ')}`);
   };
+}
+
+function readSeconds(value: unknown): number {
+  const seconds = typeof value === 'number' ? value : /^\d{1,6}$/.test(String(value)) ? Number(value) : Number.NaN;
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 3600) return seconds;
+  throw new Error(`${show(value)} is not a number of seconds from 1 to 3600`);
 }
 
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';

@@ -85,6 +85,7 @@ async function listen(
     roots: config.xcapRoots,
     documents,
     directory: users,
+    hasAccount: (address) => accounts.find(address) !== undefined,
     authenticator: open ? openHttpAuthenticator : new AccountHttpAuthenticator(digest, accounts, domains, log),
     log,
   });
@@ -93,10 +94,10 @@ async function listen(
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
     users,
     documents,
-    services: xcap.services,
+    lists: xcap.lists,
     state,
     defaultDecision,
-    domains,
+    minExpires: config.minExpires,
     log,
   });
   undo.push(() => node.stop());

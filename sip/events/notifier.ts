@@ -109,8 +109,13 @@ export class Notifier {
     this.queue.push(watch);
   }
 
-  /** Takes in a new subscription, writes it down, and waits for the package to have opened it. The caller then forces a NOTIFY. */
-  open(subscription: Subscription): void | Promise<void> {
+  /** Judges a new subscription, takes it in, writes it down, and waits for the package to have opened it. The caller then forces a NOTIFY. */
+  admit(subscription: Subscription): void | Promise<void> {
+    this.judge(subscription);
+    return this.open(subscription);
+  }
+
+  private open(subscription: Subscription): void | Promise<void> {
     this.index.add(subscription);
     this.save(subscription);
     this.startExpiry(subscription);
@@ -156,13 +161,16 @@ export class Notifier {
   /** Brings back the subscriptions of an earlier run; each is told its state once. */
   restore(): void {
     const now = this.options.now();
+    const restored: Subscription[] = [];
     for (const [id, record] of this.table.load()) {
       const eventPackage = this.packages.get(record.package);
-      if (!eventPackage) {
-        this.table.delete(id);
-        continue;
-      }
-      const subscription = Subscription.restore(id, record, eventPackage);
+      if (eventPackage) restored.push(Subscription.restore(id, record, eventPackage));
+      else this.table.delete(id);
+    }
+    // Those who watch watchers come last, so that they hear of all of them at once.
+    restored.sort((a, b) => Number(b.eventPackage.watcherinfo) - Number(a.eventPackage.watcherinfo));
+    for (const subscription of restored) {
+      const { eventPackage } = subscription;
       if (eventPackage.watcherinfo && subscription.status !== 'init') this.report(subscription);
       const opened = this.open(subscription);
       if (subscription.expiresAt <= now) continue;

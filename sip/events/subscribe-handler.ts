@@ -70,7 +70,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   }
 
   const toTag = createTag();
-  const dialog = Dialog.accept(request, toTag, contactUri(flow));
+  const dialog = Dialog.accept(request, toTag, contactOf(flow));
   const { target, destination } = notifyTarget(request, flow);
   const since = now();
   const init = { id: randomHex(8), eventPackage, resource, watcher: identity, displayName: request.from.displayName, contentType, since };
@@ -79,7 +79,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     subscription.fetch = true;
     subscription.ending = 'timeout';
   }
-  await notifier.open(subscription);
+  await notifier.admit(subscription);
   accept(context, subscription, expires, toTag, options);
 }
 
@@ -113,7 +113,7 @@ function accept(
 ): void {
   const headers: HeaderField[] = [
     ['Expires', String(expires)],
-    ['Contact', `<${contactUri(context.flow)}>`],
+    ['Contact', contactOf(context.flow)],
   ];
   const { require } = subscription.eventPackage;
   if (require) headers.push(['Require', require]);
@@ -143,8 +143,8 @@ function grantedExpires(request: SipRequest, { expires }: EventPackage, configur
   return Math.min(asked, expires.max);
 }
 
-/** The URI at which this server is reached in the dialog. */
-function contactUri({ localAddress, localPort, protocol }: Flow): string {
+/** The Contact value by which this server is reached in the dialog. */
+function contactOf({ localAddress, localPort, protocol }: Flow): string {
   const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress;
-  return `sip:${host}:${localPort}${protocol === 'UDP' ? '' : `;transport=${protocol.toLowerCase()}`}`;
+  return `<sip:${host}:${localPort}${protocol === 'UDP' ? '' : `;transport=${protocol.toLowerCase()}`}>`;
 }

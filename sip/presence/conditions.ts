@@ -22,7 +22,7 @@ function conditionHolds(condition: Condition, { watcher, sphere, now }: Circumst
     case 'identity':
       return condition.members.some((member) => identifies(member, watcher));
     case 'sphere':
-      return sphere !== undefined && condition.value === sphere;
+      return sphere !== undefined && condition.tokens.includes(sphere.toLowerCase());
     case 'validity':
       return condition.intervals.some(({ from, until }) => from <= now && now < until);
     case 'unknown':
@@ -34,7 +34,7 @@ function conditionHolds(condition: Condition, { watcher, sphere, now }: Circumst
 function identifies(member: IdentityMember, watcher: string): boolean {
   switch (member.kind) {
     case 'one':
-      return member.id === watcher;
+      return member.canonical === watcher;
     case 'many': {
       const host = addressHost(watcher);
       if (member.domain !== undefined && member.domain !== host) return false;

@@ -175,7 +175,7 @@ function namedWatchers(rule: PresenceRule): Set<string> | undefined {
     const names = new Set<string>();
     for (const member of condition.members) {
       if (member.kind === 'many') return undefined;
-      if (member.kind === 'one') names.add(member.id);
+      if (member.kind === 'one') names.add(member.canonical);
     }
     return names;
   }

@@ -52,7 +52,7 @@ const INSTANCE_CACHE_LIMIT = 50_000;
 const instanceIds = new Map<string, string>();
 
 /** Stable for a resource, over restarts too, and unlike that of any other. */
-function instanceId(canonical: string): string {
+export function instanceId(canonical: string): string {
   let id = instanceIds.get(canonical);
   if (id === undefined) {
     id = createHash('sha256').update(canonical).digest('hex').slice(0, 16);

@@ -2,12 +2,13 @@
  * Resource lists (RFC 4662, RFC 4826): an event package whose resources are lists. Each list subscription watches the members
  * through the notifier with its own watcher's rights, and tells what became of them in one body.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { DocumentChange } from '../../xcap/document-store.ts';
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import type { Notifier } from '../events/notifier.ts';
 import { MemberWatch, type WatchBase } from '../events/watch.ts';
 import { SipError } from '../message/sip-error.ts';
-import { type MemberReport, writeListBody } from './list-body.ts';
+import { instanceId, type MemberReport, writeListBody } from './list-body.ts';
 import { isLocal, type ListDirectory, type ListMember, MEMBER_LIMIT, type ResolvedList, resolveList } from './resolved-list.ts';
 
 export interface ListPackageOptions {
@@ -40,21 +41,34 @@ export function listPackage(
 ): EventPackage<ResolvedList, Decision> {
   const key = `${base.name};list`;
   const lists = new Map<string, ResolvedList | undefined>();
+  /** Lists to be read again before they are used. */
+  const stale = new Set<string>();
   const loading = new Map<string, Promise<void>>();
   const subscriptions = new Map<string, ListSubscription>();
   /** Counts document changes, so that a list read while one came in is read again. */
   let generation = 0;
 
+  /** With every member's documents in memory, a NOTIFY has the state of all. */
+  const membersReady = async (list: ResolvedList | undefined): Promise<void> => {
+    const members = list?.members.slice(0, MEMBER_LIMIT).filter((member) => isLocal(member, servesDomain)) ?? [];
+    await Promise.all(members.map((member) => base.ready?.(member.canonical)));
+  };
+
   const load = async (uri: string): Promise<void> => {
-    let before: number;
+    let read: number;
     do {
-      before = generation;
-      lists.set(uri, await resolveList(uri, directory));
-    } while (generation !== before);
+      read = generation;
+      const list = await resolveList(uri, directory);
+      await membersReady(list);
+      const before = lists.get(uri);
+      // A document has changed, but not this list: it stays the one that its subscriptions know.
+      if (!before || !isDeepStrictEqual(before, list)) lists.set(uri, list);
+      stale.delete(uri);
+    } while (generation !== read);
   };
 
   const ready = (uri: string): Promise<void> | undefined => {
-    if (lists.has(uri) && !loading.has(uri)) return undefined;
+    if (lists.has(uri) && !stale.has(uri) && !loading.has(uri)) return undefined;
     let promise = loading.get(uri);
     if (!promise) {
       promise = load(uri).finally(() => loading.delete(uri));
@@ -66,7 +80,7 @@ export function listPackage(
   const openMember = (watch: Watch, subscription: ListSubscription, { canonical }: ListMember): void => {
     const member = new MemberWatch(
       {
-        id: `${watch.id}.${canonical}`,
+        id: `${watch.id}.${instanceId(canonical)}`,
         eventPackage: base,
         resource: canonical,
         watcher: watch.watcher,
@@ -139,17 +153,15 @@ export function listPackage(
       const subscription = new ListSubscription();
       subscriptions.set(watch.id, subscription);
       await ready(watch.resource);
-      const members = lists.get(watch.resource)?.members ?? [];
-      // With every member's documents in memory, the first NOTIFY has the state of all.
-      await Promise.all(
-        members.slice(0, MEMBER_LIMIT).map((member) => (isLocal(member, servesDomain) ? base.ready?.(member.canonical) : undefined)),
-      );
+      await membersReady(lists.get(watch.resource));
     },
     closed(watch) {
       const subscription = subscriptions.get(watch.id);
       subscriptions.delete(watch.id);
       for (const member of subscription?.members.values() ?? []) notifier.closeMember(member);
-      if (!lists.get(watch.resource)) lists.delete(watch.resource);
+      if (lists.get(watch.resource)) return;
+      lists.delete(watch.resource);
+      stale.delete(watch.resource);
     },
     *affectedBy(change: DocumentChange) {
       const { key: document } = change;
@@ -157,7 +169,7 @@ export function listPackage(
       generation++;
       for (const [uri, list] of [...lists]) {
         if (!concerns(list, document)) continue;
-        lists.delete(uri);
+        stale.add(uri);
         yield uri;
       }
     },

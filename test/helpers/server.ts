@@ -38,6 +38,7 @@ export async function startServer(settings: Partial<Config> = {}): Promise<InPro
       sip: [{ host: '127.0.0.1', port: 0 }],
       xcapRoots: ['/xcap-root'],
       dataDirectory,
+      minExpires: 1,
       logLevel: 'silent',
       ...settings,
     });
