@@ -25,7 +25,7 @@ export class SequencePrinter {
     else if (event.kind === 'message') {
       this.#messages += 1;
       const parties = `${inColumn(event.from, 6)} ${this.#colour('arrow', '-->')} ${inColumn(event.to, 6)}`;
-      this.#write(`  ${parties}  ${inColumn(printable(event.what), 44)}  ${printable(event.meaning)}`.trimEnd());
+      this.#write(`  ${parties}  ${inColumn(printable(event.what), 52)}  ${printable(event.meaning)}`.trimEnd());
     } else {
       if (event.held) this.#held += 1;
       this.#write(this.#colour(event.held ? 'held' : 'failed', `    [${event.held ? 'ok' : '!!'}] ${event.text}`));

@@ -108,6 +108,9 @@ export class Subscription {
       if (!next) break;
       if (matches(next)) return Promise.resolve(next);
     }
+    if (this.#response && this.#response.status >= 300 && this.remoteTag === undefined) {
+      return Promise.reject(this.#host.error(`no NOTIFY can come: the SUBSCRIBE was answered ${this.#response.status}`));
+    }
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { readPidf } from '../helpers/pidf-reader.ts';
+import { type ReadPidf, readPidf } from '../helpers/pidf-reader.ts';
 import { readListState } from '../helpers/rlmi-reader.ts';
 import { bodyText, header, type SipMessage } from '../helpers/sip-message.ts';
 import type { Traffic } from '../helpers/transcript.ts';
@@ -73,16 +73,20 @@ function listMeaning(message: SipMessage, body: string): string {
   const state = readListState({ message, body, state: 'active', expires: undefined, reason: undefined, cseq: 0, type: '' });
   const each = state.resources.map(({ uri, instances }) => {
     const [instance] = instances;
-    const basics = instance?.pidf?.tuples.map((tuple) => tuple.basic ?? '').join('+');
-    return `${shortName(uri)} ${basics ?? instance?.reason ?? instance?.state ?? 'unknown'}`;
+    const told = instance?.pidf && tuplesMeaning(instance.pidf);
+    return `${shortName(uri)} ${told ?? instance?.reason ?? instance?.state ?? 'unknown'}`;
   });
   return `list v${state.version} ${state.fullState ? 'full' : 'partial'}: ${each.join(', ')}`;
 }
 
 function pidfMeaning(body: string): string {
-  const { entity, tuples } = readPidf(body);
-  const each = tuples.map(({ basic, status }) => [basic, ...status.map((extension) => extension.text)].join(' '));
-  return `${shortName(entity)} is ${each.join(' + ') || 'silent'}`;
+  const document = readPidf(body);
+  return `${shortName(document.entity)} is ${tuplesMeaning(document) || 'silent'}`;
+}
+
+/** `open online + closed` */
+function tuplesMeaning({ tuples }: ReadPidf): string {
+  return tuples.map(({ basic, status }) => [basic, ...status.map((extension) => extension.text)].join(' ')).join(' + ');
 }
 
 function shortName(uri: string): string {
@@ -91,12 +95,14 @@ function shortName(uri: string): string {
 
 /** An HTTP request and its response, each in one line. */
 export function describeExchange({ method, target, requestBody, response }: XcapExchange): { request: Description; response: Description } {
-  const path = decodeURIComponent(target.replace(/\?.*$/, '')).replace(/^\/xcap-root/, '');
-  const separator = path.indexOf('/~~/');
-  const what = separator < 0 ? path : `${path.slice(0, separator)} ... ${path.slice(path.lastIndexOf('/') + 1)}`;
+  const path = decodeURIComponent(target.replace(/\?.*$/, '')).replace(/^\/xcap-root\//, '');
+  const [document = '', selector] = path.split('/~~/');
+  const node = selector?.slice(selector.lastIndexOf('/') + 1);
+  // Application usage and user say enough of an element's document.
+  const what = node === undefined ? document : `${document.replace(/\/users\/([^/]+)\/.*$/, '/$1')} ${node}`;
   const handling = /<sub-handling>([a-z-]+)</.exec(requestBody)?.[1];
   const verb = method === 'PUT' ? 'writes' : method === 'DELETE' ? 'removes' : 'reads';
-  const thing = separator < 0 ? 'the document' : path.slice(path.lastIndexOf('/') + 1).startsWith('@') ? 'an attribute' : 'an element';
+  const thing = node === undefined ? 'the document' : node.startsWith('@') ? 'an attribute' : 'an element';
   return {
     request: { what: `${method} ${what}`, meaning: `${verb} ${thing}${handling === undefined ? '' : `: ${handling}`}` },
     response: {

@@ -162,6 +162,14 @@ describe('an edit of resource-lists', () => {
     expect(isDropped(stage, await next(), 'B')).toBe(true);
   });
 
+  test('an edit of another list in the same document is not heard of', async () => {
+    const other = `<list name="others">${buddyEntry({ uri: stage.address('C') })}</list>`;
+    expect((await xcap.put(buddyListSelector('A').replace('buddies%22', 'others%22'), other)).status).toBe(201);
+    await presentity.publish(pidf(presentity.address, { basic: 'open', tuple: 'second' }), { expires: 600 });
+    const state = await next();
+    expect([state.version, state.fullState, basics(instanceOf(stage, state, 'B').pidf)]).toEqual([first.version + 1, false, 'open+open']);
+  });
+
   test('a buddy’s edit of its rules', async () => {
     const rules = await stage.xcap('B');
     expect((await rules.put(ruleSelector('B', 'a'), rule('a', 'block', [stage.address('A')]))).status).toBe(200);
@@ -197,10 +205,12 @@ describe('an edit of rls-services', () => {
 
   test('PUT of the document, and of an element in it, that names another list', async () => {
     const xcap = await stage.xcap('A');
+    // An address that is nobody's would be told as noresource, not as pending.
+    await stage.user('C');
     const service = await writeBuddyList(stage, 'A', ['B']);
-    const { subscription } = await watchList(stage, watcher, service);
     const other = `<list name="others">${buddyEntry({ uri: stage.address('C') })}</list>`;
     expect((await xcap.put(buddyListSelector('A').replace('buddies%22', 'others%22'), other)).status).toBe(201);
+    const { subscription } = await watchList(stage, watcher, service);
     const moved = servicesDocument(service, stage.root, 'A').replace('%22buddies%22', '%22others%22');
     expect((await xcap.put(servicesPath('A'), moved)).status).toBe(200);
     const state = readListState(await subscription.notify());

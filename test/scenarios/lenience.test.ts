@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readListState } from '../helpers/rlmi-reader.ts';
 import { header, type SipMessage } from '../helpers/sip-message.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
@@ -15,9 +15,12 @@ let watcher: SipPeer;
 
 beforeAll(async () => {
   await stage.boot({ auth: 'none', defaultDecision: 'allow' });
-  await stage.user('A').catch(() => {});
+});
+beforeEach(async () => {
   watcher = await stage.peer('A');
 });
+// Each peer answers for what it received in its own test.
+afterEach(() => stage.dismiss());
 afterAll(() => stage.close());
 
 interface Literal {

@@ -48,6 +48,8 @@ export class Stage {
     await this.close();
     const server = await startServer(settings);
     this.#server = server;
+    const { sip, http } = server;
+    this.note(`a server: SIP on ${sip.address}:${sip.port} (UDP and TCP), XCAP on http://${http.address}:${http.port}${server.root}`);
     return server;
   }
 
@@ -59,11 +61,17 @@ export class Stage {
 
   /** Closes the agents and stops the server; rejects when an agent received what must not be sent. */
   async close(): Promise<void> {
-    const results = await Promise.allSettled(this.#peers.splice(0).map((peer) => peer.close()));
+    const dismissed = await Promise.allSettled([this.dismiss()]);
     const server = this.#server;
     this.#server = undefined;
     this.#users.clear();
     await server?.stop();
+    for (const result of dismissed) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** Closes the agents; rejects when one received what must not be sent. */
+  async dismiss(): Promise<void> {
+    const results = await Promise.allSettled(this.#peers.splice(0).map((peer) => peer.close()));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
@@ -132,7 +140,12 @@ export class Stage {
 
   expect(condition: boolean, text: string): void {
     this.#tell({ kind: 'expectation', held: condition, text });
-    if (!condition) throw new ExpectationError(`expected: ${text}\n${this.#around()}`);
+    if (!condition) throw this.failure(text);
+  }
+
+  /** The error for an expectation that did not hold. */
+  failure(text: string): ExpectationError {
+    return new ExpectationError(`expected: ${text}\n${this.#around()}`);
   }
 
   /** Expects two values to be the same, as their JSON tells them. */
@@ -140,9 +153,7 @@ export class Stage {
     const held = JSON.stringify(actual) === JSON.stringify(expected);
     this.#tell({ kind: 'expectation', held, text });
     if (held) return;
-    throw new ExpectationError(
-      `expected: ${text}\n  wanted ${JSON.stringify(expected)}\n  got    ${JSON.stringify(actual)}\n${this.#around()}`,
-    );
+    throw this.failure(`${text}\n  wanted ${JSON.stringify(expected)}\n  got    ${JSON.stringify(actual)}`);
   }
 
   #around(): string {

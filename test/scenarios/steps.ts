@@ -90,9 +90,8 @@ export function watchersNamed(stage: Stage, state: ReadWatcherinfo, user: string
 export function instanceOf(stage: Stage, state: ReadListState, user: string): ReadListState['resources'][number]['instances'][number] {
   const instances = state.resource(stage.address(user))?.instances ?? [];
   const [instance] = instances;
-  stage.expect(instances.length === 1, `${user} stands in the list with one instance`);
-  if (!instance) throw new Error('unreachable: the expectation above has failed');
-  return instance;
+  if (instance && instances.length === 1) return instance;
+  throw stage.failure(`${user} stands in the list with one instance, not ${instances.length}`);
 }
 
 /** The list state tells that a user left the list: it is whole and without the user, or says that the instances ended (RFC 4662 4.5). */
