@@ -1,3 +1,5 @@
+import { domainToASCII } from 'node:url';
+
 /**
  * The canonical form of a user's address, by which documents, rules, subscriptions and registrations name one user alike.
  *
@@ -15,6 +17,7 @@ export function canonicalAddress(address: string): string {
   return result;
 }
 
+const ASCII = /^[\x21-\x7e]*$/;
 const CACHE_LIMIT = 20_000;
 const cache = new Map<string, string>();
 
@@ -49,6 +52,8 @@ function canonicalise(address: string): string {
     // A fully qualified name may be written with its final dot.
     if (host.endsWith('.')) host = host.slice(0, -1);
   }
+  // Documents may write a domain in its own script; on the wire it is always ASCII.
+  if (!ASCII.test(host)) host = domainToASCII(host) || host;
   return at < 0 ? `sip:${host}` : `sip:${unescapeUser(user)}@${host}`;
 }
 

@@ -152,6 +152,7 @@ function parseMany(element: XmlElement): IdentityMember {
     const id = attribute(e, 'id');
     const left = attribute(e, 'domain');
     const leftOut = left === undefined ? undefined : canonicalDomain(left);
+    if (left !== undefined && leftOut === undefined) return unknown;
     if (id !== undefined) except.push({ id: canonicalAddress(id) });
     if (leftOut !== undefined) except.push({ domain: leftOut });
   }

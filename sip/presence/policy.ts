@@ -121,15 +121,12 @@ export class PresencePolicy {
       }
     }
     const until = validUntil === undefined ? {} : { validUntil };
-    const handling = combineSubHandling(matching.map((rule) => rule.subHandling));
-    if (matching.length === 0 || handling === undefined) {
-      const permissions =
-        matching.length > 0 || this.defaultHandling !== 'allow'
-          ? combinePermissions(matching.map((rule) => rule.permissions))
-          : ALL_PERMISSIONS;
-      const because = `default decision ${this.defaultHandling}: ${matching.length === 0 ? 'no rule matches' : 'no matching rule has a sub-handling'}`;
-      return decision(this.defaultHandling, permissions, because, until);
+    if (matching.length === 0) {
+      const permissions = this.defaultHandling === 'allow' ? ALL_PERMISSIONS : NO_PERMISSIONS;
+      return decision(this.defaultHandling, permissions, `default decision ${this.defaultHandling}: no rule matches`, until);
     }
+    // RFC 5025 3.2.1: rules that match but say nothing of handling block.
+    const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
     return decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), matching.map(explain).join('; '), until);
   }
 }

@@ -139,6 +139,20 @@ describe('RFC 4745 10.2: combination over all rules of all documents (RFC 5025 9
     expect(policy.decide(BOB, ALICE, undefined, at).permissions.provideAllAttributes).toBe(handling === 'allow');
   });
 
+  it('rules that match without a sub-handling block, whatever the default (RFC 5025 3.2.1)', async () => {
+    const policy = await policyOf('allow', ruleset(rule('r', one(ALICE), undefined, '<provide-mood>true</provide-mood>')));
+    expect(policy.decide(BOB, ALICE, undefined, at).handling).toBe('block');
+    expect(policy.decide(BOB, CAROL, undefined, at).handling).toBe('allow');
+  });
+
+  it('an exception that cannot be understood leaves nobody in', async () => {
+    const policy = await policyOf(
+      'confirm',
+      ruleset(rule('r', identity('<cr:many><cr:except domain="not a domain"/></cr:many>'), 'allow')),
+    );
+    expect(policy.decide(BOB, ALICE, undefined, at).handling).toBe('confirm');
+  });
+
   it('a change makes another decision once the rules are read again', async () => {
     const policy = await policyOf('confirm', ruleset(rule('r', one(ALICE), 'block')));
     const changes: (string | undefined)[] = [];
