@@ -47,6 +47,8 @@ export function parseNameAddr(text: string): NameAddr {
   }
   const semicolon = text.indexOf(';');
   const uri = (semicolon < 0 ? text : text.slice(0, semicolon)).trim();
+  // RFC 3261 20.10: a URI with a question mark must stand in angle brackets.
+  if (uri.includes('?')) throw malformed(text);
   return new NameAddr(checkUri(uri, text), semicolon < 0 ? new Map() : parseParams(text, semicolon));
 }
 
