@@ -50,7 +50,7 @@ describe('after kill -9 and a restart on the same data', () => {
     const info = readWatcherinfo((await watchers.notify()).body);
     expect(info.version).toBeGreaterThan(seen.version);
     expect([info.state, watchersNamed(stage, info, 'D')]).toEqual(['full', [{ status: 'pending', event: 'subscribe' }]]);
-    // RFC 3858 4.1: full state is of all watchers, those of the lists among them, and each has kept its id.
+    // RFC 3858 4: full state is of all watchers, those of the lists among them, and each has kept its id.
     const ids = (of: typeof info): string[] => of.watchers.map(({ id }) => id).sort();
     expect(ids(info)).toEqual(ids(seen));
     const waiting = await pending.notify();
