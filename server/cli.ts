@@ -4,7 +4,6 @@ import { AccountError } from './accounts/account-store.ts';
 import { ConfigError, loadConfig } from './config.ts';
 import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
 import { ListenError } from './listen-error.ts';
-import { serve } from './serve.ts';
 import { StorageError } from './storage/sqlite/database.ts';
 import type { Surroundings } from './surroundings.ts';
 import { addUser, changePassword, listUsers, removeUser } from './user-commands.ts';
@@ -40,7 +39,10 @@ function program(surroundings: Surroundings): Command {
     .addHelpText('after', () => variablesHelp());
 
   settingOptions(root.command('serve').description('run the server until it is told to stop')).action(async (flags) => {
-    await serve(loadConfig({ flags: byName(flags), environment }), out);
+    const config = loadConfig({ flags: byName(flags), environment });
+    // Loaded only here: the other commands need none of the server, and are back at once without it.
+    const { serve } = await import('./serve.ts');
+    await serve(config, out);
   });
   settingOptions(root.command('check-config').description('check the settings and print them as they would be used')).action((flags) => {
     out(printable(loadConfig({ flags: byName(flags), environment })).trimEnd());
