@@ -20,7 +20,8 @@ interface ServerTransaction {
   response: Buffer | undefined;
 }
 
-const DEFAULT_EXPIRES: Readonly<Record<string, number>> = { presence: 3600, 'presence.winfo': 3600 };
+/** Of presence (RFC 3856 6.4) and presence.winfo (RFC 3857 4.4), in seconds. */
+const DEFAULT_EXPIRES = 3600;
 
 /**
  * A SIP user agent for tests: its own reading of the RFCs, on real sockets.
@@ -189,16 +190,15 @@ export class SipPeer implements SubscriptionHost {
 
   /** Prepares for the NOTIFYs of a SUBSCRIBE that is sent by hand. */
   expectSubscription(terms: Partial<SubscriptionTerms> & Pick<SubscriptionTerms, 'uri' | 'callId' | 'localTag'>): Subscription {
-    const event = terms.event ?? 'presence';
     const subscription = new Subscription(
       {
         watcher: this.address,
-        event,
+        event: 'presence',
         accept: [],
         routes: [],
         contact: this.contact,
         server: this.options.server,
-        expires: DEFAULT_EXPIRES[event.split(';')[0] ?? ''] ?? 3600,
+        expires: DEFAULT_EXPIRES,
         ...terms,
       },
       this,
