@@ -131,5 +131,5 @@ function homeUri({ uri, key }: Target, { publicUri }: Environment): string {
 function nodeUri({ uri, key, node }: Target, { publicUri }: Environment, steps: number): string {
   const document = `${publicUri}${uri.root}/${documentPath(key)}`;
   if (!node || steps === 0) return document;
-  return `${document}/~~/${node.encodedSteps(steps)}${uri.query === undefined ? '' : `?${uri.query}`}`;
+  return `${document}/~~/${node.encodedSteps(steps)}`;
 }

@@ -30,7 +30,7 @@ export interface NodeSelector {
 export interface ParsedNodeSelector {
   /** Looks the prefixes up. Throws XcapRefusal 400 for a prefix that no xmlns() part binds (RFC 4825 8). */
   bind(defaultNamespace: string): NodeSelector;
-  /** The first `count` steps as they stand in the URI. */
+  /** The first `count` steps as they stand in the URI, with its query component, fit to stand in another. */
   encodedSteps(count: number): string;
 }
 
@@ -62,7 +62,7 @@ export function parseNodeSelector(encoded: string, query: string | undefined): P
   const bindings = parseNamespaceBindings(query);
 
   return {
-    encodedSteps: (count) => encodedSteps.slice(0, count).join('/'),
+    encodedSteps: (count) => escapeExcluded(encodedSteps.slice(0, count).join('/') + (query === undefined ? '' : `?${query}`)),
     bind(defaultNamespace) {
       const bound = steps.map((step) => bindStep(step, bindings, defaultNamespace));
       if (!terminal) return { steps: bound, terminal: undefined };
@@ -71,6 +71,11 @@ export function parseNodeSelector(encoded: string, query: string | undefined): P
       return { steps: bound, terminal: { kind: 'attribute', prefix, uri: namespaceOf(prefix, bindings), local } };
     },
   };
+}
+
+/** Escapes what a request line is known to hold though no URI can (RFC 3986 2). */
+function escapeExcluded(text: string): string {
+  return text.replace(/[^!-~]|["<>[\]\\^`{|}]/g, encodeURIComponent);
 }
 
 /** Splits at the slashes that stand outside of quotes: inside, a slash belongs to an attribute's value whether it is escaped or not. */

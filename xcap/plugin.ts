@@ -42,21 +42,20 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   fastify.setErrorHandler((error, request, reply) => refuse({ request, reply, requester: undefined }, error, log));
 
-  // Node's parser knows these methods; without a route Fastify would answer 404 for most of them.
-  const methods = METHODS.filter((method) => method !== 'CONNECT');
-  for (const method of methods) if (!fastify.supportedMethods.includes(method)) fastify.addHttpMethod(method, { hasBody: true });
+  // Node's parser knows many more methods; without a route Fastify would answer 404 for most of them.
+  const others = METHODS.filter((method) => method !== 'CONNECT' && !UNDERSTOOD.includes(method));
+  for (const method of others) if (!fastify.supportedMethods.includes(method)) fastify.addHttpMethod(method);
   for (const root of roots) {
     const url = `${root.endsWith('/') ? root : `${root}/`}*`;
-    fastify.route({ method: methods, url, bodyLimit: service.documentBytes, exposeHeadRoute: false, handler: handle });
+    fastify.route({ method: UNDERSTOOD, url, bodyLimit: service.documentBytes, exposeHeadRoute: false, handler: handle });
+    // A hook, so that the body, whatever it is, is not looked at.
+    fastify.route({ method: others, url, onRequest: (request, reply) => refuseMethod(request, reply, log), handler: () => undefined });
   }
 
   /** Not async: what is answered from memory is sent without a turn of the event loop. */
   function handle(request: FastifyRequest, reply: FastifyReply): void {
     const call: Call = { request, reply, requester: undefined };
     try {
-      if (!UNDERSTOOD.includes(request.method)) {
-        throw new XcapRefusal(405, `${request.method} has no meaning for XCAP resources (RFC 4825 8.1)`, ALLOW);
-      }
       if (request.method === 'OPTIONS') {
         respond(call, 204, ALLOW, undefined, log);
         return;
@@ -126,6 +125,12 @@ function send(call: Call, { status, etag, content }: XcapAnswer, log: XcapLog): 
   // RFC 4825 9: a cache cannot know that a change of another resource changed this one.
   const headers = { 'content-type': content.type, 'last-modified': content.lastModified, 'cache-control': 'no-cache' };
   respond(call, status, headers, content.body, log);
+}
+
+/** RFC 4825 8.1: POST and the like have no meaning here. */
+function refuseMethod(request: FastifyRequest, reply: FastifyReply, log: XcapLog): void {
+  const error = new XcapRefusal(405, `${request.method} has no meaning for XCAP resources (RFC 4825 8.1)`, ALLOW);
+  refuse({ request, reply, requester: undefined }, error, log);
 }
 
 /** The one place where an error becomes a response. */

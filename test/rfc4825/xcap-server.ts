@@ -104,8 +104,11 @@ export class XcapServer {
   }
 
   request(method: string, path: string, headers: Record<string, string> = {}, body?: string | Buffer): Promise<XcapResponse> {
+    // Node sends no length of its own with the body of a GET or DELETE.
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
     return new Promise((resolve, reject) => {
-      const request = httpRequest({ host: '127.0.0.1', port: this.port, method, path, headers, agent: false }, (response) => {
+      const options = { host: '127.0.0.1', port: this.port, method, path, headers: { ...length, ...headers }, agent: false };
+      const request = httpRequest(options, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () =>
@@ -142,4 +145,26 @@ export class XcapServer {
       socket.write(`${requestLine} HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n${body}`);
     });
   }
+}
+
+/** The document of most tests: two lists, f (b and c) and g (empty). */
+export const LISTS = `<?xml version="1.0" encoding="UTF-8"?>
+<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists">
+ <list name="f">
+  <entry uri="sip:b@x"/>
+  <!-- c is new -->
+  <entry uri='sip:c@x'><display-name>C &amp; co</display-name></entry>
+ </list>
+ <list name="g"></list>
+</resource-lists>
+`;
+
+/** D and F of the rules: a's document, and the list f in it. */
+export const D = '/xcap-root/resource-lists/users/sip:a@x/index';
+export const F = `${D}/~~/resource-lists/list%5B@name=%22f%22%5D`;
+export const G = `${D}/~~/resource-lists/list%5B@name=%22g%22%5D`;
+
+/** A last step by attribute, percent-encoded. */
+export function entry(uri: string): string {
+  return `entry%5B@uri=%22${uri}%22%5D`;
 }
