@@ -42,6 +42,8 @@ export class SipPeer implements SubscriptionHost {
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #servers = new Map<string, ServerTransaction>();
   readonly #extra: SipSocket[] = [];
+  readonly #loose = new Map<string, (response: SipMessage) => void>();
+  readonly #dialogs = new Map<Subscription, { next: () => number; localTag: string; options: SubscribeOptions }>();
   #socket: SipSocket | undefined;
   readonly #registerCallId = token();
   #registerCseq = 0;
@@ -166,8 +168,6 @@ export class SipPeer implements SubscriptionHost {
     this.assertClean();
     return subscription;
   }
-
-  readonly #dialogs = new Map<Subscription, { next: () => number; localTag: string; options: SubscribeOptions }>();
 
   /** Sends a SUBSCRIBE within the dialog of a subscription; see its `refresh` and `unsubscribe`. */
   async resubscribe(subscription: Subscription, expires: number | undefined): Promise<SipMessage> {
@@ -301,8 +301,6 @@ export class SipPeer implements SubscriptionHost {
       this.sendRaw(bytes).catch(reject);
     });
   }
-
-  readonly #loose = new Map<string, (response: SipMessage) => void>();
 
   #log(direction: 'sent' | 'received', bytes: Buffer, remote: SipAddress, socket: SipSocket, message = parseMessage(bytes).message): void {
     this.transcript.add({
