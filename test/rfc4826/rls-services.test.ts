@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseXml } from '../../schemas/xml/parse.ts';
+import { attribute, inScopeNamespaces, textContent } from '../../schemas/xml/tree.ts';
+import { schemaViolations } from '../../schemas/xml/validate.ts';
+import { ServiceIndex } from '../../xcap/usages/rls-services-index.ts';
+import { ELEMENT, RLS_SERVICES, type XcapResponse, XcapServer } from '../rfc4825/xcap-server.ts';
+
+let server: XcapServer;
+beforeAll(async () => {
+  server = await XcapServer.start({ roots: ['/', '/xcap-root'], isUser: (address) => address === 'sip:b@x' });
+});
+afterAll(() => server.stop());
+
+const index = (user: string) => `/xcap-root/rls-services/users/sip:${user}@x/index`;
+const UNION = '/xcap-root/rls-services/global/index';
+const USERS = ['a', 'b', 'c'];
+beforeEach(async () => {
+  for (const user of USERS) await server.delete(index(user));
+});
+
+const NS = 'xmlns="urn:ietf:params:xml:ns:rls-services" xmlns:rl="urn:ietf:params:xml:ns:resource-lists"';
+const services = (...content: string[]) => `<rls-services ${NS}>\n${content.join('\n')}\n</rls-services>`;
+const service = (uri: string, content = '<list><rl:entry uri="sip:m@x"/></list>') => `<service uri="${uri}">${content}</service>`;
+const reference = (uri: string) => service('sip:s@x', `<resource-list>${uri}</resource-list>`);
+const put = (user: string, ...content: string[]) => server.put(index(user), RLS_SERVICES, services(...content));
+
+function conflict({ status, body }: XcapResponse): { kind: string; fields: (string | undefined)[]; values: string[] } {
+  expect(status).toBe(409);
+  expect(schemaViolations('urn:ietf:params:xml:ns:xcap-error', body)).toEqual([]);
+  const [error] = parseXml(body).root.elements;
+  const exists = error?.elements ?? [];
+  return {
+    kind: error?.local ?? '',
+    fields: exists.map((e) => attribute(e, 'field')),
+    values: exists.flatMap((e) => e.elements.map(textContent)),
+  };
+}
+
+describe('rule 25: a service URI belongs to one document (RFC 4826 4.4.5)', () => {
+  test('rule 25: used by anyone else -> 409 uniqueness-failure with values that are free', async () => {
+    expect((await put('a', service('sip:s@x'), service('sip:s-2@x'))).status).toBe(201);
+    for (const uri of ['sip:s@x', 'SIP:s@X', 'sip:s@x;transport=tcp']) {
+      const { kind, fields, values } = conflict(await put('b', service('sip:free@x'), service(uri)));
+      expect([kind, fields]).toEqual(['uniqueness-failure', ['rls-services/service%5B2%5D/@uri']]);
+      expect(values).toEqual(['sip:s-3@x', 'sip:s-4@x']);
+    }
+    expect((await put('b', service('sip:s-3@x'))).status).toBe(201);
+    expect((await put('a', service('sip:s@x'))).status).toBe(200);
+  });
+
+  test('rule 25: also in a document of another name, twice in one document, or a user', async () => {
+    await put('a', service('sip:s@x'));
+    const other = index('a').replace(/index$/, 'other');
+    expect(conflict(await server.put(other, RLS_SERVICES, services(service('sip:s@x')))).kind).toBe('uniqueness-failure');
+    expect(conflict(await put('a', service('sip:t@x'), service('sip:t@X'))).fields).toEqual(['rls-services/service%5B2%5D/@uri']);
+    expect(conflict(await put('a', service('sip:b@x'))).values).toEqual(['sip:b-2@x', 'sip:b-3@x']);
+  });
+
+  test('rule 25: a URI is free again once its service is gone', async () => {
+    await put('a', service('sip:s@x'), service('sip:t@x'));
+    expect((await server.delete(`${index('a')}/~~/rls-services/service%5B@uri=%22sip:s@x%22%5D`)).status).toBe(200);
+    expect((await put('b', service('sip:s@x'))).status).toBe(201);
+    expect(conflict(await put('c', service('sip:t@x'))).kind).toBe('uniqueness-failure');
+    await server.delete(index('a'));
+    expect((await put('c', service('sip:t@x'))).status).toBe(201);
+  });
+
+  test('rule 25: of two users who claim one URI at the same moment exactly one gets it', async () => {
+    for (let round = 0; round < 20; round++) {
+      const answers = await Promise.all(USERS.map((user) => put(user, service(`sip:race${round}@x`))));
+      expect(answers.map(({ status }) => status).filter((status) => status < 300).length).toBe(1);
+      for (const response of answers.filter(({ status }) => status >= 300)) expect(conflict(response).kind).toBe('uniqueness-failure');
+    }
+  });
+});
+
+describe('rule 25: <resource-list> (RFC 4826 4.1, 4.4.5)', () => {
+  const path = 'resource-lists/users/sip:a@x/index/~~/resource-lists/list%5B@name=%22f%22%5D';
+
+  test.each([
+    `http://xcap.example.com/xcap-root/${path}`,
+    `https://xcap.example.com:8080/${path}`,
+    `http://127.0.0.1/${path.replace('sip:a@x', 'sip%3Aa%40x')}`,
+    `\n http://127.0.0.1/${path.replace('/~~', '\n /~~')}\n`,
+  ])('rule 25: %s is an element of a list document of the same user', async (uri) => {
+    expect((await put('a', reference(uri))).status).toBe(201);
+  });
+
+  test.each([
+    ['relative', path],
+    ['a path', `/${path}`],
+    ['another scheme', `ftp://x/${path}`],
+    ['another user', `http://x/${path.replace('sip:a@x', 'sip:b@x')}`],
+    ['an unknown user', `http://x/${path.replace('sip:a@x', 'sip:z@x')}`],
+    ['another usage', `http://x/${path.replace('resource-lists/', 'rls-services/')}`],
+    ['the global tree', `http://x/${path.replace('users/sip:a@x', 'global')}`],
+    ['another root', `http://x/elsewhere/${path}`],
+    ['a document', `http://x/${path.slice(0, path.indexOf('/~~'))}`],
+    ['a malformed escape', `http://x/${path.replace('sip:a@x', '%C3')}`],
+  ])('rule 25: %s -> constraint-failure', async (_, uri) => {
+    expect(conflict(await put('a', reference(uri))).kind).toBe('constraint-failure');
+  });
+
+  test("rule 25: a service's own list is bound as any list (RFC 4826 3.4.5)", async () => {
+    const twice = '<list><rl:entry uri="sip:m@x"/><rl:entry uri="sip:m@x"/></list>';
+    expect(conflict(await put('a', service('sip:s@x', twice)))).toEqual({
+      kind: 'uniqueness-failure',
+      fields: ['rls-services/service%5B1%5D/list%5B1%5D/*%5B2%5D/@uri'],
+      values: [],
+    });
+  });
+});
+
+describe('rule 25: global/index is the live union (RFC 4826 4.4.7, 4.4.8)', () => {
+  test('rule 25: every service of every user, with its namespaces, and nothing of other documents', async () => {
+    const empty = await server.get(UNION);
+    expect([empty.status, parseXml(empty.body).root.elements.length]).toEqual([200, 0]);
+    await put('a', service('sip:s@x'), service('sip:t@x'));
+    const foreign = `<r:rls-services xmlns:r="urn:ietf:params:xml:ns:rls-services" xmlns:l="urn:ietf:params:xml:ns:resource-lists"><r:service uri="sip:u@x"><r:list><l:entry uri="sip:m@x"/></r:list></r:service></r:rls-services>`;
+    await server.put(index('b'), RLS_SERVICES, foreign);
+    await server.put(index('a').replace(/index$/, 'drafts'), RLS_SERVICES, services(service('sip:draft@x')));
+    const union = await server.get(UNION);
+    expect(schemaViolations('urn:ietf:params:xml:ns:rls-services', union.body)).toEqual([]);
+    const { root } = parseXml(union.body);
+    expect(root.elements.map((e) => [e.uri, attribute(e, 'uri')])).toEqual(
+      ['sip:s@x', 'sip:t@x', 'sip:u@x'].map((uri) => ['urn:ietf:params:xml:ns:rls-services', uri]),
+    );
+    const last = root.elements[2]?.elements[0]?.elements[0];
+    expect(last && [last.uri, inScopeNamespaces(last).get('l')]).toEqual(Array(2).fill('urn:ietf:params:xml:ns:resource-lists'));
+    expect((await server.get(`${UNION}/~~/rls-services/service%5B@uri=%22sip:t@x%22%5D/@uri`)).body).toBe('sip:t@x');
+    expect(server.services.find('sip:draft@x')).toBeUndefined();
+  });
+
+  test('rule 25: its ETag follows its content and answers conditional requests', async () => {
+    await put('a', service('sip:s@x'));
+    const first = (await server.get(UNION)).headers.etag ?? '';
+    expect((await server.get(UNION, { 'if-none-match': first })).status).toBe(304);
+    await put('b', service('sip:t@x'));
+    const second = await server.get(UNION, { 'if-none-match': first });
+    expect([second.status, second.headers.etag === first]).toEqual([200, false]);
+    await server.delete(index('b'));
+    expect((await server.get(UNION)).headers.etag).toBe(first);
+  });
+
+  test('rule 25: it is only read', async () => {
+    const put = await server.put(UNION, RLS_SERVICES, services());
+    expect([put.status, put.headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS']);
+    expect((await server.put(`${UNION}/~~/rls-services/service`, ELEMENT, service('sip:s@x'))).status).toBe(405);
+    expect((await server.delete(UNION)).status).toBe(405);
+    expect((await server.get('/xcap-root/rls-services/global/other')).status).toBe(404);
+  });
+});
+
+describe('the index of services (RFC 4826 4.4.7)', () => {
+  test('it knows a service by any spelling of its URI as soon as the PUT is answered', async () => {
+    await put('a', service('sip:S@x', '<list/><packages><package>presence</package></packages>'));
+    const found = server.services.find('sip:S@X;user=phone');
+    expect([found?.owner, found?.key.name, found?.service.packages]).toEqual(['sip:a@x', 'index', ['presence']]);
+    await server.delete(index('a'));
+    expect(server.services.find('sip:S@x')).toBeUndefined();
+  });
+
+  test('it is built from the store at the start, and follows a store that reads with a delay', async () => {
+    await put('a', service('sip:s@x'));
+    const { store } = server;
+    const slow = await ServiceIndex.open({
+      get: (key) => new Promise((resolve) => setImmediate(() => resolve(store.get(key)))),
+      list: (auid, xui) => store.list(auid, xui),
+      listAll: (auid) => Promise.resolve(store.listAll(auid)),
+      write: (write) => store.write(write),
+      onChange: (listener) => store.onChange(listener),
+    });
+    expect(slow.find('sip:s@x')?.owner).toBe('sip:a@x');
+    await put('b', service('sip:t@x'));
+    await put('b', service('sip:u@x'));
+    await expect.poll(() => slow.find('sip:u@x')?.owner).toBe('sip:b@x');
+    expect(slow.find('sip:t@x')).toBeUndefined();
+    slow.close();
+  });
+});
