@@ -1,5 +1,4 @@
 import type { SipRequest } from '../message/message.ts';
-import { serverKey } from '../transaction/matching.ts';
 
 /** A request is remembered for this long, and at most twice as long: RFC 3261 17.2.2, Timer J. */
 const GENERATION_MS = 32_000;
@@ -14,8 +13,11 @@ export class MergedRequests {
   private previous = new Map<string, string>();
   private startedAt = performance.now();
 
-  /** Notes the request; true when it is the copy of one that came as another transaction. */
-  isMerged(request: SipRequest): boolean {
+  /**
+   * Notes the request; true when it is the copy of one that came as another transaction.
+   * @param transaction key of its server transaction
+   */
+  isMerged(request: SipRequest, transaction: string): boolean {
     const { from, to, cseq } = request;
     if (to.tag !== undefined || from.tag === undefined) return false;
     const now = performance.now();
@@ -25,7 +27,6 @@ export class MergedRequests {
       this.startedAt = now;
     }
     const key = `${from.tag} ${cseq.sequence} ${cseq.method} ${request.callId}`;
-    const transaction = serverKey(request);
     const known = this.current.get(key) ?? this.previous.get(key);
     if (known === undefined) this.current.set(key, transaction);
     return known !== undefined && known !== transaction;

@@ -86,7 +86,7 @@ export class MethodRouter {
     const handler = this.handlerFor(request);
     this.checkTarget(context);
     this.authenticate(context);
-    if (this.merged.isMerged(request)) throw new SipError(482, 'The same request has come before on another way');
+    if (this.merged.isMerged(request, transaction.key)) throw new SipError(482, 'The same request has come before on another way');
     checkRequire(request, this.supported);
     return handler(context) ?? undefined;
   }

@@ -160,6 +160,17 @@ export class Headers implements Iterable<[name: string, value: string]> {
     this.offsets.push(-1, 0, 0, 0);
   }
 
+  /** Adds all fields of that name that a received message has, as they are. */
+  copy(from: Headers, name: string): void {
+    const field = fieldName(name);
+    for (let i = from.find(field, 0); i >= 0; i = from.find(field, i + 1)) {
+      const index = this.length++;
+      this.names[index] = name;
+      this.values[index] = from.valueAt(i);
+      this.offsets.push(-1, 0, 0, 0);
+    }
+  }
+
   /** Adds a field before all others. */
   addFirst(name: string, value: string): void {
     // Sparse caches of parsed fields must be as long as the list before they can be shifted.
@@ -261,6 +272,7 @@ function unfold(value: string): string {
 
 /** A value made by us: characters beyond a byte become UTF-8; nothing in it can end the line. */
 function clean(value: string): string {
+  if (!/[^\x20-\x7e]/.test(value)) return value;
   const bytes = /[^\x00-\xff]/.test(value) ? encodeText(value) : value;
   return unfold(bytes);
 }

@@ -40,14 +40,26 @@ export function splitOutsideQuotes(text: string, separator: string): string[] {
 /** Parses `;name=value;flag` from `start` on. Empty parameters (`;;`) are passed over; the first of two with one name counts. */
 export function parseParams(text: string, start = 0): Params {
   const params: Params = new Map();
-  if (start >= text.length) return params;
-  for (const piece of splitOutsideQuotes(text.slice(start), ';')) {
-    const equals = piece.indexOf('=');
-    const name = (equals < 0 ? piece : piece.slice(0, equals)).trim().toLowerCase();
-    if (name === '' || params.has(name)) continue;
-    params.set(name, equals < 0 ? undefined : piece.slice(equals + 1).trim());
+  // Nearly all parameters are plain, so that any semicolon is a separator.
+  const plain = text.indexOf('"', start) < 0 && text.indexOf('<', start) < 0;
+  let position = start;
+  while (position < text.length) {
+    const found = plain ? text.indexOf(';', position) : indexOutsideQuotes(text, ';', position);
+    const end = found < 0 ? text.length : found;
+    if (end > position) addParam(params, text, position, end);
+    position = end + 1;
   }
   return params;
+}
+
+function addParam(params: Params, text: string, start: number, end: number): void {
+  const equals = text.indexOf('=', start);
+  const valued = equals >= 0 && equals < end;
+  const name = text
+    .slice(start, valued ? equals : end)
+    .trim()
+    .toLowerCase();
+  if (name !== '' && !params.has(name)) params.set(name, valued ? text.slice(equals + 1, end).trim() : undefined);
 }
 
 /** Writes `;name=value;flag`. */

@@ -47,48 +47,54 @@ export function parseHead(bytes: Buffer): { message: SipRequest | SipResponse; h
   const text = bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEAD_BYTES));
   let position = 0;
   // RFC 3261 7.5: empty lines before the start line are passed over.
-  while (text.charCodeAt(position) === CR || text.charCodeAt(position) === LF) position++;
+  while (bytes[position] === CR || bytes[position] === LF) position++;
   let lineEnd = text.indexOf('\n', position);
   if (lineEnd < 0) throw new SipParseError('No start line');
-  const startLine = text.slice(position, text.charCodeAt(lineEnd - 1) === CR ? lineEnd - 1 : lineEnd);
+  const startLine = text.slice(position, bytes[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd);
   position = lineEnd + 1;
 
-  const offsets: number[] = [];
+  const offsets = scratch;
+  let used = 0;
+  let colon = -1;
   let complete = false;
   let problem: string | undefined;
   while (position < text.length) {
     lineEnd = text.indexOf('\n', position);
     if (lineEnd < 0) break;
-    let end = text.charCodeAt(lineEnd - 1) === CR && lineEnd > position ? lineEnd - 1 : lineEnd;
+    let end = bytes[lineEnd - 1] === CR && lineEnd > position ? lineEnd - 1 : lineEnd;
     if (end === position) {
       complete = true;
       position = lineEnd + 1;
       break;
     }
     // RFC 3261 7.3.1: a line that begins with white space continues the one before.
-    let next = text.charCodeAt(lineEnd + 1);
+    let next = bytes[lineEnd + 1];
     while ((next === SPACE || next === TAB) && lineEnd + 1 < text.length) {
       const continued = text.indexOf('\n', lineEnd + 1);
       if (continued < 0) break;
       lineEnd = continued;
-      end = text.charCodeAt(lineEnd - 1) === CR ? lineEnd - 1 : lineEnd;
-      next = text.charCodeAt(lineEnd + 1);
+      end = bytes[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
+      next = bytes[lineEnd + 1];
     }
-    const colon = text.indexOf(':', position);
-    if (colon <= position || colon >= end) {
+    if (colon < position) colon = text.indexOf(':', position);
+    if (colon < 0) colon = text.length;
+    if (colon === position || colon >= end) {
       problem ??= `Header line without a name or colon: ${printable(text.slice(position, end))}`;
     } else {
       let nameEnd = colon;
-      while (isBlank(text.charCodeAt(nameEnd - 1)) && nameEnd > position) nameEnd--;
+      while (isBlank(bytes[nameEnd - 1]) && nameEnd > position) nameEnd--;
       let valueStart = colon + 1;
-      while (valueStart < end && isBlank(text.charCodeAt(valueStart))) valueStart++;
-      while (end > valueStart && isBlank(text.charCodeAt(end - 1))) end--;
-      offsets.push(position, nameEnd, valueStart, end);
-      if (offsets.length > MAX_FIELDS * 4) throw new SipParseError('Too many header fields');
+      while (valueStart < end && isBlank(bytes[valueStart])) valueStart++;
+      while (end > valueStart && isBlank(bytes[end - 1])) end--;
+      if (used === MAX_FIELDS * 4) throw new SipParseError('Too many header fields');
+      offsets[used++] = position;
+      offsets[used++] = nameEnd;
+      offsets[used++] = valueStart;
+      offsets[used++] = end;
     }
     position = lineEnd + 1;
   }
-  const message = startMessage(startLine, new Headers(text, offsets));
+  const message = startMessage(startLine, new Headers(text, offsets.slice(0, used)));
   if (!complete) {
     const tooLong = bytes.length > MAX_HEAD_BYTES && text.length === MAX_HEAD_BYTES;
     if (tooLong) throw new SipParseError('Header is too large', message, message instanceof SipRequest ? 513 : 400);
@@ -109,12 +115,15 @@ export function contentLength(message: SipRequest | SipResponse): number | undef
   return Number(field);
 }
 
+/** Where the scan notes its offsets; a list that grows with each field would cost more than the scan. */
+const scratch: number[] = [];
+
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
 const TAB = 0x09;
 
-function isBlank(code: number): boolean {
+function isBlank(code: number | undefined): boolean {
   return code === SPACE || code === TAB || code === CR || code === LF;
 }
 
@@ -130,8 +139,10 @@ function startMessage(line: string, headers: Headers): SipRequest | SipResponse 
   const uri = line.slice(first + 1, last);
   const version = line.slice(last + 1);
   if (!METHOD.test(method)) throw new SipParseError(`Malformed start line ${printable(line)}`);
-  const request = new SipRequest(method, uri, headers, undefined, version === 'SIP/2.0' ? version : version.toUpperCase());
-  if (first === last || uri === '' || !VERSION.test(version)) throw new SipParseError(`Malformed request line ${printable(line)}`, request);
+  const usual = version === 'SIP/2.0';
+  const request = new SipRequest(method, uri, headers, undefined, usual ? version : version.toUpperCase());
+  if (first === last || uri === '' || !(usual || VERSION.test(version)))
+    throw new SipParseError(`Malformed request line ${printable(line)}`, request);
   // RFC 4475 3.1.2.11 and .12: neither blanks nor angle brackets belong into a Request-URI.
   if (/[\s<>"]/.test(uri)) throw new SipParseError(`Malformed Request-URI ${printable(uri)}`, request);
   return request;

@@ -11,13 +11,11 @@ import { SipError } from './sip-error.ts';
 export function responseTo(request: SipRequest, status: number, reason?: string, toTag?: string): SipResponse {
   const headers = new Headers();
   const received = request.headers;
-  for (const via of received.all('Via')) headers.add('Via', via);
-  const from = received.get('From');
-  if (from !== undefined) headers.add('From', from);
+  headers.copy(received, 'Via');
+  headers.copy(received, 'From');
   const to = received.get('To');
   if (to !== undefined) headers.add('To', status > 100 && !hasTag(request) ? `${to};tag=${toTag ?? createTag()}` : to);
-  const callId = received.get('Call-ID');
-  if (callId !== undefined) headers.add('Call-ID', callId);
+  headers.copy(received, 'Call-ID');
   const cseq = received.get('CSeq');
   if (cseq !== undefined) headers.add('CSeq', cseqText(request, cseq));
   return new SipResponse(status, reason, headers);

@@ -6,6 +6,8 @@ import { INVITE_SERVER, NON_INVITE_SERVER, type ServerAction, type ServerInput, 
 
 export interface ServerTransaction {
   readonly request: SipRequest;
+  /** What it is matched by (RFC 3261 17.2.3). */
+  readonly key: string;
   /** Where the request came from. */
   readonly flow: Flow;
   /** For a CANCEL: the transaction of the INVITE it is about, if there is one. */

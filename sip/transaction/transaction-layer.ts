@@ -260,7 +260,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
 
   /** @internal */
   deliverAck(ack: SipRequest, flow: Flow): void {
-    this.onRequest?.({ request: ack, flow, cancels: undefined, completed: true, respond() {} });
+    this.onRequest?.({ request: ack, key: serverKey(ack), flow, cancels: undefined, completed: true, respond() {} });
   }
 }
 

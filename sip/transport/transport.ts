@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { isIP, isIPv6, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { parseMessage, SipParseError } from '../message/parse.ts';
@@ -118,7 +118,7 @@ export class TransportLayer {
     const port = point?.port ?? flow.localPort;
     let host = point?.address ?? flow.localAddress;
     if (isWildcard(host)) host = this.options.advertisedHost ?? ownAddress(flow);
-    return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+    return `${hasColon(host) ? `[${host}]` : host}:${port}`;
   }
 
   /** Is this host (and port, 5060 if there is none) one of ours, that is, does a listener answer there? */
@@ -224,13 +224,20 @@ function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.');
 }
 
+/** Tells an IPv6 literal from an IPv4 one. */
+function hasColon(address: string): boolean {
+  return address.includes(':');
+}
+
 function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
 /** The socket to reach an address from: of its family, bound to all addresses or, like it, to loopback or not. */
 function nearest<T extends ListeningPoint>(points: readonly T[], address: string): T | undefined {
-  const family = points.filter((point) => isIPv6(point.address) === isIPv6(address));
+  const [only] = points;
+  if (points.length === 1 && only !== undefined && hasColon(only.address) === hasColon(address)) return only;
+  const family = points.filter((point) => hasColon(point.address) === hasColon(address));
   return family.find((point) => isWildcard(point.address) || isLoopback(point.address) === isLoopback(address)) ?? family[0];
 }
 
@@ -241,7 +248,7 @@ function isOwnAddress(address: string): boolean {
 /** An address of this machine that the peer of the flow can reach, for sockets bound to all of them. */
 function ownAddress(flow: Flow): string {
   if (flow.localAddress !== '' && !isWildcard(flow.localAddress)) return flow.localAddress;
-  const six = isIPv6(flow.remoteAddress);
+  const six = hasColon(flow.remoteAddress);
   if (isLoopback(flow.remoteAddress)) return six ? '::1' : '127.0.0.1';
   const family = six ? 'IPv6' : 'IPv4';
   for (const addresses of Object.values(networkInterfaces())) {
