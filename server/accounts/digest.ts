@@ -139,18 +139,28 @@ function readCredentials(parameters: DigestParameters): Credentials | string {
   };
 }
 
-/** RFC 7616 3.4.1 to 3.4.3: is `response` what the owner of the HA1 computes? */
+/** What goes into a response besides the HA1 and the target. */
+export type ResponseInput = Pick<Credentials, 'nonce' | 'nc' | 'cnonce' | 'qop'>;
+
+/** The response of RFC 7616 3.4.1 to 3.4.3, in lower-case hex; without qop that of RFC 2069. */
+export function digestResponse(
+  algorithm: Algorithm,
+  ha1: string,
+  { nonce, nc, cnonce, qop }: ResponseInput,
+  { method, body }: Pick<DigestRequest, 'method' | 'body'>,
+  target: string,
+): string {
+  const bodyHash = qop === 'auth-int' ? `:${digestHash(algorithm, body)}` : '';
+  const ha2 = digestHash(algorithm, `${method}:${target}${bodyHash}`);
+  return digestHash(algorithm, qop === undefined ? `${ha1}:${nonce}:${ha2}` : `${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`);
+}
+
+/** Is `response` what the owner of the HA1 computes? */
 function isAnswer(credentials: Credentials, algorithm: Algorithm, ha1: string, request: DigestRequest): boolean {
-  const body = credentials.qop === 'auth-int' ? `:${digestHash(algorithm, request.body)}` : '';
-  const { nonce, nc, cnonce, qop, uri } = credentials;
-  const middle = qop === undefined ? nonce : `${nonce}:${nc}:${cnonce}:${qop}`;
-  const expected = (target: string) => {
-    const ha2 = digestHash(algorithm, `${request.method}:${target}${body}`);
-    return digestHash(algorithm, `${ha1}:${middle}:${ha2}`);
-  };
-  if (equalHex(expected(uri), credentials.response)) return true;
+  const { uri, response } = credentials;
+  if (equalHex(digestResponse(algorithm, ha1, credentials, request, uri), response)) return true;
   // Clients that escape a quote inside uri compute with what they meant.
-  return uri.includes('\\') && equalHex(expected(unescapeQuoted(uri)), credentials.response);
+  return uri.includes('\\') && equalHex(digestResponse(algorithm, ha1, credentials, request, unescapeQuoted(uri)), response);
 }
 
 /** Compares in a time that does not depend on where they differ. */
