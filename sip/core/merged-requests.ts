@@ -1,4 +1,5 @@
 import type { SipRequest } from '../message/message.ts';
+import { detach } from '../message/text.ts';
 
 /** A request is remembered for this long, and at most twice as long: RFC 3261 17.2.2, Timer J. */
 const GENERATION_MS = 32_000;
@@ -26,7 +27,7 @@ export class MergedRequests {
       this.current = new Map();
       this.startedAt = now;
     }
-    const key = `${from.tag} ${cseq.sequence} ${cseq.method} ${request.callId}`;
+    const key = detach(`${from.tag} ${cseq.sequence} ${cseq.method} ${request.callId}`);
     const known = this.current.get(key) ?? this.previous.get(key);
     if (known === undefined) this.current.set(key, transaction);
     return known !== undefined && known !== transaction;

@@ -16,9 +16,15 @@ export function encodeText(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** A copy that does not keep the message alive from which the text was cut (a slice of a string holds the whole of it). */
+const copyRoom = Buffer.allocUnsafeSlow(4096);
+
+/**
+ * A copy that does not keep the message alive from which the text was cut: a slice of a string holds the whole of it, and so does a
+ * text put together from slices, also as key of a Map. For everything that outlives its message.
+ */
 export function detach(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
+  if (text.length > copyRoom.length) return Buffer.from(text, 'latin1').toString('latin1');
+  return copyRoom.toString('latin1', 0, copyRoom.write(text, 0, 'latin1'));
 }
 
 /** A quoted string without its quotes and escapes (RFC 3261 25.1 quoted-string); anything else as it is. */

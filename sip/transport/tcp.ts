@@ -14,6 +14,11 @@ export interface TcpLimits {
   readonly connectTimeoutMs: number;
 }
 
+export interface ConnectionEvents extends Omit<StreamEvents, 'onPing'> {
+  /** Reading failed, and it was not the peer's fault. */
+  onFailure(error: unknown): void;
+}
+
 const PONG = Buffer.from('\r\n');
 let connections = 0;
 
@@ -28,25 +33,20 @@ export class TcpConnection implements Flow {
   private readonly wheel: TimerWheel;
   private readonly limits: TcpLimits;
   private readonly parser: StreamParser;
+  private readonly events: ConnectionEvents;
   private readonly closeListeners: (() => void)[] = [];
   private timer: Timer;
   private lastActivity = performance.now();
   private waitingForRest = false;
   private ended = false;
 
-  constructor(
-    socket: Socket,
-    remoteAddress: string,
-    remotePort: number,
-    wheel: TimerWheel,
-    limits: TcpLimits,
-    events: Omit<StreamEvents, 'onPing'>,
-  ) {
+  constructor(socket: Socket, remoteAddress: string, remotePort: number, wheel: TimerWheel, limits: TcpLimits, events: ConnectionEvents) {
     this.socket = socket;
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
     this.wheel = wheel;
     this.limits = limits;
+    this.events = events;
     this.parser = new StreamParser(limits.maxBodyBytes, {
       onMessage: (message) => events.onMessage(message),
       onPing: () => this.send(PONG),
@@ -116,7 +116,14 @@ export class TcpConnection implements Flow {
   private receive(bytes: Buffer): void {
     if (this.ended) return;
     this.lastActivity = performance.now();
-    this.parser.push(bytes);
+    try {
+      this.parser.push(bytes);
+    } catch (error) {
+      // Where the next message begins is unknown now.
+      this.events.onFailure(error);
+      this.destroy();
+      return;
+    }
     const waiting = this.parser.inMessage;
     if (waiting === this.waitingForRest || this.ended) return;
     this.waitingForRest = waiting;

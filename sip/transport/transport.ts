@@ -27,7 +27,7 @@ export interface TransportOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** Host for Via and Contact where the socket is bound to all addresses. */
   readonly advertisedHost?: string | undefined;
-  /** Hears of socket errors that concern no single message. */
+  /** Hears of socket errors that concern no single message, and of what goes wrong in reading one that is not the message's fault. */
   readonly onError?: ((error: Error) => void) | undefined;
 }
 
@@ -150,9 +150,14 @@ export class TransportLayer {
     try {
       this.receive(parseMessage(bytes), flow);
     } catch (error) {
-      if (!(error instanceof SipParseError)) throw error;
-      this.malformed(error, flow);
+      if (error instanceof SipParseError) this.malformed(error, flow);
+      else this.failed(error);
     }
+  }
+
+  /** A bug of ours met with a message; the other messages go on. */
+  private failed(error: unknown): void {
+    this.options.onError?.(error instanceof Error ? error : new Error(String(error)));
   }
 
   private receive(message: SipRequest | SipResponse, flow: Flow): void {
@@ -200,6 +205,7 @@ export class TransportLayer {
     const connection: TcpConnection = new TcpConnection(socket, address, port, this.wheel, this.limits, {
       onMessage: (message) => this.receive(message, connection),
       onError: (error) => this.malformed(error, connection),
+      onFailure: (error) => this.failed(error),
     });
     const key = peerKey(address, port);
     this.connections.set(key, connection);

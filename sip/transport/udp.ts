@@ -3,6 +3,8 @@ import { isIPv6 } from 'node:net';
 import type { Flow, ListeningPoint } from './flow.ts';
 
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+/** What fits behind the headers of IPv4 and UDP. */
+const MAX_DATAGRAM_BYTES = 65_507;
 
 /** A bound UDP socket. */
 export class UdpSocket implements ListeningPoint {
@@ -50,9 +52,9 @@ export class UdpSocket implements ListeningPoint {
     return udp;
   }
 
-  /** Gives the bytes to the system; false when the socket is closed or refuses. */
+  /** Gives the bytes to the system; false when they are too many or the socket is closed. */
   send(bytes: Buffer, address: string, port: number): boolean {
-    if (this.closed) return false;
+    if (this.closed || bytes.length > MAX_DATAGRAM_BYTES) return false;
     try {
       this.socket.send(bytes, port, address);
       return true;

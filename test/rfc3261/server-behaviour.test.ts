@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fieldOf, fieldsOf, reasonOf, request, statusOf, TcpPeer, UdpPeer } from './peer.ts';
 import { type Stack, startStack } from './stack.ts';
@@ -90,6 +92,14 @@ describe('RFC 3261 8.2: a user agent server', () => {
     expect(statusOf(response)).toBe(420);
     expect(fieldOf(response, 'Unsupported')).toBe('path, outbound');
     expect(statusOf(await peer.ask(request({ method: 'REGISTER', fields: ['Require: eventlist'] })))).toBe(200);
+  });
+
+  it('8.2.3: 415 with Accept-Encoding for a coding it does not understand', async () => {
+    const fields = ['Content-Encoding: deflate', 'Content-Type: text/plain'];
+    const response = await peer.ask(request({ method: 'REGISTER', body: 'x', fields }));
+    expect(statusOf(response)).toBe(415);
+    expect(fieldOf(response, 'Accept-Encoding')).toBe('identity');
+    expect(statusOf(await peer.ask(request({ method: 'REGISTER', fields })))).toBe(200);
   });
 
   it('21.5.6: 505 for another version', async () => {
@@ -191,6 +201,30 @@ describe('RFC 3261 18: transport', () => {
     await second.closed;
     first.close();
     await narrow.close();
+  });
+
+  it('18.2.2: answers over a new connection to the port of sent-by when the old one is gone', async () => {
+    let respond = (): void => {};
+    const arrived = new Promise<void>((resolve) => {
+      stack.router.handle('SUBSCRIBE', (context) => {
+        respond = () => context.respond(200);
+        context.flow.onClose(resolve);
+        tcp.close();
+      });
+    });
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const tcp = await TcpPeer.open(stack.port);
+    tcp.send(request({ method: 'SUBSCRIBE', uri: 'sip:bob@example.com', transport: 'TCP', sentBy: `127.0.0.1:${port}` }));
+    await arrived;
+    respond();
+    const [socket] = await once(server, 'connection');
+    const [bytes] = await once(socket, 'data');
+    expect(statusOf(String(bytes))).toBe(200);
+    socket.destroy();
+    server.close();
   });
 
   it('speaks IPv6', async () => {
