@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig, resolveConfig } from '../../server/config.ts';
+import { CONFIG_KEYS, environmentName, settingsTable } from '../../server/config-keys.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'rollcall-config-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+let files = 0;
+function yaml(text: string): string {
+  const file = join(directory, `${files++}.yaml`);
+  writeFileSync(file, text);
+  return file;
+}
+
+/** Two values for each key, as text, and what they come to. */
+const SAMPLES: Record<string, [text: string, value: unknown][]> = {
+  domain: [['Example.COM.', ['example.com']], ['b.example', ['b.example']], ['c.example', ['c.example']]], // biome-ignore format: a table
+  http: [['[::1]:81', [{ host: '::1', port: 81 }]], ['0.0.0.0:0', [{ host: '0.0.0.0', port: 0 }]], ['localhost:65535', [{ host: 'localhost', port: 65535 }]]], // biome-ignore format: a table
+  sip: [['127.0.0.2:1', [{ host: '127.0.0.2', port: 1 }]], ['127.0.0.2:2', [{ host: '127.0.0.2', port: 2 }]], ['127.0.0.2:3', [{ host: '127.0.0.2', port: 3 }]]], // biome-ignore format: a table
+  'xcap-root': [
+    ['/', ['/']],
+    ['/services/', ['/services']],
+    ['/a/b', ['/a/b']],
+  ],
+  data: [['d1', resolve('d1')], ['/d2', '/d2'], ['./d3', resolve('d3')]], // biome-ignore format: a table
+  auth: [['none', 'none'], ['digest', 'digest'], ['none', 'none']], // biome-ignore format: a table
+  'default-decision': [
+    ['allow', 'allow'],
+    ['polite-block', 'polite-block'],
+    ['block', 'block'],
+  ],
+  'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  log: [['debug', 'debug'], ['silent', 'silent'], ['trace', 'trace']], // biome-ignore format: a table
+};
+
+describe('settings', () => {
+  it('have a sample here each', () => {
+    expect(Object.keys(SAMPLES).sort()).toEqual(CONFIG_KEYS.map(({ name }) => name).sort());
+  });
+
+  it('have the documented defaults', () => {
+    const config = resolveConfig();
+    expect(config).toMatchObject({
+      domains: ['localhost'],
+      http: [{ host: '127.0.0.1', port: 8080 }],
+      sip: [{ host: '127.0.0.1', port: 5060 }],
+      xcapRoots: ['/xcap-root'],
+      dataDirectory: resolve('data'),
+      auth: 'digest',
+      defaultDecision: 'confirm',
+    });
+    expect(loadConfig({ flags: {}, environment: {} })).toEqual(config);
+    expect(Object.isFrozen(config) && Object.isFrozen(config.http)).toBe(true);
+  });
+
+  it.each(CONFIG_KEYS.map((key) => [key.name, key] as const))(
+    '%s: flags win over variables, these over the file, this over the default',
+    (name, key) => {
+      const [fromFlag, fromVariable, fromFile] = SAMPLES[name] ?? [];
+      const config = yaml(`${name}: ${JSON.stringify(fromFile?.[0])}\n`);
+      const read = (flags: object, environment: Record<string, string>) => loadConfig({ flags: { ...flags }, environment })[key.field];
+      const flag = key.list ? [fromFlag?.[0]] : fromFlag?.[0];
+      const variable = { [environmentName(name)]: fromVariable?.[0] ?? '' };
+      expect(read({ config, [name]: flag }, variable)).toEqual(fromFlag?.[1]);
+      expect(read({ config }, variable)).toEqual(fromVariable?.[1]);
+      expect(read({ config }, {})).toEqual(fromFile?.[1]);
+      expect(read({}, { ROLLCALL_CONFIG: config })).toEqual(fromFile?.[1]);
+      expect(read({}, {})).toEqual(resolveConfig()[key.field]);
+    },
+  );
+
+  it('that are lists take several values from each source, each once', () => {
+    const expected = ['a.example', 'b.example'];
+    expect(loadConfig({ flags: { domain: ['a.example', 'b.example', 'A.example'] }, environment: {} }).domains).toEqual(expected);
+    expect(loadConfig({ flags: {}, environment: { ROLLCALL_DOMAIN: 'a.example, b.example' } }).domains).toEqual(expected);
+    expect(loadConfig({ flags: { config: yaml('domain: [a.example, b.example]') }, environment: {} }).domains).toEqual(expected);
+  });
+
+  it('stand in a table with flag, variable, key, default and meaning each', () => {
+    const rows = settingsTable().split('\n').slice(2);
+    expect(rows).toHaveLength(CONFIG_KEYS.length);
+    for (const [index, { name, meaning }] of CONFIG_KEYS.entries()) {
+      for (const word of [`--${name}`, environmentName(name), meaning]) expect(rows[index]).toContain(word);
+    }
+  });
+
+  it('given in code are checked like any other', () => {
+    expect(resolveConfig({ http: [{ host: '127.0.0.1', port: 0 }] }).http).toEqual([{ host: '127.0.0.1', port: 0 }]);
+    expect(() => resolveConfig({ http: [{ host: '127.0.0.1', port: 70_000 }] })).toThrow(ConfigError);
+    expect(() => resolveConfig({ nonsense: 1 } as object)).toThrow('nonsense is no setting');
+  });
+});
+
+describe('a wrong setting is told in one line', () => {
+  const wrong: [string, { flags?: Record<string, unknown>; environment?: Record<string, string> }, RegExp][] = [
+    ['port', { flags: { http: ['127.0.0.1:99999'] } }, /^--http: 99999 is not a port$/],
+    ['endpoint without port', { flags: { sip: ['127.0.0.1'] } }, /^--sip: "127\.0\.0\.1" is not HOST:PORT/],
+    ['bare IPv6 address', { flags: { sip: ['::1:5060'] } }, /^--sip: "::1:5060" is not HOST:PORT/],
+    ['domain', { environment: { ROLLCALL_DOMAIN: 'exa$mple' } }, /^ROLLCALL_DOMAIN: "exa\$mple" is not a domain$/],
+    ['root without slash', { flags: { 'xcap-root': ['xcap'] } }, /^--xcap-root: "xcap" is not the path/],
+    ['root with a query', { flags: { 'xcap-root': ['/x?y'] } }, /^--xcap-root:/],
+    ['root that climbs', { flags: { 'xcap-root': ['/x/../y'] } }, /^--xcap-root:/],
+    ['root that is taken', { flags: { 'xcap-root': ['/metrics'] } }, /^--xcap-root: \/metrics answers something else$/],
+    ['choice', { environment: { ROLLCALL_AUTH: 'yes' } }, /^ROLLCALL_AUTH: "yes" is not one of digest, none$/],
+    ['level', { flags: { log: 'loud' } }, /^--log: "loud" is not one of trace/],
+    ['variable', { environment: { ROLLCALL_DOMIAN: 'x' } }, /^ROLLCALL_DOMIAN is no setting$/],
+    ['file', { flags: { config: '/nowhere/rollcall.yaml' } }, /^cannot read \/nowhere\/rollcall\.yaml: ENOENT/],
+    ['directory for a file', { flags: { config: directory } }, /^cannot read .*: EISDIR/],
+    ['key in the file', { flags: { config: yaml('domian: x') } }, /\.yaml: domian is no setting$/],
+    ['value in the file', { flags: { config: yaml('http: 8080') } }, /\.yaml: http: 8080 is not HOST:PORT/],
+    ['shape of the file', { flags: { config: yaml('- a\n- b') } }, /\.yaml: the file must hold settings/],
+    ['empty list', { flags: { config: yaml('http: []') } }, /\.yaml: http: at least one is needed$/],
+    ['YAML', { flags: { config: yaml('a: [') } }, /\.yaml: .*line 1/],
+  ];
+  it.each(wrong)('%s', (_, { flags = {}, environment = {} }, message) => {
+    let told: unknown;
+    try {
+      loadConfig({ flags, environment });
+    } catch (error) {
+      told = error;
+    }
+    expect(told).toBeInstanceOf(ConfigError);
+    expect((told as ConfigError).message).toMatch(message);
+    expect((told as ConfigError).message).not.toContain('\n');
+  });
+
+  it('takes an empty file and empty variables as nothing said', () => {
+    expect(loadConfig({ flags: { config: yaml('') }, environment: { ROLLCALL_HTTP: '' } })).toEqual(resolveConfig());
+  });
+});
