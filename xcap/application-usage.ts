@@ -1,4 +1,4 @@
-import type { XmlDocument } from '../schemas/xml/tree.ts';
+import type { XmlDocument, XmlElement } from '../schemas/xml/tree.ts';
 import type { Requester } from './access.ts';
 import type { DocumentKey, MaybePromise, StoredDocument } from './document-store.ts';
 
@@ -12,6 +12,11 @@ export interface ApplicationUsage {
   readonly contentType: string;
   /** The schema that its documents must satisfy, by its namespace (see `schemas/xml/validate`). */
   readonly schema: string;
+  /**
+   * Whether the schema lets elements of this one's kind follow each other without bound and without regard to each other's content,
+   * so that an edit elsewhere need not validate all of them again (see `schema-excerpt`); no elements without it.
+   */
+  isRepeatable?(element: XmlElement): boolean;
   /** All namespaces it can validate, as xcap-caps tells clients (RFC 4825 12). */
   readonly namespaces: readonly string[];
   /** Checks what a schema cannot say (RFC 4825 5.3). The document is valid by its schema. Throws XcapConflict. */

@@ -129,7 +129,16 @@ const TREE_CHARACTERS = 4 * 1024 * 1024;
 const CONTENT_CHARACTERS = 32 * 1024 * 1024;
 
 function newExchange(request: XcapRequest, access: Access): Exchange {
-  return { request, access, selector: undefined, stored: undefined, edited: undefined, created: false, answer: undefined };
+  return {
+    request,
+    access,
+    selector: undefined,
+    stored: undefined,
+    edited: undefined,
+    changed: undefined,
+    created: false,
+    answer: undefined,
+  };
 }
 
 /** Takes the steps in turn; gives a promise only from the first step on that does. */

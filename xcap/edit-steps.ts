@@ -16,6 +16,7 @@ import {
   walk,
   xmlConflict,
 } from './node-operations.ts';
+import { schemaExcerpt } from './schema-excerpt.ts';
 
 /** The steps that make the new text of a PUT or DELETE, check it and store it. */
 
@@ -26,6 +27,7 @@ export const applyPut: PipelineStep = (exchange, environment) => {
     const placed = placeNode(exchange, environment);
     exchange.created = placed.created;
     exchange.edited = placed.document;
+    if (!selector.terminal) exchange.changed = { start: placed.start, end: placed.end };
     checkPlaced(placed, selector);
     return;
   }
@@ -77,11 +79,12 @@ export const applyDelete: PipelineStep = (exchange, environment) => {
   const selected = selectNode(document, selector);
   if (!selected) throw new XcapRefusal(404, 'the node selector does not select exactly one node of the document');
   exchange.edited = removeNode(document, selected);
+  if (selected.kind === 'element') exchange.changed = { start: selected.element.start, end: selected.element.start };
   checkRemoved(exchange.edited, selector);
 };
 
 /** RFC 4825 8.2.5: size, then schema, then the usage's own constraints. */
-export const validate: PipelineStep = ({ request, stored, edited }, environment) => {
+export const validate: PipelineStep = ({ request, stored, edited, changed }, environment) => {
   if (!edited || edited.source === stored?.text) return;
   const { documentBytes } = environment;
   const { source } = edited;
@@ -89,10 +92,18 @@ export const validate: PipelineStep = ({ request, stored, edited }, environment)
     throw new XcapRefusal(413, `the document would be longer than ${documentBytes} bytes`);
   }
   const { usage } = request.target;
-  const [violation] = schemaViolations(usage.schema, source);
-  if (violation) throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message}`);
+  if (changed && usage.isRepeatable) {
+    const excerpt = schemaExcerpt(edited, changed, usage.isRepeatable);
+    // What is wrong with an excerpt is wrong with the whole, which knows the line.
+    if (schemaViolations(usage.schema, excerpt).length > 0) checkSchema(usage.schema, source);
+  } else checkSchema(usage.schema, source);
   usage.validate?.(edited, validationContext(request.target, environment));
 };
+
+function checkSchema(schema: string, source: string): void {
+  const [violation] = schemaViolations(schema, source);
+  if (violation) throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message}`);
+}
 
 /**
  * Stores the new text on condition that the document is still the one that was read. Leaves no answer when it is not:

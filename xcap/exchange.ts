@@ -5,6 +5,7 @@ import type { DocumentKey, DocumentStore, StoredDocument } from './document-stor
 import type { EtagCache } from './etag-cache.ts';
 import type { NodeSelector, ParsedNodeSelector } from './node-selector.ts';
 import type { Conditions } from './preconditions.ts';
+import type { Range } from './schema-excerpt.ts';
 import type { XcapUri } from './uri.ts';
 
 /** A request's target: an existing usage and user, a well-formed node selector. */
@@ -58,6 +59,8 @@ export interface Exchange {
   stored: StoredDocument | undefined;
   /** The new text, and the tree of it; undefined when the document is to be deleted. */
   edited: XmlDocument | undefined;
+  /** What of the edited document is new, if it is an element: an empty range for one removed. */
+  changed: Range | undefined;
   created: boolean;
   answer: XcapAnswer | undefined;
 }

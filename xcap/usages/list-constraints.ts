@@ -12,6 +12,11 @@ const KEYS = new Map([
   ['external', 'anchor'],
 ]);
 
+/** Whether an element is an entry: a list takes any number of them, each valid by itself (RFC 4826 3.2). */
+export function isEntry({ local, uri }: XmlElement): boolean {
+  return local === 'entry' && uri === RESOURCE_LISTS;
+}
+
 /** A report names this many duplicates at most. */
 const REPORTED = 20;
 

@@ -1,6 +1,6 @@
 import { RESOURCE_LISTS, RESOURCE_LISTS_TYPE } from '../../schemas/resource-lists.ts';
 import type { ApplicationUsage } from '../application-usage.ts';
-import { checkLists } from './list-constraints.ts';
+import { checkLists, isEntry } from './list-constraints.ts';
 
 /** Resource lists (RFC 4826 3.4): a user's lists of contacts. */
 export const resourceLists: ApplicationUsage = {
@@ -8,6 +8,7 @@ export const resourceLists: ApplicationUsage = {
   defaultNamespace: RESOURCE_LISTS,
   contentType: RESOURCE_LISTS_TYPE,
   schema: RESOURCE_LISTS,
+  isRepeatable: isEntry,
   namespaces: [RESOURCE_LISTS],
   validate: ({ root }) => checkLists(root, RESOURCE_LISTS),
 };

@@ -9,7 +9,7 @@ import type { DocumentKey } from '../document-store.ts';
 import { notUnique, XcapConflict } from '../errors.ts';
 import { selectorOf } from '../node-selector.ts';
 import { splitXcapUri } from '../uri.ts';
-import { checkLists } from './list-constraints.ts';
+import { checkLists, isEntry } from './list-constraints.ts';
 import type { ServiceIndex } from './rls-services-index.ts';
 
 /**
@@ -25,6 +25,7 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
     defaultNamespace: RLS_SERVICES,
     contentType: RLS_SERVICES_TYPE,
     schema: RLS_SERVICES,
+    isRepeatable: isEntry,
     namespaces: [RLS_SERVICES, RESOURCE_LISTS],
     isStored: ({ xui }) => xui !== undefined,
     generated: ({ name }) => (name === 'index' ? index.globalIndex() : undefined),
