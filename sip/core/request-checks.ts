@@ -39,14 +39,6 @@ export function requestTarget(request: SipRequest): { user: string | undefined; 
   return parseSipUri(request.uri);
 }
 
-/** RFC 3261 8.2.3: a body in a coding that is not understood. @throws SipError 415 with Accept-Encoding */
-export function checkEncoding(request: SipRequest, understood: readonly string[]): void {
-  if (request.body.length === 0 || !request.headers.has('Content-Encoding')) return;
-  for (const coding of request.headers.list('Content-Encoding')) {
-    if (!understood.includes(coding.toLowerCase())) throw new SipError(415, undefined, [['Accept-Encoding', understood.join(', ')]]);
-  }
-}
-
 /** RFC 3261 8.2.2.3. @throws SipError 420 with Unsupported */
 export function checkRequire(request: SipRequest, supported: ReadonlySet<string>): void {
   if (!request.headers.has('Require')) return;

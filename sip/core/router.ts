@@ -6,7 +6,7 @@ import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Authenticator, UserDirectory } from './authenticator.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { MergedRequests } from './merged-requests.ts';
-import { checkEncoding, checkFields, checkRequire, checkVersion, requestTarget } from './request-checks.ts';
+import { checkFields, checkRequire, checkVersion, requestTarget } from './request-checks.ts';
 import { type RequestContext, RoutedRequest } from './request-context.ts';
 
 export type { RequestContext } from './request-context.ts';
@@ -25,7 +25,7 @@ export interface RouterOptions {
   readonly allowEvents?: (() => readonly string[]) | undefined;
   /** MIME types for Accept. */
   readonly accept?: (() => readonly string[]) | undefined;
-  /** Content codings for Accept-Encoding that handlers undo themselves; just `identity` by default. */
+  /** Content codings for Accept-Encoding that handlers undo; `identity` by default. */
   readonly acceptEncoding?: readonly string[] | undefined;
   /** Value of the Server header field. */
   readonly server?: string | undefined;
@@ -88,7 +88,6 @@ export class MethodRouter {
     this.authenticate(context);
     if (this.merged.isMerged(request, transaction.key)) throw new SipError(482, 'The same request has come before on another way');
     checkRequire(request, this.supported);
-    checkEncoding(request, this.options.acceptEncoding ?? ['identity']);
     return handler(context) ?? undefined;
   }
 

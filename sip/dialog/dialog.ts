@@ -1,6 +1,7 @@
 import { FieldBlock, Headers } from '../message/headers.ts';
 import { SipRequest } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
+import { dropEmptyParams } from '../message/params.ts';
 import { SipError } from '../message/sip-error.ts';
 import { detach } from '../message/text.ts';
 import { parseSipUri } from '../message/uri.ts';
@@ -68,13 +69,13 @@ export class Dialog {
    * @throws SipError 400 without a usable Contact
    */
   static accept(request: SipRequest, localTag: string, localContact: string): Dialog {
-    const to = request.headers.get('To') ?? '';
+    const to = addressField(request, 'To');
     return new Dialog({
       callId: detach(request.callId),
       localTag,
       remoteTag: detach(request.from.tag ?? ''),
-      local: request.to.tag === undefined ? `${detach(to)};tag=${localTag}` : detach(to),
-      remote: detach(request.headers.get('From') ?? ''),
+      local: detach(request.to.tag === undefined ? `${to};tag=${localTag}` : to),
+      remote: detach(addressField(request, 'From')),
       remoteTarget: detach(contactOf(request) ?? missingContact()),
       routeSet: request.headers.list('Record-Route').map(detach),
       localContact,
@@ -159,6 +160,14 @@ interface Outline {
   readonly uri: string;
   readonly block: FieldBlock;
   readonly nextHop: string;
+}
+
+/** The value of From or To as it came, but for what is only understood and not written: a URI without <>, empty parameters. */
+function addressField(request: SipRequest, name: string): string {
+  const field = dropEmptyParams(request.headers.get(name) ?? '');
+  if (field.includes('<')) return field;
+  const semicolon = field.indexOf(';');
+  return semicolon < 0 ? `<${field}>` : `<${field.slice(0, semicolon).trimEnd()}>${field.slice(semicolon)}`;
 }
 
 function dialogId(callId: string, localTag: string, remoteTag: string): string {

@@ -154,21 +154,15 @@ export class Headers implements Iterable<[name: string, value: string]> {
 
   /** Adds a field behind all others. */
   add(name: string, value: string): void {
-    const index = this.length++;
-    this.names[index] = name;
-    this.values[index] = clean(value);
-    this.offsets.push(-1, 0, 0, 0);
+    this.append(name, clean(value));
   }
 
-  /** Adds all fields of that name that a received message has, as they are. */
-  copy(from: Headers, name: string): void {
-    const field = fieldName(name);
-    for (let i = from.find(field, 0); i >= 0; i = from.find(field, i + 1)) {
-      const index = this.length++;
-      this.names[index] = name;
-      this.values[index] = from.valueAt(i);
-      this.offsets.push(-1, 0, 0, 0);
-    }
+  /** Adds a field whose value comes from a received message, and so can neither end its line nor hold more than bytes. */
+  append(name: string, value: string): void {
+    const index = this.length++;
+    this.names[index] = name;
+    this.values[index] = value;
+    this.offsets.push(-1, 0, 0, 0);
   }
 
   /** Adds a field before all others. */

@@ -62,6 +62,16 @@ function addParam(params: Params, text: string, start: number, end: number): voi
   if (name !== '' && !params.has(name)) params.set(name, valued ? text.slice(equals + 1, end).trim() : undefined);
 }
 
+/** The text without empty parameters (`;;`, `; ,`, `;` at the end), which are understood but not passed on. */
+export function dropEmptyParams(text: string): string {
+  if (!EMPTY_PARAM.test(text)) return text;
+  if (text.includes('"')) return splitOutsideQuotes(text, ';').join(';');
+  return text.replace(EMPTY_PARAMS, '');
+}
+
+const EMPTY_PARAM = /;[ \t]*(?:[;,]|$)/;
+const EMPTY_PARAMS = /;[ \t]*(?=[;,]|$)/g;
+
 /** Writes `;name=value;flag`. */
 export function formatParams(params: Params): string {
   let text = '';

@@ -1,6 +1,7 @@
 import { Headers } from './headers.ts';
 import { createTag } from './identifiers.ts';
 import { type SipRequest, SipResponse } from './message.ts';
+import { dropEmptyParams } from './params.ts';
 import { SipError } from './sip-error.ts';
 
 /**
@@ -11,14 +12,20 @@ import { SipError } from './sip-error.ts';
 export function responseTo(request: SipRequest, status: number, reason?: string, toTag?: string): SipResponse {
   const headers = new Headers();
   const received = request.headers;
-  headers.copy(received, 'Via');
-  headers.copy(received, 'From');
-  const to = received.get('To');
+  for (const via of received.all('Via')) headers.append('Via', dropEmptyParams(via));
+  const from = received.get('From');
+  if (from !== undefined) headers.append('From', dropEmptyParams(from));
+  const to = dropped(received.get('To'));
   if (to !== undefined) headers.add('To', status > 100 && !hasTag(request) ? `${to};tag=${toTag ?? createTag()}` : to);
-  headers.copy(received, 'Call-ID');
+  const callId = received.get('Call-ID');
+  if (callId !== undefined) headers.append('Call-ID', callId);
   const cseq = received.get('CSeq');
   if (cseq !== undefined) headers.add('CSeq', cseqText(request, cseq));
   return new SipResponse(status, reason, headers);
+}
+
+function dropped(field: string | undefined): string | undefined {
+  return field === undefined ? undefined : dropEmptyParams(field);
 }
 
 function hasTag(request: SipRequest): boolean {

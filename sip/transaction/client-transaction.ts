@@ -85,7 +85,7 @@ export class ClientTransactionRunner implements ClientTransaction {
     if (transition === undefined) return;
     this.state = transition.next;
     for (const action of transition.actions) this.perform(action, response);
-    if (this.state === 'terminated') {
+    if (transition.next === 'terminated') {
       this.stopTimer();
       this.host.finished(this, 0);
     }

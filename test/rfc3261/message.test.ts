@@ -255,6 +255,14 @@ describe('RFC 3261 8.2.6: the copied fields', () => {
     expect(responseTo(parseRequest(crlf(SUBSCRIBE)), 200).headers.get('CSeq')).toBe('1 SUBSCRIBE');
   });
 
+  it('copies no empty parameters', () => {
+    const fields = 'Via: SIP/2.0/UDP a;;branch=1; ,SIP/2.0/UDP b;\nFrom: "a;;b" <sip:a>;;tag=1;\nTo: <sip:b>; ;tag=2';
+    const response = responseTo(parseRequest(crlf(`OPTIONS sip:x SIP/2.0\n${fields}\n\n`)), 400);
+    expect(response.headers.format()).toBe(
+      'Via: SIP/2.0/UDP a;branch=1,SIP/2.0/UDP b\r\nFrom: "a;;b" <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\n',
+    );
+  });
+
   it('copies what a bad request has', () => {
     const response = responseTo(parseRequest(crlf('OPTIONS sip:x SIP/2.0\nVia: broken\nTo: <sip:a\n\n')), 400);
     expect(response.headers.format()).toBe('Via: broken\r\nTo: <sip:a\r\n');

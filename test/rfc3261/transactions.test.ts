@@ -167,7 +167,7 @@ describe('RFC 3261 17.2: server transactions', () => {
 
 describe('RFC 3261 17.1: client transactions', () => {
   it('17.1.2: sends again after T1 and 2 T1, and stops with the answer', async () => {
-    const stack = await start({ transaction: { t1: 40, t4: 20 } });
+    const stack = await start({ transaction: { t1: 40, t4: 300 } });
     const peer = await open(stack);
     const { done } = outcome(stack, outgoing('NOTIFY', peer.port));
     const first = await peer.inbox.next();
@@ -181,7 +181,12 @@ describe('RFC 3261 17.1: client transactions', () => {
     expect(third).toBeGreaterThan(110);
     peer.send(answer(first, 200));
     expect(await done).toBe('200');
+    // RFC 3261 17.1.2.2: Timer K is for copies of the response.
+    const stray: number[] = [];
+    stack.transactions.onResponse = (response) => stray.push(response.status);
     peer.send(answer(first, 200));
+    peer.send(answer(request(), 299));
+    await expect.poll(() => stray).toEqual([299]);
     await expect.poll(() => stack.transactions.counts.client).toBe(0);
     expect(peer.inbox.left).toBe(0);
   });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createResponse } from '../../sip/core/respond.ts';
 import { fieldOf, request, statusOf, UdpPeer } from '../rfc3261/peer.ts';
 import { type Stack, startStack } from '../rfc3261/stack.ts';
 
@@ -17,24 +18,12 @@ afterAll(async () => {
 it('RFC 6026 7.1: an accepted INVITE swallows its copies, lets further 2xx out and its ACK in, until Timer L', async () => {
   const seen: string[] = [];
   let sendAgain = (): void => {};
-  const route = stack.transactions.onRequest;
   stack.transactions.onRequest = (transaction) => {
     seen.push(transaction.request.method);
-    route?.(transaction);
-  };
-  stack.router.handle('INVITE', (context) => {
-    context.respond(200, { toTag: 'callee' });
-  });
-  const original = stack.transactions.onRequest;
-  stack.transactions.onRequest = (transaction) => {
-    if (transaction.request.method === 'INVITE') {
-      const { respond } = transaction;
-      transaction.respond = (response) => {
-        sendAgain = () => respond.call(transaction, response);
-        respond.call(transaction, response);
-      };
-    }
-    original?.(transaction);
+    if (transaction.request.method === 'INVITE')
+      sendAgain = () => transaction.respond(createResponse(transaction.request, 200, { toTag: 'callee' }));
+    if (transaction.request.method === 'INVITE') sendAgain();
+    else stack.router.route(transaction);
   };
   const invite = request({ method: 'INVITE', uri: 'sip:bob@example.com' });
   const first = await peer.ask(invite);
