@@ -12,12 +12,13 @@ export interface XcapPluginOptions {
   readonly roots: readonly string[];
   readonly service: DocumentService;
   readonly authenticator: HttpAuthenticator;
-  /** Gets one line per request at level info. */
+  /** Gets a line per refusal with its reason; at level debug, one per answer. */
   readonly log: XcapLog;
 }
 
 /** As pino has it. */
 export interface XcapLog {
+  debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
@@ -46,7 +47,8 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
   const others = METHODS.filter((method) => method !== 'CONNECT' && !UNDERSTOOD.includes(method));
   for (const method of others) if (!fastify.supportedMethods.includes(method)) fastify.addHttpMethod(method);
   for (const root of roots) {
-    const url = `${root.endsWith('/') ? root : `${root}/`}*`;
+    // A colon would begin a parameter's name.
+    const url = `${root.endsWith('/') ? root : `${root}/`}*`.replaceAll(':', '::');
     fastify.route({ method: UNDERSTOOD, url, bodyLimit: service.documentBytes, exposeHeadRoute: false, handler: handle });
     // A hook, so that the body, whatever it is, is not looked at.
     fastify.route({ method: others, url, onRequest: (request, reply) => refuseMethod(request, reply, log), handler: () => undefined });
@@ -175,5 +177,8 @@ function respond(
   reply.code(status);
   for (const name in headers) reply.header(name, headers[name]);
   reply.send(body);
-  log.info({ method: request.method, url: request.raw.url, status, user: requester?.address, reason }, 'xcap');
+  const fields = { method: request.method, url: request.raw.url, status, user: requester?.address, reason };
+  // A challenge is the usual beginning of a client's visit.
+  if (reason === undefined || status === 401) log.debug(fields, 'xcap');
+  else log.info(fields, 'xcap: refused');
 }

@@ -127,7 +127,8 @@ export class ServiceIndex {
   private put({ key, text, modified }: StoredDocument): void {
     const owner = key.xui;
     if (owner === undefined) return;
-    const document = parseXml(text);
+    // Its depth was bounded when it was stored.
+    const document = parseXml(text, { maxDepth: Number.POSITIVE_INFINITY });
     const services = parseRlsServices(document);
     this.documents.set(documentId(key), { owner, key, document, services, modified });
     for (const service of services) this.byUri.set(service.canonical, { owner, service, key });
