@@ -2,10 +2,8 @@
 export type DigestParameters = ReadonlyMap<string, string>;
 
 const SIZE_LIMIT = 8192;
-const NAME = /[\s,]*([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*/y;
-const TOKEN = /[^\s,"]*/y;
-/** What ends a quoted value: the next parameter, or the end of the field. */
-const AFTER_VALUE = /\s*(?:,[\s,]*(?:[A-Za-z0-9!#$%&'*+.^_`|~-]+\s*=|$)|$)/y;
+/** What ends a `uri` whose quotes are not escaped: the next parameter, or the end of the field. */
+const AFTER_URI = /\s*(?:,[\s,]*(?:[A-Za-z0-9!#$%&'*+.^_`|~-]+\s*=|$)|$)/y;
 
 /** The scheme of an Authorization value in lower case, and what follows it. */
 export function splitScheme(value: string): { scheme: string; rest: string } {
@@ -23,36 +21,55 @@ export function parseDigestParameters(text: string): DigestParameters | undefine
   if (text.length > SIZE_LIMIT) return undefined;
   const parameters = new Map<string, string>();
   let position = 0;
-  while (position < text.length) {
-    NAME.lastIndex = position;
-    const match = NAME.exec(text);
-    if (!match) return /^[\s,]*$/.test(text.slice(position)) ? parameters : undefined;
-    const name = (match[1] ?? '').toLowerCase();
-    if (parameters.has(name)) return undefined;
-    position = NAME.lastIndex;
-    let value: string;
+  for (;;) {
+    while (isSpace(text, position) || text[position] === ',') position++;
+    if (position >= text.length) return parameters;
+    const start = position;
+    while (isNameCharacter(text.charCodeAt(position))) position++;
+    const name = text.slice(start, position).toLowerCase();
+    position = skipSpace(text, position);
+    if (name === '' || text[position] !== '=' || parameters.has(name)) return undefined;
+    position = skipSpace(text, position + 1);
     if (text[position] === '"') {
       const end = name === 'uri' ? endOfLenientQuote(text, position + 1) : endOfQuote(text, position + 1);
       if (end < 0) return undefined;
-      value = text.slice(position + 1, end);
+      const value = text.slice(position + 1, end);
       // RFC 7616 3.4.1 computes with the value as it stands between the quotes: escapes in uri are left for the comparison.
-      if (name !== 'uri' && value.includes('\\')) value = unescapeQuoted(value);
+      parameters.set(name, name !== 'uri' && value.includes('\\') ? unescapeQuoted(value) : value);
       position = end + 1;
     } else {
-      TOKEN.lastIndex = position;
-      value = TOKEN.exec(text)?.[0] ?? '';
-      position += value.length;
+      const from = position;
+      while (position < text.length && !isSpace(text, position) && text[position] !== ',' && text[position] !== '"') position++;
+      parameters.set(name, text.slice(from, position));
     }
-    AFTER_VALUE.lastIndex = position;
-    if (!AFTER_VALUE.test(text)) return undefined;
-    parameters.set(name, value);
+    position = skipSpace(text, position);
+    if (position < text.length && text[position] !== ',') return undefined;
   }
-  return parameters;
 }
 
 /** Undoes the backslashes of a quoted string (RFC 9110 5.6.4). */
 export function unescapeQuoted(value: string): string {
   return value.replace(/\\(.)/gs, '$1');
+}
+
+function isSpace(text: string, position: number): boolean {
+  const code = text.charCodeAt(position);
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
+}
+
+function skipSpace(text: string, from: number): number {
+  let position = from;
+  while (isSpace(text, position)) position++;
+  return position;
+}
+
+/** RFC 9110 5.6.2: tchar. */
+const NAME_CHARACTERS = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[A-Za-z0-9!#$%&'*+.^_`|~-]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+
+function isNameCharacter(code: number): boolean {
+  return NAME_CHARACTERS[code] === 1;
 }
 
 function endOfQuote(text: string, from: number): number {
@@ -65,8 +82,8 @@ function endOfQuote(text: string, from: number): number {
 
 function endOfLenientQuote(text: string, from: number): number {
   for (let quote = text.indexOf('"', from); quote >= 0; quote = text.indexOf('"', quote + 1)) {
-    AFTER_VALUE.lastIndex = quote + 1;
-    if (text[quote - 1] !== '\\' && AFTER_VALUE.test(text)) return quote;
+    AFTER_URI.lastIndex = quote + 1;
+    if (text[quote - 1] !== '\\' && AFTER_URI.test(text)) return quote;
   }
   return -1;
 }

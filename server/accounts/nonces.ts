@@ -1,4 +1,4 @@
-import { createHmac, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { hash, randomFillSync, timingSafeEqual } from 'node:crypto';
 
 /** How long a nonce may be used with a rising nonce count, in milliseconds. */
 export const NONCE_LIFETIME = 30 * 60_000;
@@ -8,7 +8,9 @@ export const UNCOUNTED_LIFETIME = 60_000;
 const CLOCK_TOLERANCE = 60_000;
 
 /** 6 bytes time, 6 bytes randomness, 12 bytes MAC. */
+const TIME_BYTES = 6;
 const SIGNED_BYTES = 12;
+const RANDOM_BYTES = SIGNED_BYTES - TIME_BYTES;
 const NONCE_BYTES = 24;
 const NONCE_CHARACTERS = 32;
 
@@ -31,7 +33,10 @@ export type NonceState = 'valid' | 'expired' | 'unknown';
  * are never answered; only for those that good credentials have used, the counts seen are.
  */
 export class Nonces {
-  private readonly secret: Buffer;
+  /** The secret, and room behind it for what is signed. */
+  private readonly signing: Buffer;
+  private readonly random = Buffer.alloc(512 * RANDOM_BYTES);
+  private randomUsed = this.random.length;
   private readonly clock: () => number;
   private readonly generation: number;
   private recent = new Map<string, Use>();
@@ -41,15 +46,19 @@ export class Nonces {
 
   /** @param secret of the installation, so that nonces outlive the process; the rest is for tests */
   constructor(secret: Buffer, clock: () => number = Date.now, generation: number = GENERATION) {
-    this.secret = secret;
+    this.signing = Buffer.concat([secret, Buffer.alloc(SIGNED_BYTES)]);
     this.clock = clock;
     this.generation = generation;
   }
 
   issue(): string {
     const bytes = Buffer.allocUnsafe(NONCE_BYTES);
-    bytes.writeUIntBE(this.clock(), 0, 6);
-    randomFillSync(bytes, 6, 6);
+    bytes.writeUIntBE(this.clock(), 0, TIME_BYTES);
+    if (this.randomUsed === this.random.length) {
+      randomFillSync(this.random);
+      this.randomUsed = 0;
+    }
+    this.random.copy(bytes, TIME_BYTES, this.randomUsed, (this.randomUsed += RANDOM_BYTES));
     this.sign(bytes.subarray(0, SIGNED_BYTES)).copy(bytes, SIGNED_BYTES, 0, NONCE_BYTES - SIGNED_BYTES);
     return bytes.toString('base64url');
   }
@@ -112,10 +121,12 @@ export class Nonces {
     const bytes = Buffer.from(nonce, 'base64url');
     if (bytes.length !== NONCE_BYTES) return undefined;
     const mac = this.sign(bytes.subarray(0, SIGNED_BYTES)).subarray(0, NONCE_BYTES - SIGNED_BYTES);
-    return timingSafeEqual(mac, bytes.subarray(SIGNED_BYTES)) ? bytes.readUIntBE(0, 6) : undefined;
+    return timingSafeEqual(mac, bytes.subarray(SIGNED_BYTES)) ? bytes.readUIntBE(0, TIME_BYTES) : undefined;
   }
 
+  /** The signed part has one length and the hash is cut short, so a plain hash behind the secret cannot be extended. */
   private sign(data: Buffer): Buffer {
-    return createHmac('sha256', this.secret).update(data).digest();
+    data.copy(this.signing, this.signing.length - SIGNED_BYTES);
+    return hash('sha256', this.signing, 'buffer');
   }
 }
