@@ -241,6 +241,31 @@ describe('rule 32: concurrency (RFC 4825 7.11, 8.5)', () => {
     expect((await server.get(G)).body).toBe('<list name="g"></list>');
   });
 
+  test('rule 32: so do many more edits than one commit lets through, and they are made in turn', async () => {
+    let underWay = 0;
+    let most = 0;
+    const slow = await XcapServer.start({
+      wrapStore: (store) => ({
+        ...wrapped(store),
+        async write(write) {
+          most = Math.max(most, ++underWay);
+          await new Promise((resolve) => setImmediate(resolve));
+          return store.write(write).finally(() => underWay--);
+        },
+      }),
+    });
+    try {
+      await slow.put(D, RESOURCE_LISTS, LISTS);
+      const uris = Array.from({ length: 100 }, (_, i) => `sip:u${i}@x`);
+      const answers = await Promise.all(uris.map((uri) => slow.put(`${G}/${entry(uri)}`, ELEMENT, `<entry uri="${uri}"/>`)));
+      expect(answers.every(({ status }) => status === 201)).toBe(true);
+      expect(parseXml((await slow.get(G)).body).root.elements.length).toBe(100);
+      expect(most).toBe(1);
+    } finally {
+      await slow.stop();
+    }
+  });
+
   test('rule 32: of many conditional edits on one ETag exactly one comes first', async () => {
     const condition = { 'if-match': etag };
     const answers = await Promise.all(
