@@ -13,7 +13,8 @@ export function canonicalAddress(address: string): string {
   if (cached !== undefined) return cached;
   const result = canonicalise(address.trim());
   if (cache.size >= CACHE_LIMIT) cache.clear();
-  if (address.length <= 256) cache.set(address, result);
+  // The key is copied: cut from a message, it would keep the whole message in memory.
+  if (address.length <= 256) cache.set(Buffer.from(address, 'utf8').toString('utf8'), result);
   return result;
 }
 

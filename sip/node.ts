@@ -3,6 +3,7 @@ import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
 import type { Logger } from './core/log.ts';
+import { messageTrace } from './core/message-trace.ts';
 import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
 import type { StateStore } from './core/state-store.ts';
@@ -56,10 +57,12 @@ const PORT_TRIES = 20;
 export function createSipNode(options: SipNodeOptions): SipNode {
   const { users, documents, lists, state, log, minExpires } = options;
   const now = Date.now;
-  const wheel = new TimerWheel();
-  const transport = new TransportLayer(wheel);
-  const transactions = new TransactionLayer(transport, wheel);
-  const uac = new UserAgentClient(transactions, transport);
+  const onError = (error: unknown): void => log.error({ err: error }, 'SIP stack');
+  const wheel = new TimerWheel(onError);
+  const transport = new TransportLayer(wheel, { onError: (err) => log.warn({ err }, 'SIP transport') });
+  const transactions = new TransactionLayer(transport, wheel, { onError });
+  transactions.trace = messageTrace(log);
+  const uac = new UserAgentClient(transactions);
 
   const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
   const notifier = new Notifier({ uac, wheel, state, watchers, log, now });
@@ -93,6 +96,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     log,
     supported: ['eventlist'],
     allowEvents: () => notifier.eventNames,
+    accept: () => presenceFormat.contentTypes,
+    isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
   router.handle('PUBLISH', publishHandler(new Map([[presenceFormat.eventName, compositor]])));
@@ -117,7 +122,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
       compositor.restore();
       watchers.restore();
-      notifier.restore();
+      await notifier.restore();
       return points;
     },
     async stop() {

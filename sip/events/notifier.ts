@@ -158,25 +158,23 @@ export class Notifier {
     else subscription.expiryTimer = this.options.wheel.schedule(delay, (s) => this.end(s, 'timeout'), subscription);
   }
 
-  /** Brings back the subscriptions of an earlier run; each is told its state once. */
-  restore(): void {
-    const now = this.options.now();
+  /** Brings back the subscriptions of an earlier run; each is told its state once. Resolves when all are there, lists' members too. */
+  async restore(): Promise<void> {
     const restored: Subscription[] = [];
     for (const [id, record] of this.table.load()) {
       const eventPackage = this.packages.get(record.package);
       if (eventPackage) restored.push(Subscription.restore(id, record, eventPackage));
       else this.table.delete(id);
     }
-    // Those who watch watchers come last, so that they hear of all of them at once.
-    restored.sort((a, b) => Number(b.eventPackage.watcherinfo) - Number(a.eventPackage.watcherinfo));
+    const opened: unknown[] = [];
     for (const subscription of restored) {
-      const { eventPackage } = subscription;
-      if (eventPackage.watcherinfo && subscription.status !== 'init') this.report(subscription);
-      const opened = this.open(subscription);
-      if (subscription.expiresAt <= now) continue;
-      if (opened) opened.then(() => this.force(subscription), this.failed);
-      else this.force(subscription);
+      if (subscription.eventPackage.watcherinfo && subscription.status !== 'init') this.report(subscription);
+      opened.push(this.open(subscription));
     }
+    await Promise.all(opened);
+    // Those who watch watchers come last, so that they hear of all of them at once.
+    restored.sort((a, b) => rank(a) - rank(b));
+    for (const subscription of restored) if (subscription.expiresAt > this.options.now()) this.force(subscription);
   }
 
   private process(watch: WatchBase): void {
@@ -360,6 +358,12 @@ export class Notifier {
     member.state = { status: status === 'active' || status === 'pending' ? status : 'terminated', reason, body };
     member.changed(member);
   }
+}
+
+/** Lists first, whose members make watchers; then plain subscriptions; then those that tell of watchers. */
+function rank({ eventPackage }: Subscription): number {
+  if (eventPackage.watcherinfo) return 1;
+  return eventPackage.require ? 0 : 2;
 }
 
 function sameBody(a: Body | undefined, b: Body | undefined): boolean {

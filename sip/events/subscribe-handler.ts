@@ -7,6 +7,7 @@ import { Dialog } from '../dialog/dialog.ts';
 import { createTag, randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
+import { detach } from '../message/text.ts';
 import type { Flow } from '../transport/transport.ts';
 import { chooseContentType } from './content-type.ts';
 import type { EventPackage } from './event-package.ts';
@@ -73,14 +74,27 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const dialog = Dialog.accept(request, toTag, contactOf(flow));
   const { target, destination } = notifyTarget(request, flow);
   const since = now();
-  const init = { id: randomHex(8), eventPackage, resource, watcher: identity, displayName: request.from.displayName, contentType, since };
-  const subscription = new Subscription(init, dialog, eventHeader, since + expires * 1000, target, destination);
+  const init = {
+    id: randomHex(8),
+    eventPackage,
+    resource,
+    watcher: identity,
+    displayName: detached(request.from.displayName),
+    contentType,
+    since,
+  };
+  const subscription = new Subscription(init, dialog, detach(eventHeader), since + expires * 1000, target, destination);
   if (expires === 0) {
     subscription.fetch = true;
     subscription.ending = 'timeout';
   }
   await notifier.admit(subscription);
   accept(context, subscription, expires, toTag, options);
+}
+
+/** Nothing kept may hold on to the message that it was cut from. */
+function detached(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : detach(text);
 }
 
 function refresh(context: RequestContext, eventHeader: string, options: SubscribeHandlerOptions): void {

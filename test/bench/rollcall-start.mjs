@@ -22,7 +22,18 @@ accounts.close();
 
 const log = openSync(join(data, 'server.log'), 'w');
 const node = (process.env.NODE_FLAGS ?? '').split(' ').filter(Boolean);
-const settings = ['--domain', 'bench.test', '--sip', `127.0.0.1:${port}`, '--http', `127.0.0.1:${port + 1}`, '--data', data, '--log', 'error'];
+const settings = [
+  '--domain',
+  'bench.test',
+  '--sip',
+  `127.0.0.1:${port}`,
+  '--http',
+  `127.0.0.1:${port + 1}`,
+  '--data',
+  data,
+  '--log',
+  'error',
+];
 const child = spawn(process.execPath, [...node, join(dist, 'server/main.js'), 'serve', ...settings, '--auth', process.env.AUTH ?? 'none'], {
   detached: true,
   stdio: ['ignore', log, log],
@@ -31,7 +42,10 @@ const child = spawn(process.execPath, [...node, join(dist, 'server/main.js'), 's
 child.unref();
 writeFileSync(join(data, 'pids'), String(child.pid));
 for (let tries = 0; ; tries++) {
-  const up = await fetch(`http://127.0.0.1:${port + 1}/healthz`).then((r) => r.ok, () => false);
+  const up = await fetch(`http://127.0.0.1:${port + 1}/healthz`).then(
+    (r) => r.ok,
+    () => false,
+  );
   if (up) break;
   if (tries === 100) {
     console.error('the server does not answer');

@@ -1,0 +1,191 @@
+/**
+ * What the server costs: CPU (user and system time of its process) per operation, and how long an edit takes to reach a watcher.
+ * `npm run bench` runs all; `npm run bench -- NAME...` the named ones.
+ */
+import { Agent, request } from 'node:http';
+import { SipLoad } from './sip-load.ts';
+import { startTarget, type Target } from './target.ts';
+
+interface Measure {
+  readonly operation: string;
+  readonly operations: number;
+  /** Microseconds of server CPU per operation. */
+  readonly cpu?: number;
+  /** Milliseconds. */
+  readonly median?: number;
+  readonly p99?: number;
+}
+
+type Bench = (target: Target) => Promise<Measure[]>;
+
+const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+
+function http(target: Target, method: string, path: string, type?: string, body = ''): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = type === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) };
+    const outgoing = request(
+      { host: '127.0.0.1', port: target.httpPort, method, path: `/xcap-root${path}`, headers, agent },
+      (incoming) => {
+        incoming.resume().on('end', () => resolve(incoming.statusCode ?? 0));
+      },
+    );
+    outgoing.on('error', reject).end(body);
+  });
+}
+
+const NAMESPACES = 'xmlns="urn:ietf:params:xml:ns:pres-rules" xmlns:cr="urn:ietf:params:xml:ns:common-policy"';
+const SHOW_ALL = '<cr:transformations><provide-services><all-services/></provide-services><provide-all-attributes/></cr:transformations>';
+const rules = (handling: string) =>
+  `<cr:ruleset ${NAMESPACES}><cr:rule id="all"><cr:conditions><cr:identity><cr:many/></cr:identity></cr:conditions><cr:actions><sub-handling>${handling}</sub-handling></cr:actions>${SHOW_ALL}</cr:rule></cr:ruleset>`;
+
+async function decide(target: Target, user: string, handling: string): Promise<void> {
+  const status = await http(
+    target,
+    'PUT',
+    `/pres-rules/users/sip:${user}@${target.domain}/index`,
+    'application/auth-policy+xml',
+    rules(handling),
+  );
+  if (status >= 300) throw new Error(`the rules were answered ${status}`);
+}
+
+/** Runs `operations` with `inFlight` of them at a time, and gives the server's CPU for one. */
+async function measured(
+  target: Target,
+  operation: string,
+  operations: number,
+  inFlight: number,
+  one: (i: number) => Promise<void>,
+): Promise<Measure> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < operations) await one(next++);
+  };
+  const before = target.cpu();
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  return { operation, operations, cpu: (target.cpu() - before) / operations };
+}
+
+/** Resolves when the NOTIFYs of each Call-ID have come as often as expected. */
+class NotifyCounter {
+  private readonly seen = new Map<string, number>();
+  private readonly waiting = new Map<string, () => void>();
+
+  constructor(load: SipLoad) {
+    load.onNotify = (callId) => {
+      this.seen.set(callId, (this.seen.get(callId) ?? 0) + 1);
+      this.waiting.get(callId)?.();
+    };
+  }
+
+  async reached(callId: string, count: number): Promise<void> {
+    while ((this.seen.get(callId) ?? 0) < count) await new Promise<void>((resolve) => this.waiting.set(callId, resolve));
+  }
+}
+
+const benches: Readonly<Record<string, Bench>> = {
+  async subscribe(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    for (let p = 0; p < 100; p++) await decide(target, `p${p}`, 'allow');
+    const counter = new NotifyCounter(load);
+    const one = async (i: number): Promise<void> => counter.reached(await load.subscribe(`w${i % 1000}`, `p${i % 100}`), 1);
+    await measured(target, 'warm-up', 3000, 16, one);
+    const memory = target.memory();
+    const measure = await measured(target, 'SUBSCRIBE, 200, NOTIFY, 200 with rules', 20_000, 16, one);
+    console.log(`memory: ${Math.round((target.memory() - memory) / 20_000)} bytes per subscription, transactions included`);
+    load.close();
+    return [measure];
+  },
+
+  async 'fan-out'(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    await decide(target, 'p', 'allow');
+    const counter = new NotifyCounter(load);
+    const dialogs: string[] = [];
+    for (let w = 0; w < 100; w++) dialogs.push(await load.subscribe(`w${w}`, 'p'));
+    let etag = await load.publish('p', 'first');
+    let round = 1;
+    await Promise.all(dialogs.map((dialog) => counter.reached(dialog, round + 1)));
+    const one = async (): Promise<void> => {
+      etag = await load.publish('p', `state ${++round}`, etag);
+      await Promise.all(dialogs.map((dialog) => counter.reached(dialog, round + 1)));
+    };
+    await measured(target, 'warm-up', 50, 1, one);
+    const { operations, cpu = 0 } = await measured(target, '', 300, 1, one);
+    load.close();
+    return [{ operation: 'NOTIFY of a PUBLISH to 100 watchers', operations: operations * 100, cpu: cpu / 100 }];
+  },
+
+  async xcap(target) {
+    const entries = Array.from(
+      { length: 50 },
+      (_, i) => `<entry uri="sip:buddy${i}@${target.domain}"><display-name>Buddy ${i}</display-name></entry>\n`,
+    );
+    const list = `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="l">${entries.join('')}</list></resource-lists>`;
+    const documentOf = (i: number): string => `/resource-lists/users/sip:x${i % 16}@${target.domain}/index`;
+    for (let i = 0; i < 16; i++) await http(target, 'PUT', documentOf(i), 'application/resource-lists+xml', list);
+    const entryOf = (i: number): string =>
+      `${documentOf(i)}/~~/resource-lists/list%5B@name=%22l%22%5D/entry%5B@uri=%22sip:buddy${i % 50}@${target.domain}%22%5D`;
+    const expect = async (wanted: number, answer: Promise<number>): Promise<void> => {
+      const status = await answer;
+      if (status !== wanted) throw new Error(`answered ${status}`);
+    };
+    const get = (i: number): Promise<void> => expect(200, http(target, 'GET', documentOf(i)));
+    const getElement = (i: number): Promise<void> => expect(200, http(target, 'GET', entryOf(i)));
+    const put = (i: number): Promise<void> => {
+      const entry = `<entry uri="sip:buddy${i % 50}@${target.domain}"><display-name>Edit ${i}</display-name></entry>`;
+      return expect(200, http(target, 'PUT', entryOf(i), 'application/xcap-el+xml', entry));
+    };
+    const out: Measure[] = [];
+    for (const [name, one] of [
+      ['GET of a 4 KB document', get],
+      ['GET of an element in it', getElement],
+      ['PUT of an element in it', put],
+    ] as const) {
+      await measured(target, 'warm-up', 4000, 16, one);
+      out.push(await measured(target, name, 20_000, 16, one));
+    }
+    return out;
+  },
+
+  async 'edit-to-notify'(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    await decide(target, 'p', 'confirm');
+    let told: (at: number) => void = () => {};
+    load.onNotify = () => told(performance.now());
+    const first = new Promise<number>((resolve) => {
+      told = resolve;
+    });
+    await load.subscribe('w', 'p');
+    await first;
+    const times: number[] = [];
+    for (let i = 0; i < 1000; i++) {
+      const notified = new Promise<number>((resolve) => {
+        told = resolve;
+      });
+      const started = performance.now();
+      const answered = decide(target, 'p', i % 2 === 0 ? 'allow' : 'confirm');
+      times.push((await notified) - started);
+      await answered;
+    }
+    load.close();
+    times.sort((a, b) => a - b);
+    return [{ operation: 'PUT of a rule to the NOTIFY it makes', operations: times.length, median: times[500] ?? 0, p99: times[990] ?? 0 }];
+  },
+};
+
+const wanted = process.argv.slice(2);
+for (const [name, bench] of Object.entries(benches)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const target = await startTarget();
+  try {
+    for (const { operation, operations, cpu, median, p99 } of await bench(target)) {
+      const figures =
+        cpu === undefined ? `median ${median?.toFixed(2)} ms, 99th percentile ${p99?.toFixed(2)} ms` : `${cpu.toFixed(1)} us of server CPU`;
+      console.log(`${name.padEnd(16)}${operation.padEnd(44)}${String(operations).padStart(7)} operations  ${figures}`);
+    }
+  } finally {
+    await target.stop();
+  }
+}
+agent.destroy();

@@ -1,0 +1,73 @@
+/** As little SIP as load takes: one UDP socket, requests by template, every NOTIFY answered at once. Checks nothing but counts. */
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+
+export class SipLoad {
+  private readonly socket: Socket;
+  private readonly serverPort: number;
+  private readonly domain: string;
+  private readonly port: number;
+  private readonly pending = new Map<string, (text: string) => void>();
+  private next = 0;
+  /** Told of every NOTIFY, by the Call-ID of its dialog. */
+  onNotify: (callId: string, text: string) => void = () => {};
+
+  private constructor(socket: Socket, serverPort: number, domain: string) {
+    this.socket = socket;
+    this.serverPort = serverPort;
+    this.domain = domain;
+    this.port = socket.address().port;
+    socket.on('message', (bytes) => this.receive(bytes.toString('latin1')));
+  }
+
+  static async open(serverPort: number, domain: string): Promise<SipLoad> {
+    const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20, lookup: (host, _options, done) => done(null, host, 4) });
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    return new SipLoad(socket, serverPort, domain);
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  /** Subscribes one user to another; resolves with the Call-ID once answered. */
+  async subscribe(watcher: string, presentity: string, list = false): Promise<string> {
+    const extra = list ? 'Supported: eventlist\r\nAccept: application/pidf+xml, application/rlmi+xml, multipart/related\r\n' : '';
+    const head = `Event: presence\r\nExpires: 3600\r\nContact: <sip:${watcher}@127.0.0.1:${this.port}>\r\n${extra}`;
+    const { callId } = await this.request('SUBSCRIBE', presentity, watcher, head, '');
+    return callId;
+  }
+
+  /** Publishes a state; resolves with its entity-tag. */
+  async publish(user: string, note: string, etag?: string): Promise<string> {
+    const body = `<?xml version="1.0"?><presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:${user}@${this.domain}"><tuple id="t"><status><basic>open</basic></status><contact>sip:${user}@192.0.2.1</contact><note>${note}</note></tuple></presence>`;
+    const head = `Event: presence\r\nExpires: 3600\r\n${etag ? `SIP-If-Match: ${etag}\r\n` : ''}Content-Type: application/pidf+xml\r\n`;
+    const { text } = await this.request('PUBLISH', user, user, head, body);
+    return /^SIP-ETag: (\S+)/im.exec(text)?.[1] ?? '';
+  }
+
+  private request(method: string, to: string, from: string, head: string, body: string): Promise<{ callId: string; text: string }> {
+    const id = `b${++this.next}`;
+    const text = `${method} sip:${to}@${this.domain} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${id}\r\nMax-Forwards: 70\r\nFrom: <sip:${from}@${this.domain}>;tag=${id}\r\nTo: <sip:${to}@${this.domain}>\r\nCall-ID: ${id}\r\nCSeq: 1 ${method}\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, (response) => {
+        if (response.startsWith('SIP/2.0 2')) resolve({ callId: id, text: response });
+        else reject(new Error(`${method}: ${response.slice(0, response.indexOf('\r\n'))}`));
+      });
+      this.socket.send(text, this.serverPort, '127.0.0.1');
+    });
+  }
+
+  private receive(text: string): void {
+    const callId = /^Call-ID: (\S+)/im.exec(text)?.[1] ?? '';
+    if (text.startsWith('SIP/2.0')) {
+      this.pending.get(callId)?.(text);
+      this.pending.delete(callId);
+      return;
+    }
+    const copied = text.match(/^(?:Via|From|To|Call-ID|CSeq): .*\r\n/gim)?.join('') ?? '';
+    this.socket.send(`SIP/2.0 200 OK\r\n${copied}Content-Length: 0\r\n\r\n`, this.serverPort, '127.0.0.1');
+    this.onNotify(callId, text);
+  }
+}

@@ -1,0 +1,75 @@
+/** The server under measurement: a process of its own, authentication off, and what it costs. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface Target {
+  readonly sipPort: number;
+  readonly httpPort: number;
+  readonly domain: string;
+  /** User and system time of the process so far, in microseconds. */
+  cpu(): number;
+  /** Resident memory in bytes. */
+  memory(): number;
+  stop(): Promise<void>;
+}
+
+const MAIN = fileURLToPath(new URL('../../server/main.js', import.meta.url));
+/** Clock ticks of /proc/PID/stat are hundredths of a second. */
+const TICK = 10_000;
+
+export async function startTarget(): Promise<Target> {
+  const data = await mkdtemp(join(tmpdir(), 'rollcall-bench-'));
+  const flags = [
+    '--domain',
+    'bench.test',
+    '--http',
+    '127.0.0.1:0',
+    '--sip',
+    '127.0.0.1:0',
+    '--data',
+    data,
+    '--auth',
+    'none',
+    '--log',
+    'error',
+  ];
+  const child = spawn(process.execPath, [MAIN, 'serve', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const output = await untilReady(child);
+  const port = (pattern: RegExp): number => Number(pattern.exec(output)?.[1]);
+  return {
+    sipPort: port(/SIP\s+udp 127\.0\.0\.1:(\d+)/),
+    httpPort: port(/XCAP\s+http:\/\/127\.0\.0\.1:(\d+)/),
+    domain: 'bench.test',
+    cpu: () => cpuOf(child),
+    memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+function untilReady(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (/^ready$/m.test(output)) resolve(output);
+    });
+  });
+}
+
+/** User and system time, by the clock ticks of the kernel. */
+function cpuOf({ pid }: ChildProcess): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK;
+}
