@@ -29,6 +29,34 @@ stateStoreContract('SQLite', async () => {
 });
 
 describe('state in SQLite', () => {
+  it('removes what later rows have made void, and never brings back what is gone', async () => {
+    const file = join(directory(), 'state.db');
+    const store = new SqliteStateStore(file, log);
+    const table = store.table<{ round: number }>('bindings');
+    for (let round = 0; round < 60; round++) {
+      for (let i = 0; i < 100; i++) {
+        if ((i + round) % 7 === 0) table.delete(`r${i}`);
+        else table.put(`r${i}`, { round });
+      }
+      await new Promise<void>((resolve) => store.afterCommit(resolve));
+    }
+    const expected = [...table.load()].sort();
+    expect(expected.map(([id]) => id)).toEqual(
+      Array.from({ length: 100 }, (_, i) => i)
+        .filter((i) => (i + 59) % 7 !== 0)
+        .map((i) => `r${i}`)
+        .sort(),
+    );
+    store.close();
+    const rows = new Database(file, { readonly: true });
+    const { count } = rows.prepare('SELECT count(*) AS count FROM state').get() as { count: number };
+    rows.close();
+    expect(count).toBeLessThan(4200);
+    const again = new SqliteStateStore(file, log);
+    expect([...again.table('bindings').load()].sort()).toEqual(expected);
+    again.close();
+  });
+
   it('commits what one turn puts in one transaction, each id once', async () => {
     const file = join(directory(), 'state.db');
     const store = new SqliteStateStore(file, log);

@@ -7,9 +7,13 @@ const RETRY_DELAYS = [50, 250, 1000] as const;
 /** Records held for a storage that does not take them; past this the oldest are given up. */
 const OUTSTANDING_LIMIT = 250_000;
 
-const MIGRATIONS = [
-  'CREATE TABLE state (kind TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID',
-];
+/**
+ * A log: the row with the highest n says what a record is now; a NULL record says that it is gone. Appended rows share pages, where
+ * rows in the order of their random identifiers would each have cost a page of the write-ahead log.
+ */
+const MIGRATIONS = ['CREATE TABLE state (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, record TEXT)'];
+/** Rows that no longer say anything are removed so many at a time, once there are as many and as there are records. */
+const SWEEP = 2000;
 
 /**
  * Registrations, publications and subscriptions in one SQLite file, written behind: what one turn of the event loop puts and deletes
@@ -22,6 +26,10 @@ export class SqliteStateStore implements StateStore {
   private readonly tables = new Map<string, SqliteStateTable<unknown>>();
   private callbacks: (() => void)[] = [];
   private outstanding = 0;
+  private lastRow = 0;
+  private records = 0;
+  /** Rows that a later one has made void, in no order. */
+  private dead: number[] = [];
   private scheduled = false;
   private failures = 0;
   private retry: NodeJS.Timeout | undefined;
@@ -31,15 +39,23 @@ export class SqliteStateStore implements StateStore {
     this.log = log;
     this.database = openDatabase({ file, synchronous: 'NORMAL', migrations: MIGRATIONS });
     this.statements = prepare(this.database);
+    for (const { n, kind, id, gone } of this.statements.rows.all()) {
+      this.lastRow = n;
+      this.append(this.tableOf(kind), id, gone === 0, n);
+    }
   }
 
   table<T>(name: string): StateTable<T> {
+    return this.tableOf(name) as StateTable<unknown> as StateTable<T>;
+  }
+
+  private tableOf(name: string): SqliteStateTable<unknown> {
     let table = this.tables.get(name);
     if (!table) {
       table = new SqliteStateTable(this.load(name), () => this.noteOutstanding());
       this.tables.set(name, table);
     }
-    return table as StateTable<unknown> as StateTable<T>;
+    return table;
   }
 
   afterCommit(callback: () => void): void {
@@ -63,9 +79,12 @@ export class SqliteStateStore implements StateStore {
   private load(kind: string): () => Iterable<readonly [string, unknown]> {
     const { log, statements } = this;
     const commit = () => this.commit();
+    const tableOf = (name: string) => this.tableOf(name);
     return function* () {
       commit();
-      for (const { id, record } of statements.load.all(kind)) {
+      const rows = tableOf(kind).rows;
+      for (const { n, id, record } of statements.load.all(kind)) {
+        if (rows.get(id) !== n) continue;
         let value: unknown;
         try {
           value = JSON.parse(record);
@@ -94,15 +113,30 @@ export class SqliteStateStore implements StateStore {
 
   private commit(): void {
     if (this.outstanding === 0 || this.retry) return;
+    const batch: Appended[] = [];
+    let swept = 0;
     try {
       this.statements.begin.run();
+      let n = this.lastRow;
       for (const [kind, table] of this.tables) {
-        for (const [id, record] of table.outstanding) this.write(kind, id, record);
+        for (const [id, record] of table.outstanding) {
+          const text = this.textOf(kind, id, record);
+          // What came and went within one batch, or is not there, leaves no trace.
+          if (text === undefined || (text === null && !table.rows.has(id))) continue;
+          this.statements.append.run(++n, kind, id, text);
+          batch.push({ table, id, kept: text !== null, n });
+        }
       }
+      swept = this.sweep();
       this.statements.commit.run();
     } catch (error) {
       this.fail(error);
       return;
+    }
+    this.dead.splice(0, swept);
+    for (const { table, id, kept, n } of batch) {
+      this.lastRow = n;
+      this.append(table, id, kept, n);
     }
     for (const table of this.tables.values()) table.outstanding.clear();
     this.outstanding = 0;
@@ -110,20 +144,39 @@ export class SqliteStateStore implements StateStore {
     this.runCallbacks();
   }
 
-  private write(kind: string, id: string, record: unknown): void {
-    if (record === undefined) {
-      this.statements.remove.run(kind, id);
-      return;
+  /** Takes note of a row that is now the last word on its record. */
+  private append({ rows }: SqliteStateTable<unknown>, id: string, kept: boolean, n: number): void {
+    const before = rows.get(id);
+    if (before !== undefined) this.dead.push(before);
+    if (kept) {
+      rows.set(id, n);
+      if (before === undefined) this.records++;
+    } else {
+      rows.delete(id);
+      this.dead.push(n);
+      if (before !== undefined) this.records--;
     }
-    let text: string;
+  }
+
+  /** Removes void rows, the oldest first: a row that says "gone" must not go before what it has made void. Gives their number. */
+  private sweep(): number {
+    if (this.dead.length < SWEEP || this.dead.length < this.records) return 0;
+    this.dead.sort((a, b) => a - b);
+    const swept = this.dead.slice(0, SWEEP);
+    for (const n of swept) this.statements.remove.run(n);
+    return swept.length;
+  }
+
+  /** JSON, null for a record that is gone, undefined for one that cannot be stored. */
+  private textOf(kind: string, id: string, record: unknown): string | null | undefined {
+    if (record === undefined) return null;
     try {
-      text = JSON.stringify(record);
+      return JSON.stringify(record);
     } catch (error) {
       // One record that is no JSON must not keep all others from the disk.
       this.log.error({ err: error, kind, id }, 'state: a record that is no plain JSON is left out');
-      return;
+      return undefined;
     }
-    this.statements.put.run(kind, id, text);
   }
 
   /** Nothing of the batch is stored; it stays outstanding, with what is put meanwhile, and is tried again. */
@@ -180,6 +233,8 @@ export class SqliteStateStore implements StateStore {
 class SqliteStateTable<T> implements StateTable<T> {
   /** What is to be stored by id, in order of arrival; undefined deletes. */
   readonly outstanding = new Map<string, T | undefined>();
+  /** The row of each record that is stored. */
+  readonly rows = new Map<string, number>();
   readonly load: () => Iterable<readonly [string, T]>;
   private readonly changed: () => void;
 
@@ -206,10 +261,21 @@ function prepare(database: Database) {
     begin: database.prepare('BEGIN IMMEDIATE'),
     commit: database.prepare('COMMIT'),
     rollback: database.prepare('ROLLBACK'),
-    load: database.prepare<[string], { id: string; record: string }>('SELECT id, record FROM state WHERE kind = ?'),
-    put: database.prepare<[string, string, string]>(
-      'INSERT INTO state (kind, id, record) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record',
+    rows: database.prepare<[], { n: number; kind: string; id: string; gone: number }>(
+      'SELECT n, kind, id, record IS NULL AS gone FROM state ORDER BY n',
     ),
-    remove: database.prepare<[string, string]>('DELETE FROM state WHERE kind = ? AND id = ?'),
+    load: database.prepare<[string], { n: number; id: string; record: string }>(
+      'SELECT n, id, record FROM state WHERE kind = ? AND record IS NOT NULL ORDER BY n',
+    ),
+    append: database.prepare<[number, string, string, string | null]>('INSERT INTO state (n, kind, id, record) VALUES (?, ?, ?, ?)'),
+    remove: database.prepare<[number]>('DELETE FROM state WHERE n = ?'),
   };
+}
+
+/** A row written in a transaction that is under way. */
+interface Appended {
+  readonly table: SqliteStateTable<unknown>;
+  readonly id: string;
+  readonly kept: boolean;
+  readonly n: number;
 }
