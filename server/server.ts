@@ -77,7 +77,7 @@ async function listen(
   const { domains, defaultDecision } = config;
   const open = config.auth === 'none';
   const users = new Directory(domains, open ? undefined : accounts);
-  const digest = new Digest(new Nonces(accounts.secret('nonces')), (address) => accounts.find(address));
+  const digest = new Digest(new Nonces(), (address) => accounts.find(address));
   const metrics = new Metrics(readVersion());
   documents.onChange(() => metrics.countChange());
 

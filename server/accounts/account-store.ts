@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { addressHost, canonicalAddress } from '../../schemas/address.ts';
 import { GenerationCache } from '../storage/generation-cache.ts';
 import { type Database, openDatabase } from '../storage/sqlite/database.ts';
@@ -101,14 +100,6 @@ export class AccountStore {
     });
   }
 
-  /** A random secret of this installation, made when it is asked for first: what is signed with it stays valid across restarts. */
-  secret(name: string): Buffer {
-    this.statements.addSetting.run(name, randomBytes(32));
-    const value = this.statements.setting.get(name);
-    if (!value) throw new AccountError(`the secret ${name} cannot be kept`);
-    return value;
-  }
-
   /** The domains that the server on this data serves, the default one first; none before it ran first. */
   get domains(): string[] {
     return (this.statements.setting.get('domains')?.toString('utf8') ?? '').split(' ').filter((domain) => domain !== '');
@@ -194,7 +185,6 @@ function prepare(database: Database) {
         'ON CONFLICT DO UPDATE SET sha256 = excluded.sha256, md5 = excluded.md5',
     ),
     setting: database.prepare<[string], Buffer>('SELECT value FROM settings WHERE name = ?').pluck(),
-    addSetting: database.prepare<[string, Buffer]>('INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     setSetting: database.prepare<[string, Buffer]>(
       'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     ),

@@ -70,7 +70,8 @@ export class Digest {
       return refused(credential ? 'wrong password' : 'no such user');
     }
     // From here on the client knows the password: a new nonce is all it needs (RFC 7616 3.3, stale).
-    if (state !== 'valid') return refused(state === 'expired' ? 'the nonce has expired' : 'the nonce is not from here', true);
+    if (state !== 'valid')
+      return refused(state === 'expired' ? 'the nonce has expired' : 'the nonce is not from here, or of before the last start', true);
     if (count === undefined) {
       return this.nonces.youngEnoughUncounted(nonce) ? { kind: 'user', account } : refused('the nonce has expired', true);
     }

@@ -1,4 +1,4 @@
-import { hash, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
 
 /** How long a nonce may be used with a rising nonce count, in milliseconds. */
 export const NONCE_LIFETIME = 30 * 60_000;
@@ -13,6 +13,7 @@ const SIGNED_BYTES = 12;
 const RANDOM_BYTES = SIGNED_BYTES - TIME_BYTES;
 const NONCE_BYTES = 24;
 const NONCE_CHARACTERS = 32;
+const SECRET_BYTES = 32;
 
 /** Nonces in use whose counts are remembered, in each of two generations. */
 const GENERATION = 50_000;
@@ -25,12 +26,13 @@ interface Use {
   seen: number;
 }
 
-/** What a nonce is worth: unknown ones were not made here (or with another secret). */
+/** What a nonce is worth: unknown ones were not made here, or before this process started. */
 export type NonceState = 'valid' | 'expired' | 'unknown';
 
 /**
  * Makes and judges digest nonces. A nonce says itself when it was made and that it was made here, so nothing is kept for the many that
- * are never answered; only for those that good credentials have used, the counts seen are.
+ * are never answered; only for those that good credentials have used, the counts seen are. Those counts end with the process, and so does
+ * the secret: a nonce of before cannot be told from a replay, and clients that are told `stale` go on with a new one by themselves.
  */
 export class Nonces {
   /** The secret, and room behind it for what is signed. */
@@ -44,9 +46,9 @@ export class Nonces {
   /** The latest time of issue among nonces whose counts were forgotten: without them no replay could be told. */
   private forgottenUntil = 0;
 
-  /** @param secret of the installation, so that nonces outlive the process; the rest is for tests */
-  constructor(secret: Buffer, clock: () => number = Date.now, generation: number = GENERATION) {
-    this.signing = Buffer.concat([secret, Buffer.alloc(SIGNED_BYTES)]);
+  /** The parameters are for tests. */
+  constructor(clock: () => number = Date.now, generation: number = GENERATION) {
+    this.signing = Buffer.concat([randomBytes(SECRET_BYTES), Buffer.alloc(SIGNED_BYTES)]);
     this.clock = clock;
     this.generation = generation;
   }
@@ -115,7 +117,7 @@ export class Nonces {
     this.recent.set(nonce, use);
   }
 
-  /** When the nonce was issued, or undefined when it was not issued with this secret. */
+  /** When the nonce was issued, or undefined when it was not issued here. */
   private issueTime(nonce: string): number | undefined {
     if (nonce.length !== NONCE_CHARACTERS) return undefined;
     const bytes = Buffer.from(nonce, 'base64url');

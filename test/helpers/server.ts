@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonicalAddress } from '../../schemas/address.ts';
-import { NONCE_LIFETIME, Nonces } from '../../server/accounts/nonces.ts';
+import { Nonces } from '../../server/accounts/nonces.ts';
 import { type Config, resolveConfig } from '../../server/config.ts';
 import { type RunningRollcall, startRollcall } from '../../server/server.ts';
 
@@ -21,8 +21,8 @@ export interface TestServer {
 
 export interface InProcessServer extends TestServer {
   readonly running: RunningRollcall;
-  /** A digest nonce that this server made, and that has been too old for a minute. */
-  expiredNonce(): string;
+  /** A digest nonce such as this server made before its last start. */
+  earlierNonce(): string;
 }
 
 export const TEST_DOMAIN = 'example.com';
@@ -49,7 +49,7 @@ export async function startServer(settings: Partial<Config> = {}): Promise<InPro
     const domain = config.domains[0] ?? TEST_DOMAIN;
     return {
       running,
-      expiredNonce: () => new Nonces(running.accounts.secret('nonces'), () => Date.now() - NONCE_LIFETIME - 60_000).issue(),
+      earlierNonce: () => new Nonces().issue(),
       domain,
       sip,
       http,

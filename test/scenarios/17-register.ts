@@ -15,7 +15,7 @@ export const register: Scenario = {
     await digest(stage, 'MD5');
     await digest(stage, 'SHA-256');
     await wrongPassword(stage);
-    await oldNonce(stage, server.expiredNonce());
+    await oldNonce(stage, server.earlierNonce());
   },
 };
 
@@ -73,7 +73,7 @@ async function wrongPassword(stage: Stage): Promise<void> {
   stage.expect(fields?.get('stale')?.toLowerCase() !== 'true', 'which does not say stale');
 }
 
-async function oldNonce(stage: Stage, expired: string): Promise<void> {
+async function oldNonce(stage: Stage, earlier: string): Promise<void> {
   const peer = await stage.peer('A', { name: 'A with an old nonce' });
   stage.equal((await peer.register()).status, 200, 'A has a good nonce');
   const replayed = peer.transcript.entries.length;
@@ -85,7 +85,7 @@ async function oldNonce(stage: Stage, expired: string): Promise<void> {
     'the replay',
   );
   const forged = peer.transcript.entries.length;
-  peer.digest.forgeNonce(expired);
+  peer.digest.forgeNonce(earlier);
   stage.equal((await peer.register()).status, 200, 'an old nonce is challenged, and then answered 200');
   await expectStale(
     stage,

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { DigestClient } from '../helpers/digest-client.ts';
 import { readPidf } from '../helpers/pidf-reader.ts';
 import { readListState } from '../helpers/rlmi-reader.ts';
 import { startServerProcess } from '../helpers/server-process.ts';
@@ -123,5 +124,27 @@ describe('after kill -9 and a restart on the same data', () => {
     await b.publish(pidf(b.address, { basic: 'open' }), { expires: 900 });
     expect(basics(expectPresence(stage, await kept.notify(), 'B'))).toBe('open');
     expect(ended.notifications).toHaveLength(2);
+  });
+
+  test('credentials of before are stale, used or not, since their counts are not known any more', { timeout: 40_000 }, async () => {
+    const server = await startServerProcess();
+    await stage.use(server);
+    await server.addUser('digby', 'secret');
+    const path = `${server.root}/resource-lists/users/digby/index`;
+    const get = (authorization = '') =>
+      fetch(`http://${server.http.address}:${server.http.port}${path}`, { headers: authorization ? { authorization } : {} });
+    const challenges = (response: Response) => (response.headers.get('www-authenticate') ?? '').split(/, (?=Digest|Basic)/);
+    const client = new DigestClient('digby', 'secret');
+
+    expect(client.accept(challenges(await get()))).toBe(true);
+    const [used, unused] = [client.authorize('GET', path), client.authorize('GET', path)];
+    expect((await get(used)).status).toBe(404);
+    await server.kill();
+    await server.start();
+    for (const authorization of [used, unused]) {
+      const refused = await get(authorization);
+      expect([refused.status, client.accept(challenges(refused)), client.challenge?.stale]).toEqual([401, true, true]);
+    }
+    expect((await get(client.authorize('GET', path))).status).toBe(404);
   });
 });

@@ -185,16 +185,23 @@ describe('RFC 7616 3.3, 5.4: nonces', () => {
     }
   });
 
-  it('stay valid across a restart', () => {
+  it('end with the process, which alone knows their counts: stale=true for who knows the password, not for who does not', () => {
     const value = fresh();
-    login.restart();
+    const [unused, wrong] = [fresh(), fresh({ password: 'wrong' })];
     expect(login.sip([value])).toEqual(USER);
-    expect(login.sip([value])).toMatchObject({ kind: 'challenge' });
+    login.restart();
+    for (const earlier of [value, unused])
+      expect(login.sip([earlier])).toMatchObject({
+        kind: 'challenge',
+        challenges: [expect.stringContaining('stale=true'), expect.anything()],
+      });
+    expect(login.sip([wrong])).toMatchObject({ challenges: [expect.not.stringContaining('stale'), expect.anything()] });
+    expect(login.sip([fresh()])).toEqual(USER);
   });
 
   it('whose counts were forgotten to make room are stale, so that none is ever replayed', () => {
     let now = 1_000_000;
-    const nonces = new Nonces(Buffer.alloc(32, 1), () => now++, 10);
+    const nonces = new Nonces(() => now++, 10);
     const first = nonces.issue();
     expect(nonces.use(first, 1)).toBe(true);
     for (let index = 0; index < 30; index++) nonces.use(nonces.issue(), 1);

@@ -66,7 +66,7 @@ export class Login {
 
   private assemble() {
     const log = pino({ level: 'trace' }, { write: (line: string) => this.logged.push(line) });
-    const nonces = new Nonces(this.accounts.secret('nonces'), () => this.now);
+    const nonces = new Nonces(() => this.now);
     const digest = new Digest(nonces, (address) => this.accounts.find(address));
     return {
       sip: new SipAuthenticator(digest, this.domains, log),
