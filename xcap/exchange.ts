@@ -34,7 +34,7 @@ export interface XcapAnswer {
 
 export interface Content {
   readonly type: string;
-  readonly body: Buffer;
+  readonly body: string;
   /** As HTTP has it (RFC 9110 5.6.7). */
   readonly lastModified: string;
 }
