@@ -173,7 +173,10 @@ export function selectorOf(element: XmlElement, defaultNamespace: string, attrib
 function positionalStep(element: XmlElement, defaultNamespace: string): string {
   const byName = element.uri === defaultNamespace;
   if (!element.parent) return byName ? element.local : '*';
-  const siblings = element.parent.elements;
-  const counted = byName ? siblings.filter((e) => e.local === element.local && e.uri === element.uri) : siblings;
-  return `${byName ? element.local : '*'}[${counted.indexOf(element) + 1}]`;
+  let position = 0;
+  for (const e of element.parent.elements) {
+    if (!byName || (e.local === element.local && e.uri === element.uri)) position++;
+    if (e === element) break;
+  }
+  return `${byName ? element.local : '*'}[${position}]`;
 }

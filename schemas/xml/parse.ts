@@ -149,8 +149,10 @@ class TreeBuilder {
       const valueEnd = source.indexOf(source.charAt(at), valueStart);
       at = valueEnd + 1;
       if (found.uri === XMLNS) {
+        // No URI begins or ends with white space, and parsers differ in whether they take it for a part of the name.
+        if (found.value !== found.value.trim()) throw this.fault('a namespace name has white space around it');
         declarations ??= new Map();
-        declarations.set(found.prefix === '' ? '' : found.local, found.value.trim());
+        declarations.set(found.prefix === '' ? '' : found.local, found.value);
       } else {
         const { prefix, local, uri, value } = found;
         element.attributes.push({ name, prefix, local, uri, value, start, end: at, valueStart, valueEnd });

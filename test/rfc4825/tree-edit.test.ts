@@ -88,6 +88,10 @@ describe('the tree of an edited text (RFC 4825 8.2.3, 8.2.4, 8.4)', () => {
     }
   }
 
+  test('white space around a namespace name is refused, which the schema would take for a part of it', () => {
+    for (const text of ['<x:r xmlns:x="urn:x "/>', '<r xmlns="&#10;urn:x"/>']) expect(() => parseXml(text)).toThrow('white space');
+  });
+
   test('leaves the old tree as it was', () => {
     const document = parseXml('<r><a/><b k="1">t</b></r>');
     const before = picture(document.root, undefined);

@@ -189,6 +189,23 @@ describe('rule 25: global/index is the live union (RFC 4826 4.4.7, 4.4.8)', () =
     expect(server.services.find('sip:draft@x')).toBeUndefined();
   });
 
+  test('rule 25: it stays small whatever namespaces the users declare', async () => {
+    const root = 'rls-services xmlns="urn:ietf:params:xml:ns:rls-services"';
+    const many = Array.from({ length: 3000 }, (_, i) => `xmlns:n${i}="urn:n${i}"`).join(' ');
+    const plain = Array.from({ length: 3000 }, (_, i) => `<service uri="sip:p${i}@x"><list n7:k="1"/></service>`).join('');
+    await server.put(index('a'), RLS_SERVICES, `<${root} ${many}>${plain}</rls-services>`);
+    const union = (await server.get(UNION)).body;
+    expect(union.length).toBeLessThan(500_000);
+    const parsed = parseXml(union).root.elements;
+    expect(parsed.length).toBe(3000);
+    expect(parsed[2999]?.elements[0]?.attributes[0]?.uri).toBe('urn:n7');
+
+    const long = `xmlns:l="urn:${'l'.repeat(100_000)}"`;
+    const used = Array.from({ length: 100 }, (_, i) => `<service uri="sip:q${i}@x"><list l:k="1"/></service>`).join('');
+    expect((await server.put(index('b'), RLS_SERVICES, `<${root} ${long}>${used}</rls-services>`)).status).toBe(201);
+    expect((await server.get(UNION)).body.length).toBeLessThan(1_500_000);
+  });
+
   test('rule 25: its ETag follows its content and answers conditional requests', async () => {
     await put('a', service('sip:s@x'));
     const first = (await server.get(UNION)).headers.etag ?? '';

@@ -33,6 +33,7 @@ export function checkLists(parent: XmlElement, defaultNamespace: string): void {
 
 function collect(parent: XmlElement, defaultNamespace: string, duplicates: NotUnique[]): void {
   const seen = new Map<string, Set<string>>();
+  let names: ReadonlySet<string> | undefined;
   for (const element of parent.elements) {
     if (element.uri !== RESOURCE_LISTS) continue;
     const name = KEYS.get(element.local);
@@ -42,7 +43,8 @@ function collect(parent: XmlElement, defaultNamespace: string, duplicates: NotUn
       checkReference(element.local, value);
       const values = seen.get(element.local) ?? new Set();
       if (values.has(value) && duplicates.length < REPORTED) {
-        const altValues = name === 'name' ? freeNames(value, parent) : undefined;
+        names ??= new Set(parent.elements.map((e) => attribute(e, 'name') ?? ''));
+        const altValues = name === 'name' ? freeNames(value, names) : undefined;
         duplicates.push({ field: selectorOf(element, defaultNamespace, name), altValues });
       }
       seen.set(element.local, values.add(value));
@@ -64,11 +66,10 @@ function checkReference(kind: string, value: string): void {
 const RELATIVE_PATH = /^[^/:?#\s][^/:?#]*(?:[/?#]|$)/;
 const ABSOLUTE_HTTP = /^https?:\/\/[^/?#\s]/i;
 
-/** Names that no list in the parent has (RFC 4825 8.2.5: values that would do at this time). */
-function freeNames(name: string, parent: XmlElement): string[] {
-  const taken = new Set(parent.elements.map((e) => attribute(e, 'name')));
+/** Names that are not taken, as far as a few tries find them (RFC 4825 8.2.5: values that would do at this time). */
+function freeNames(name: string, taken: ReadonlySet<string>): string[] {
   const free: string[] = [];
-  for (let n = 2; free.length < 2; n++) if (!taken.has(`${name}-${n}`)) free.push(`${name}-${n}`);
+  for (let n = 2; n < 100 && free.length < 2; n++) if (!taken.has(`${name}-${n}`)) free.push(`${name}-${n}`);
   return free;
 }
 

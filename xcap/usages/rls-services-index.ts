@@ -3,7 +3,7 @@ import { canonicalAddress } from '../../schemas/address.ts';
 import { parseRlsServices, RLS_SERVICES, type Service } from '../../schemas/rls-services.ts';
 import { escapeAttribute } from '../../schemas/xml/escape.ts';
 import { parseXml } from '../../schemas/xml/parse.ts';
-import { inScopeNamespaces, type XmlDocument, type XmlElement } from '../../schemas/xml/tree.ts';
+import { lookupNamespace, type XmlDocument, type XmlElement } from '../../schemas/xml/tree.ts';
 import type { Reservation } from '../application-usage.ts';
 import type { DocumentChange, DocumentKey, DocumentStore, StoredDocument } from '../document-store.ts';
 
@@ -139,7 +139,7 @@ export class ServiceIndex {
     let modified = 0;
     const indexes = [...this.documents.values()].filter(({ key }) => key.name === 'index').sort((a, b) => (a.owner < b.owner ? -1 : 1));
     for (const { document, services, modified: when } of indexes) {
-      for (const { element } of services) text += `${standalone(document, element)}\n`;
+      for (const source of standaloneAll(document, services)) text += `${source}\n`;
       modified = Math.max(modified, when);
     }
     text += '</rls-services>\n';
@@ -148,15 +148,57 @@ export class ServiceIndex {
   }
 }
 
-/** An element's source with the bindings it had from its ancestors, so that it means the same in another document. */
-function standalone({ source }: XmlDocument, element: XmlElement): string {
-  let declarations = '';
-  for (const [prefix, uri] of inScopeNamespaces(element)) {
-    if (element.declarations?.has(prefix) || (prefix === '' && uri === RLS_SERVICES)) continue;
-    declarations += ` xmlns${prefix && ':'}${prefix}="${escapeAttribute(uri)}"`;
+/**
+ * Each service's source with the bindings it has from its ancestors, so that it means the same in another document.
+ * One binding of the root can be as long as the document and be needed by every service: what the bindings add to a document is
+ * bounded by a multiple of its length, and services beyond that are left out.
+ */
+function standaloneAll(document: XmlDocument, services: readonly Service[]): string[] {
+  let room = document.source.length * DECLARATIONS_FACTOR + DECLARATIONS_LEAST;
+  const sources: string[] = [];
+  for (const { element } of services) {
+    const declarations = missingDeclarations(document, element);
+    if (declarations.length > room) continue;
+    room -= declarations.length;
+    const afterName = element.start + 1 + element.name.length;
+    sources.push(document.source.slice(element.start, afterName) + declarations + document.source.slice(afterName, element.end));
   }
-  const afterName = element.start + 1 + element.name.length;
-  return source.slice(element.start, afterName) + declarations + source.slice(afterName, element.end);
+  return sources;
+}
+
+const DECLARATIONS_FACTOR = 4;
+const DECLARATIONS_LEAST = 4096;
+
+/** Declarations of the prefixes that occur in the element and are bound outside of it only. */
+function missingDeclarations({ source }: XmlDocument, element: XmlElement): string {
+  const { parent } = element;
+  if (!parent) return '';
+  let declarations = '';
+  for (const prefix of prefixesIn(source, element.start, element.end)) {
+    const uri = prefix === 'xml' || element.declarations?.has(prefix) ? undefined : lookupNamespace(parent, prefix);
+    if (uri !== undefined) declarations += ` xmlns:${prefix}="${escapeAttribute(uri)}"`;
+  }
+  if (element.declarations?.has('')) return declarations;
+  const uri = lookupNamespace(parent, '') ?? '';
+  return uri === RLS_SERVICES ? declarations : `${declarations} xmlns="${escapeAttribute(uri)}"`;
+}
+
+/** Whatever may be a prefix in the text between two offsets: in a name, or in a value that holds one. */
+function prefixesIn(text: string, from: number, to: number): Set<string> {
+  const prefixes = new Set<string>();
+  for (let colon = text.indexOf(':', from); colon >= 0 && colon < to; colon = text.indexOf(':', colon + 1)) {
+    let start = colon;
+    while (start > from && isNameCharacter(text.charCodeAt(start - 1))) start--;
+    prefixes.add(text.slice(start, colon));
+  }
+  return prefixes;
+}
+
+/** As far as it tells a prefix from what stands before it. */
+function isNameCharacter(code: number): boolean {
+  return (
+    code >= 128 || (code >= 48 && code <= 57) || ((code | 32) >= 97 && (code | 32) <= 122) || code === 95 || code === 45 || code === 46
+  );
 }
 
 function documentId({ xui, name }: DocumentKey): string {

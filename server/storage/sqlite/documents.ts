@@ -12,8 +12,10 @@ const FEED_SLACK = 1000;
 const BATCH_LIMIT = 1000;
 /** Characters of document text held in memory. */
 const CACHED_CHARACTERS = 64 * 1024 * 1024;
-/** Lists of documents held in memory, by documents in them. */
-const CACHED_LIST_ENTRIES = 100_000;
+/** Characters of the documents in the lists held in memory. */
+const CACHED_LIST_CHARACTERS = 64 * 1024 * 1024;
+/** What a document takes in memory besides its text, in characters, about. */
+const OVERHEAD = 256;
 
 /** The global tree is the user '' of the tables: no user has an empty address. */
 const MIGRATIONS = [
@@ -51,8 +53,10 @@ export class SqliteDocumentStore implements DocumentStore {
   private readonly database: Database;
   private readonly statements: Statements;
   private readonly log: Logger;
-  private readonly documents = new GenerationCache<StoredDocument>(CACHED_CHARACTERS, (document) => document.text.length + 256);
-  private readonly lists = new GenerationCache<readonly StoredDocument[]>(CACHED_LIST_ENTRIES, (list) => list.length + 1);
+  private readonly documents = new GenerationCache<StoredDocument>(CACHED_CHARACTERS, weightOf);
+  private readonly lists = new GenerationCache<readonly StoredDocument[]>(CACHED_LIST_CHARACTERS, (list) =>
+    list.reduce((weight, document) => weight + weightOf(document), OVERHEAD),
+  );
   private readonly listeners = new Set<(change: DocumentChange) => void>();
   private pending: PendingWrite[] = [];
   private lastSeq: number;
@@ -196,6 +200,10 @@ export class SqliteDocumentStore implements DocumentStore {
     this.documents.set(id, document);
     return document;
   }
+}
+
+function weightOf({ text }: StoredDocument): number {
+  return text.length + OVERHEAD;
 }
 
 /** One string per document: the XUI's length keeps its end apart from the name's beginning, whatever characters they hold. */
