@@ -46,10 +46,15 @@ const ROOT_BINDINGS = new Map([
 ]);
 const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
 
+/** Namespaces of a root element; each is looked for in every component. */
+const BINDING_LIMIT = 100;
+/** Characters by which all components may grow together when they take over the declarations of their root. */
+const GROWTH_LIMIT = 65_536;
+
 /**
  * Parses a PIDF document, or a document of its forerunner application/cpim-pidf+xml, which is then read as PIDF.
  * Elements that the schema does not know are kept (agents put private ones into `<status>`).
- * Throws XmlError for what is not a presence document: another root, a tuple without an id.
+ * Throws XmlError for what is not a presence document: another root, a tuple without an id, namespaces without measure.
  */
 export function parsePidf(text: string): PresenceDocument {
   let { root } = parseXml(text);
@@ -62,8 +67,16 @@ export function parsePidf(text: string): PresenceDocument {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${PIDF}}presence`);
   }
   const bindings = inScopeNamespaces(root);
+  if (bindings.size > BINDING_LIMIT) throw new XmlError(`the root element declares more than ${BINDING_LIMIT} namespaces`);
   const components: PresenceComponent[] = [];
-  for (const element of root.elements) components.push(component(element, source, bindings));
+  let grown = 0;
+  for (const element of root.elements) {
+    const made = component(element, source, bindings);
+    grown += made.declarations.length;
+    if (grown > GROWTH_LIMIT)
+      throw new XmlError('the namespaces that the root element declares are too long to be repeated in its children');
+    components.push(made);
+  }
   return { entity: attribute(root, 'entity') ?? '', components };
 }
 

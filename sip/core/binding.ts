@@ -56,6 +56,8 @@ export function updateBindings(
   const contacts = request.headers.list('Contact');
   if (contacts.length === 0) return current;
   if (contacts.some((contact) => contact === '*')) return removeAll(current, request, contacts.length);
+  // Each is compared with all others; more than can be removed and added at once are not worth that.
+  if (contacts.length > current.length + limits.maxContacts) throw new SipError(403, `More than ${limits.maxContacts} contacts`);
   let updated = current;
   const sent = { callId: detach(request.callId), cseq: request.cseq.sequence, userAgent: detached(request.headers.get('User-Agent')) };
   for (const contact of contacts.map(parseContact)) {

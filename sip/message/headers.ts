@@ -261,7 +261,25 @@ const CONTENT_LENGTH = fieldName('Content-Length');
 /** RFC 3261 7.3.1: a folded line stands for one with a space. A stray CR or LF is treated alike, so that it can never end a line of ours. */
 function unfold(value: string): string {
   if (!value.includes('\n') && !value.includes('\r')) return value;
-  return value.replace(/[ \t]*[\r\n]+[ \t]*/g, ' ').trim();
+  // Line by line: one expression for the blanks on both sides of a line's end would take quadratic time in a long run of them.
+  return value
+    .split(/[\r\n]+/)
+    .map(withoutBlanks)
+    .filter((line) => line !== '')
+    .join(' ');
+}
+
+/** Without the blanks at both ends; other white space may be part of a character (see `text.ts`). */
+function withoutBlanks(line: string): string {
+  let start = 0;
+  let end = line.length;
+  while (isBlank(line.charCodeAt(start))) start++;
+  while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
+  return line.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /** A value made by us: characters beyond a byte become UTF-8; nothing in it can end the line. */

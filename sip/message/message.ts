@@ -54,7 +54,8 @@ export abstract class SipMessage {
   get cseq(): CSeq {
     if (this.cseqValue === undefined) {
       const field = this.mandatory('CSeq');
-      const match = /^(\d+)\s*([A-Za-z0-9.!%*_+`'~-]+)$/.exec(field);
+      // More digits than any number has would be tried in all ways to divide them from a method that may begin with digits.
+      const match = /^(\d{1,20})\s*([A-Za-z0-9.!%*_+`'~-]+)$/.exec(field);
       if (match === null) throw new SipError(400, `Malformed CSeq ${printable(field)}`);
       const sequence = Number(match[1]);
       // RFC 3261 8.1.1.5: less than 2^31; RFC 4475 3.1.2.4 wants a larger one refused.
