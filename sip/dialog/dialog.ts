@@ -66,7 +66,7 @@ export class Dialog {
   /**
    * The dialog that a request makes (RFC 3261 12.1.1).
    * @param localContact the Contact value of our requests, e.g. `<sip:192.0.2.1:5060>`
-   * @throws SipError 400 without a usable Contact
+   * @throws SipError 400 without a usable Contact, or with a Record-Route by which no request could be sent
    */
   static accept(request: SipRequest, localTag: string, localContact: string): Dialog {
     const to = addressField(request, 'To');
@@ -77,7 +77,7 @@ export class Dialog {
       local: detach(request.to.tag === undefined ? `${to};tag=${localTag}` : to),
       remote: detach(addressField(request, 'From')),
       remoteTarget: detach(contactOf(request) ?? missingContact()),
-      routeSet: request.headers.list('Record-Route').map(detach),
+      routeSet: request.headers.list('Record-Route').map(checkedRoute).map(detach),
       localContact,
       localCSeq: FIRST_LOCAL_CSEQ,
       remoteCSeq: request.cseq.sequence,
@@ -185,6 +185,16 @@ function contactOf(request: SipRequest): string | undefined {
     throw new SipError(400, 'Contact is no SIP URI');
   }
   return uri;
+}
+
+/** The Record-Route value, which must name a SIP URI. @throws SipError 400 */
+function checkedRoute(value: string): string {
+  try {
+    parseSipUri(parseNameAddr(value).uri);
+  } catch {
+    throw new SipError(400, 'Record-Route is no SIP URI');
+  }
+  return value;
 }
 
 function missingContact(): never {

@@ -15,6 +15,10 @@ export interface NotifyOutcomes {
 /** Responses that end the subscription (RFC 6665 4.2.2, RFC 5057 5.1). */
 const ENDING = new Set([404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604]);
 
+/** Bounds in seconds to what a watcher may say in Retry-After: with 0 it would be told without end, as fast as it answers. */
+const SHORTEST_RETRY = 5;
+const LONGEST_RETRY = 3600;
+
 export class NotifySender {
   private readonly uac: UserAgentClient;
   private readonly outcomes: NotifyOutcomes;
@@ -61,7 +65,8 @@ class NotifyTransaction implements UacCallbacks {
     }
     if (status >= 300) {
       const retryAfter = Number.parseInt(headers.get('Retry-After') ?? '', 10);
-      outcomes.undelivered(subscription, Number.isNaN(retryAfter) ? undefined : Math.min(retryAfter, 3600));
+      const wait = Math.min(Math.max(retryAfter, SHORTEST_RETRY), LONGEST_RETRY);
+      outcomes.undelivered(subscription, Number.isNaN(wait) ? undefined : wait);
     }
     outcomes.delivered(subscription);
   }

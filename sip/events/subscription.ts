@@ -135,5 +135,6 @@ export function notifyTarget(request: SipRequest, flow: Flow): { target: UacTarg
   const contact = request.headers.get('Contact');
   if (contact === undefined || host === flow.remoteAddress || request.headers.has('Record-Route')) return { target: {} };
   if (parseSipUri(parseNameAddr(contact).uri).host.toLowerCase() !== host) return { target: {} };
-  return { target: { flow }, destination: { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort } };
+  const destination = { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort };
+  return { target: { destinations: [destination] }, destination };
 }

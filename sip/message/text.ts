@@ -16,6 +16,8 @@ export function encodeText(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
+/** Only decoded text holds such characters; a slice of it is copied just the same. */
+const BEYOND_BYTES = /[^\x00-\xff]/;
 const copyRoom = Buffer.allocUnsafeSlow(4096);
 
 /**
@@ -23,6 +25,7 @@ const copyRoom = Buffer.allocUnsafeSlow(4096);
  * text put together from slices, also as key of a Map. For everything that outlives its message.
  */
 export function detach(text: string): string {
+  if (BEYOND_BYTES.test(text)) return Buffer.from(text, 'utf8').toString('utf8');
   if (text.length > copyRoom.length) return Buffer.from(text, 'latin1').toString('latin1');
   return copyRoom.toString('latin1', 0, copyRoom.write(text, 0, 'latin1'));
 }
