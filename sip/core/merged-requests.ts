@@ -1,9 +1,15 @@
+import { hash } from 'node:crypto';
 import type { SipRequest } from '../message/message.ts';
 import { detach } from '../message/text.ts';
 
-/** A request is remembered for this long, and at most twice as long: RFC 3261 17.2.2, Timer J. */
-const GENERATION_MS = 32_000;
+/**
+ * A request is remembered for this long, and at most twice as long. The copies that forking makes come within moments of each other;
+ * an agent that starts anew with the identifiers it had before, as some do after a power cut, must not be shut out for long.
+ */
+const GENERATION_MS = 2000;
 const GENERATION_LIMIT = 100_000;
+/** Characters. */
+const LONG_KEY = 256;
 
 /**
  * Recognises a request that has come twice on different ways (RFC 3261 8.2.2.2): From tag, Call-ID and CSeq as before, but another
@@ -27,7 +33,9 @@ export class MergedRequests {
       this.current = new Map();
       this.startedAt = now;
     }
-    const key = detach(`${from.tag} ${cseq.sequence} ${cseq.method} ${request.callId}`);
+    const identity = `${from.tag} ${cseq.sequence} ${cseq.method} ${request.callId}`;
+    // Of a long one its hash is kept: the limit is a number of keys, and each may be as long as a message.
+    const key = identity.length > LONG_KEY ? hash('sha256', identity, 'base64') : detach(identity);
     const known = this.current.get(key) ?? this.previous.get(key);
     if (known === undefined) this.current.set(key, transaction);
     return known !== undefined && known !== transaction;

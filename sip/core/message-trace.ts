@@ -11,12 +11,20 @@ export function messageTrace(log: Logger): MessageTrace {
   };
 }
 
-/** Hides the values of Authorization and Proxy-Authorization, folded lines included. */
+/** Hides the values of Authorization and Proxy-Authorization, folded lines included, and the passwords in URIs. */
 export function redact(message: string): string {
   const end = message.search(/\r?\n\r?\n/);
   const head = end < 0 ? message : message.slice(0, end);
   return (
-    head.replace(/^((?:Proxy-)?Authorization[ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*/gim, '$1 [hidden]') +
+    withoutPassword(head.replace(/^((?:Proxy-)?Authorization[ \t]*:)[^\n]*(?:\n[ \t][^\n]*)*/gim, '$1 [hidden]')) +
     (end < 0 ? '' : message.slice(end))
   );
 }
+
+/** Hides the passwords that SIP URIs may carry (RFC 3261 19.1.1). */
+export function withoutPassword(text: string): string {
+  return text.replace(PASSWORD, '$1[hidden]@');
+}
+
+/** Bounded, so that a text full of colons takes no quadratic time. */
+const PASSWORD = /(sips?:[^\s:@<>"]{1,256}:)[^\s@<>"]{0,256}@/gi;

@@ -2,6 +2,7 @@ import type { SipRequest } from '../message/message.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Flow } from '../transport/transport.ts';
 import type { Logger } from './log.ts';
+import { withoutPassword } from './message-trace.ts';
 import { createResponse, type ResponseOptions } from './respond.ts';
 
 /** A request as its handler gets it, and the way to answer it. */
@@ -89,8 +90,8 @@ export class RoutedRequest implements RequestContext {
     const ms = Math.round((performance.now() - this.startedAt) * 1000) / 1000;
     const line = {
       method: request.method,
-      uri: request.uri,
-      from: request.headers.get('From'),
+      uri: withoutPassword(request.uri),
+      from: withoutPassword(request.headers.get('From') ?? ''),
       source: `${flow.remoteAddress}:${flow.remotePort}`,
       status,
       ms,

@@ -28,6 +28,11 @@ export class PacedQueue<T> {
       this.handle(item);
     }
     if (this.next < this.items.length) {
+      // A queue that never runs empty must not keep what is done.
+      if (this.next > this.items.length / 2) {
+        this.items = this.items.slice(this.next);
+        this.next = 0;
+      }
       setImmediate(this.drain);
       return;
     }

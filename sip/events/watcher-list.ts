@@ -3,7 +3,7 @@
  * Every change gets a revision, so that a reader that remembers one can be told just what came after it.
  */
 import type { StateStore, StateTable } from '../core/state-store.ts';
-import type { TimerWheel } from '../transport/timer-wheel.ts';
+import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { SubHandling } from './event-package.ts';
 import { decided, type WatcherEvent, type WatcherStatus } from './watcher-state.ts';
 
@@ -71,6 +71,8 @@ type WaitingRecord = Omit<WatcherReport, 'status' | 'event'> & { readonly until:
 export class WatcherLists {
   private readonly lists = new Map<string, WatcherList>();
   private readonly waiting: StateTable<WaitingRecord>;
+  /** Ends the time of each waiting watcher, by its identifier. */
+  private readonly timers = new Map<string, Timer>();
   private readonly options: WatcherListOptions;
   private revision = 0;
   private listener: (packageName: string, resource: string) => void = () => {};
@@ -108,9 +110,13 @@ export class WatcherLists {
     const revision = ++this.revision;
     const created = list.entries.get(id)?.created ?? revision;
     list.set({ id, watcher, displayName, status, event, since, expiresAt, revision, created });
+    this.stopWaiting(id);
     if (waitingUntil !== undefined) {
       this.waiting.put(id, { packageName, resource, id, watcher, displayName, since, expiresAt, until: waitingUntil });
-      this.options.wheel.schedule(waitingUntil - this.options.now(), () => this.giveUp(packageName, resource, id));
+      this.timers.set(
+        id,
+        this.options.wheel.schedule(waitingUntil - this.options.now(), () => this.giveUp(packageName, resource, id)),
+      );
       this.limitWaiting(packageName, resource, list);
     }
   }
@@ -140,8 +146,16 @@ export class WatcherLists {
   }
 
   private endWaiting(packageName: string, resource: string, entry: WatcherEntry, event: WatcherEvent): void {
-    this.waiting.delete(entry.id);
     this.set({ ...entry, packageName, resource, status: 'terminated', event }, undefined);
+  }
+
+  /** Neither timer nor record outlives the waiting: a watcher may come and go many times before its week is over. */
+  private stopWaiting(id: string): void {
+    const timer = this.timers.get(id);
+    if (!timer) return;
+    this.options.wheel.cancel(timer);
+    this.timers.delete(id);
+    this.waiting.delete(id);
   }
 
   /** Decides about those who wait, when the presentity's policy has changed. */

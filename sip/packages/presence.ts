@@ -50,13 +50,19 @@ export function presencePackage({ users, policy, compositor }: PresencePackageOp
   forget(resource: string): void;
 } {
   const states = new Map<string, PresenceState>();
+  /** Put off while most states are of users who have published: each change makes one of them anew. */
+  let sweepAt = STATE_LIMIT;
+  const sweep = (): void => {
+    for (const user of states.keys()) if (!compositor.hasPublications(user)) states.delete(user);
+    sweepAt = STATE_LIMIT + 2 * states.size;
+  };
   const stateOf = (resource: string): PresenceState => {
     let state = states.get(resource);
     if (state) return state;
     const documents = compositor.documents(resource);
     const components = documents.length === 0 ? parsePidf(writeClosedPidf(resource)).components : compose(documents);
     state = { entity: resource, components, sphere: sphereOf(components), bodies: new Map() };
-    if (states.size >= STATE_LIMIT) for (const user of states.keys()) if (!compositor.hasPublications(user)) states.delete(user);
+    if (states.size >= sweepAt) sweep();
     states.set(resource, state);
     return state;
   };
