@@ -199,6 +199,7 @@ ownDocument('resource-lists', 'resource-lists');
 ownDocument('rls-services', 'rls-services');
 ownDocument('xcap-caps', 'xcap-caps');
 ownDocument('xcap-error', 'xcap-error');
+ownDocument('xcap-diff', 'xcap-diff');
 ownDocument('watcherinfo', 'watcherinfo');
 ownDocument('rlmi', 'list');
 
