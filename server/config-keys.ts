@@ -25,6 +25,8 @@ export interface Config {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Least time between two xcap-diff notifications of one subscription, in seconds. */
+  readonly diffInterval: number;
   readonly logLevel: string;
 }
 
@@ -117,6 +119,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '60',
     meaning: 'least expiry of registrations, publications and subscriptions; shorter ones are answered 423',
     read: readSeconds,
+  },
+  {
+    name: 'diff-interval',
+    field: 'diffInterval',
+    placeholder: 'SECONDS',
+    list: false,
+    default: '5',
+    meaning: 'least time between two notifications of document changes (xcap-diff) in one subscription; 0 tells of each change at once',
+    read: (value) => (String(value) === '0' ? 0 : readSeconds(value)),
   },
   {
     name: 'log',

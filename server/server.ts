@@ -17,6 +17,7 @@ import { SqliteDocumentStore } from './storage/sqlite/documents.ts';
 import { SqliteStateStore } from './storage/sqlite/state.ts';
 import { readVersion } from './version.ts';
 import { createXcap } from './xcap.ts';
+import { xcapRootUri } from './xcap-root-uri.ts';
 
 export interface RunningRollcall {
   readonly config: Config;
@@ -81,12 +82,15 @@ async function listen(
   const metrics = new Metrics(readVersion());
   documents.onChange(() => metrics.countChange());
 
+  const http: { address: string; port: number }[] = [];
   const xcap = await createXcap({
     roots: config.xcapRoots,
     documents,
     directory: users,
     hasAccount: (address) => accounts.find(address) !== undefined,
     authenticator: open ? openHttpAuthenticator : new AccountHttpAuthenticator(digest, accounts, domains, log),
+    rootUri: () => xcapRootUri(config, http[0]),
+    requester: (address) => ({ address, admin: open || accounts.find(address)?.admin === true }),
     log,
   });
   const node = createSipNode({
@@ -95,9 +99,11 @@ async function listen(
     users,
     documents,
     lists: xcap.lists,
+    resources: xcap.resources,
     state,
     defaultDecision,
     minExpires: config.minExpires,
+    diffInterval: config.diffInterval,
     log,
   });
   undo.push(() => node.stop());
@@ -105,7 +111,6 @@ async function listen(
     throw listenError('SIP', config.sip, error);
   });
 
-  const http: { address: string; port: number }[] = [];
   for (const endpoint of config.http) {
     const listener = await listenHttp({ endpoint, xcap: xcap.plugin, bodyLimit: xcap.bodyLimit, metrics, log }).catch((error: unknown) => {
       throw listenError('HTTP', [endpoint], error);

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
+import type { XcapResources } from '../sip/packages/xcap-resources.ts';
 import type { ListDirectory } from '../sip/rls/resolved-list.ts';
-import type { HttpAuthenticator, XuiDirectory } from '../xcap/access.ts';
+import type { HttpAuthenticator, Requester, XuiDirectory } from '../xcap/access.ts';
 import { DocumentService } from '../xcap/document-service.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import { xcapPlugin } from '../xcap/plugin.ts';
@@ -8,6 +9,7 @@ import { applicationUsages } from '../xcap/usages/index.ts';
 import { ServiceIndex } from '../xcap/usages/rls-services-index.ts';
 import { listDirectory } from './list-directory.ts';
 import type { Logger } from './logger.ts';
+import { xcapResources } from './xcap-resources.ts';
 
 export interface XcapOptions {
   readonly roots: readonly string[];
@@ -16,6 +18,10 @@ export interface XcapOptions {
   /** Is there an account of this canonical address, so that it cannot be a service's? */
   readonly hasAccount: (address: string) => boolean;
   readonly authenticator: HttpAuthenticator;
+  /** The absolute URI of the first XCAP root, with a slash at the end. */
+  readonly rootUri: () => string;
+  /** What the canonical address of an authenticated SIP user may do with documents. */
+  readonly requester: (address: string) => Requester;
   readonly log: Logger;
 }
 
@@ -23,17 +29,29 @@ export interface Xcap {
   readonly plugin: FastifyPluginAsync;
   /** What the resource list server asks of the documents. */
   readonly lists: ListDirectory;
+  /** What the xcap-diff event package asks of them. */
+  readonly resources: XcapResources;
   /** Largest request body, in bytes. */
   readonly bodyLimit: number;
 }
 
 /** Assembles the XCAP side over a document store. */
-export async function createXcap({ roots, documents, directory, hasAccount, authenticator, log }: XcapOptions): Promise<Xcap> {
+export async function createXcap({
+  roots,
+  documents,
+  directory,
+  hasAccount,
+  authenticator,
+  rootUri,
+  requester,
+  log,
+}: XcapOptions): Promise<Xcap> {
   const services = await ServiceIndex.open(documents);
   const usages = applicationUsages({ services, isUser: hasAccount });
   const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots });
   return {
     lists: listDirectory(services, service, documents),
+    resources: xcapResources({ service, usages, documents, directory, root: roots[0] ?? '/', rootUri, requester }),
     bodyLimit: service.documentBytes,
     plugin: async (app) => {
       await app.register(xcapPlugin, { service, authenticator, roots, log });

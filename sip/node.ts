@@ -8,13 +8,16 @@ import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
 import type { StateStore } from './core/state-store.ts';
 import { UserAgentClient } from './core/uac.ts';
-import type { SubHandling } from './events/event-package.ts';
+import type { SubHandling, Watch } from './events/event-package.ts';
 import { EventStateCompositor, publishHandler } from './events/event-state-compositor.ts';
 import { Notifier } from './events/notifier.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
+import type { WatchBase } from './events/watch.ts';
 import { WatcherLists } from './events/watcher-list.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { xcapDiffPackage } from './packages/xcap-diff.ts';
+import type { XcapResources } from './packages/xcap-resources.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import type { ListDirectory } from './rls/resolved-list.ts';
@@ -30,12 +33,15 @@ export interface SipNodeOptions {
   readonly users: UserDirectory;
   readonly documents: DocumentStore;
   readonly lists: ListDirectory;
+  readonly resources: XcapResources;
   readonly state: StateStore;
   readonly log: Logger;
   /** What holds for a watcher that no rule decides about. */
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Least time between two notifications of document changes in one subscription, in seconds. */
+  readonly diffInterval: number;
 }
 
 export interface SipNode {
@@ -87,6 +93,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const servesDomain = (host: string): boolean => users.servesDomain(host);
   const presenceLists = listPackage(presence, { directory: lists, notifier, now, servesDomain });
   for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
+  const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
+  notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });

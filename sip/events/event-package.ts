@@ -3,6 +3,7 @@
  * A package knows nothing of dialogs, timers or sockets. Its resources are canonical addresses (`schemas/address`).
  */
 import type { DocumentChange } from '../../xcap/document-store.ts';
+import type { SipRequest } from '../message/message.ts';
 
 export type SubHandling = 'block' | 'confirm' | 'polite-block' | 'allow';
 
@@ -34,6 +35,8 @@ export interface Watch {
   readonly resource: string;
   /** Media type chosen for its bodies from those that the watcher accepts. */
   readonly contentType: string;
+  /** What `readTerms` made of its SUBSCRIBE. */
+  readonly terms: unknown;
   /** The package's own notes about the subscription, e.g. the version that it last sent. Not kept across a restart. */
   memo: unknown;
 }
@@ -59,6 +62,11 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   readonly require?: string;
   /** Whether this package's watchers are told to those who watch the watchers (RFC 3857). */
   readonly watcherinfo: boolean;
+  /**
+   * What this subscription alone asks for, in the body or the Event parameters of its SUBSCRIBE, as plain JSON that is kept with it, also across a
+   * restart; `previous` in a refresh. Throws SipError.
+   */
+  readTerms?(request: SipRequest, previous: unknown): unknown;
   /** Brings into memory what `authorize` and `state` need; undefined when it is there already. */
   ready?(resource: string): Promise<void> | undefined;
   /** Throws SipError when there is no such resource. */
@@ -69,6 +77,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   /** A watch begins or ends, or has begun again after a restart. */
   opened?(watch: Watch): void | Promise<void>;
   closed?(watch: Watch): void;
+  /** A refresh came, which may have changed the terms; it is answered and told once this is done. */
+  refreshed?(watch: Watch): void | Promise<void>;
   /** The state of a resource has changed, whether anybody watches it or not. */
   changed?(resource: string): void;
   /** The resources that a committed document change may concern. */

@@ -60,6 +60,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const eventPackage = packageFor(request, asked, resource, options);
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes);
+  const terms = eventPackage.readTerms?.(request, undefined);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
   if (notifier.index.countOf(identity) >= options.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
 
@@ -82,6 +83,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     displayName: detached(request.from.displayName),
     contentType,
     since,
+    terms,
   };
   const subscription = new Subscription(init, dialog, detach(eventHeader), since + expires * 1000, target, destination);
   if (expires === 0) {
@@ -97,7 +99,7 @@ function detached(text: string | undefined): string | undefined {
   return text === undefined ? undefined : detach(text);
 }
 
-function refresh(context: RequestContext, eventHeader: string, options: SubscribeHandlerOptions): void {
+function refresh(context: RequestContext, eventHeader: string, options: SubscribeHandlerOptions): void | Promise<void> {
   const { request, flow, identity } = context;
   const { notifier, now } = options;
   const dialogId = Dialog.idOf(request);
@@ -106,15 +108,20 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     subscription && eventName(eventHeader) === subscription.eventPackage.name && eventId(eventHeader) === eventId(subscription.eventHeader);
   if (!matches || subscription.ending) throw new SipError(481, 'Subscription does not exist');
   if (identity !== subscription.watcher) throw new SipError(403, "The subscription is another watcher's");
-  const expires = grantedExpires(request, subscription.eventPackage, options.minExpires);
+  const { eventPackage } = subscription;
+  const expires = grantedExpires(request, eventPackage, options.minExpires);
+  const terms = eventPackage.readTerms?.(request, subscription.terms);
   subscription.dialog.receive(request);
   if (flow.reliable) subscription.target = { flow };
+  subscription.terms = terms;
   if (expires === 0) subscription.ending = 'timeout';
   else {
     subscription.expiresAt = now() + expires * 1000;
     notifier.refreshed(subscription);
   }
-  accept(context, subscription, expires, undefined, options);
+  const answer = (): void => accept(context, subscription, expires, undefined, options);
+  const refreshing = eventPackage.refreshed?.(subscription);
+  return refreshing ? refreshing.then(answer) : answer();
 }
 
 /** Answers 200 once the subscription is written down, and tells the watcher its state at once (RFC 6665 4.2.1.2). */

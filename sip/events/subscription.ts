@@ -27,6 +27,8 @@ export interface SubscriptionRecord {
   readonly status: WatcherStatus | 'init';
   readonly lastEvent: WatcherEvent;
   readonly firstCSeq: number;
+  /** As `EventPackage.readTerms` gave them. */
+  readonly terms?: unknown;
   /** Where a watcher behind a NAT is reached. */
   readonly destination?: Destination;
 }
@@ -109,13 +111,14 @@ export class Subscription extends WatchBase {
       status: this.status,
       lastEvent: this.event,
       firstCSeq: this.firstCSeq,
+      ...(this.terms === undefined ? {} : { terms: this.terms }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
     };
   }
 
   static restore(id: string, record: SubscriptionRecord, eventPackage: WatchInit['eventPackage']): Subscription {
-    const { resource, watcher, displayName, contentType, since, destination } = record;
-    const init = { id, eventPackage, resource, watcher, displayName, contentType, since };
+    const { resource, watcher, displayName, contentType, since, terms, destination } = record;
+    const init = { id, eventPackage, resource, watcher, displayName, contentType, since, terms };
     const target = destination ? { destinations: [destination] } : {};
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);

@@ -12,6 +12,7 @@ export interface WatchInit {
   readonly contentType: string;
   /** Milliseconds since the epoch. */
   readonly since: number;
+  readonly terms?: unknown;
 }
 
 /** What both kinds share; the notifier moves it through the states of `watcher-state`. */
@@ -23,6 +24,7 @@ export abstract class WatchBase implements Watch {
   readonly displayName: string | undefined;
   readonly contentType: string;
   readonly since: number;
+  terms: unknown;
   memo: unknown;
   status: 'init' | WatcherStatus = 'init';
   event: WatcherEvent = 'subscribe';
@@ -42,6 +44,7 @@ export abstract class WatchBase implements Watch {
     this.displayName = init.displayName;
     this.contentType = init.contentType;
     this.since = init.since;
+    this.terms = init.terms;
   }
 
   /** Milliseconds since the epoch, for a watch that will end by itself. */

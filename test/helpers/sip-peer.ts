@@ -5,7 +5,7 @@ import { header, headerLines, parseMessage, type SipMessage } from './sip-messag
 import type { HeaderField, PublishOptions, PublishResult, RequestSpec, SipPeerOptions, SubscribeOptions } from './sip-peer-options.ts';
 import { composeRequest, subscribeHeaders } from './sip-request.ts';
 import { type Frame, openSipSocket, type SipAddress, type SipSocket } from './sip-socket.ts';
-import { type Answer, Subscription, type SubscriptionHost, type SubscriptionTerms } from './sip-subscription.ts';
+import { type Answer, Subscription, type SubscriptionHost, type SubscriptionTerms, type TermsChange } from './sip-subscription.ts';
 import { token } from './token.ts';
 import { PeerError, Transcript } from './transcript.ts';
 
@@ -170,7 +170,7 @@ export class SipPeer implements SubscriptionHost {
   }
 
   /** Sends a SUBSCRIBE within the dialog of a subscription; see its `refresh` and `unsubscribe`. */
-  async resubscribe(subscription: Subscription, expires: number | undefined): Promise<SipMessage> {
+  async resubscribe(subscription: Subscription, expires: number | undefined, changes: TermsChange = {}): Promise<SipMessage> {
     const dialog = this.#dialogs.get(subscription);
     if (!dialog || subscription.remoteTarget === undefined) throw this.error('there is no dialog to subscribe in');
     const { terms } = subscription;
@@ -181,7 +181,12 @@ export class SipPeer implements SubscriptionHost {
       from: `<${this.address}>;tag=${dialog.localTag}`,
       callId: terms.callId,
       cseq: dialog.next,
-      headers: [['Contact', `<${terms.contact}>`], ...subscribeHeaders(terms.event, dialog.options, expires)],
+      headers: [
+        ['Contact', `<${terms.contact}>`],
+        ...subscribeHeaders(changes.event ?? terms.event, dialog.options, expires),
+        ...(changes.headers ?? []),
+      ],
+      ...(changes.body === undefined ? {} : { body: changes.body }),
     });
     this.#fault(subscription.respond(response));
     this.assertClean();

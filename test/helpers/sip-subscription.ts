@@ -37,10 +37,17 @@ export interface SubscriptionTerms {
   readonly expires: number;
 }
 
+/** What a refresh says otherwise than the SUBSCRIBE before it. */
+export interface TermsChange {
+  readonly event?: string;
+  readonly body?: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+}
+
 /** What the subscription needs of the peer that holds it. */
 export interface SubscriptionHost {
   /** Sends a SUBSCRIBE within the dialog and gives the final response. */
-  resubscribe(subscription: Subscription, expires: number | undefined): Promise<SipMessage>;
+  resubscribe(subscription: Subscription, expires: number | undefined, changes?: TermsChange): Promise<SipMessage>;
   error(text: string): Error;
   assertClean(): void;
 }
@@ -48,6 +55,7 @@ export interface SubscriptionHost {
 const DEFAULT_TYPES: Readonly<Record<string, string>> = {
   presence: 'application/pidf+xml',
   'presence.winfo': 'application/watcherinfo+xml',
+  'xcap-diff': 'application/xcap-diff+xml',
 };
 
 interface Waiter {
@@ -135,8 +143,8 @@ export class Subscription {
   }
 
   /** Subscribes again in the dialog, and gives the response. */
-  refresh(expires?: number): Promise<SipMessage> {
-    return this.#host.resubscribe(this, expires ?? this.terms.expires);
+  refresh(expires?: number, changes?: TermsChange): Promise<SipMessage> {
+    return this.#host.resubscribe(this, expires ?? this.terms.expires, changes);
   }
 
   /** Ends the subscription (RFC 6665 4.1.2.3). */

@@ -1,0 +1,106 @@
+/** One document as the xcap-diff package follows it, whoever watches it. */
+import type { Patch } from '../../schemas/xml/patch.ts';
+import type { DocumentChange, DocumentKey, StoredDocument } from '../../xcap/document-store.ts';
+import type { DiffFollower } from './xcap-diff-follower.ts';
+import { patchSize, type VersionTexts } from './xcap-diff-texts.ts';
+
+/** One change of a document, for those who are told of all of them in turn. */
+export interface Step {
+  readonly previousEtag: string | undefined;
+  readonly newEtag: string | undefined;
+  readonly patch: Patch | undefined;
+  readonly size: number;
+}
+
+const MAX_STEPS = 5000;
+const MAX_STEPS_SIZE = 2 * 1024 * 1024;
+
+export class TrackedDocument {
+  readonly key: DocumentKey;
+  readonly stored: boolean;
+  readonly followers = new Set<DiffFollower>();
+  /** Of the version there is now; undefined: none. */
+  etag: string | undefined;
+  /** How many watchers are told of every single change. */
+  stepReaders = 0;
+  private readonly texts: VersionTexts;
+  private holdsText = false;
+  private steps: Step[] = [];
+  private stepsSize = 0;
+  /** Number of the first step kept; steps are numbered from 0 on. */
+  private firstStep = 0;
+
+  constructor(key: DocumentKey, stored: boolean, texts: VersionTexts) {
+    this.key = key;
+    this.stored = stored;
+    this.texts = texts;
+  }
+
+  /** The text of the version there is now, as far as it is kept. */
+  get text(): string | undefined {
+    return this.etag !== undefined && this.holdsText ? this.texts.text(this.etag) : undefined;
+  }
+
+  /** Takes the document as it is. */
+  load(document: StoredDocument | undefined): void {
+    this.replace(document?.etag, document?.text);
+  }
+
+  /** Takes a committed change; `document` is what is stored now, which may be newer than the change. */
+  change({ previousEtag, newEtag }: DocumentChange, document: StoredDocument | undefined): void {
+    const text = document !== undefined && document.etag === newEtag ? document.text : undefined;
+    if (this.stepReaders > 0) {
+      const before = this.text;
+      const known = previousEtag !== undefined && previousEtag === this.etag && before !== undefined;
+      const patch =
+        known && newEtag !== undefined && text !== undefined ? this.texts.patch(previousEtag, before, newEtag, text) : undefined;
+      this.addStep({ previousEtag, newEtag, patch, size: patchSize(patch) });
+    }
+    this.replace(newEtag, text);
+  }
+
+  private replace(etag: string | undefined, text: string | undefined): void {
+    const [before, held] = [this.etag, this.holdsText];
+    this.etag = etag;
+    this.holdsText = etag !== undefined && text !== undefined && this.texts.hold(etag, text);
+    if (held && before !== undefined) this.texts.release(before);
+  }
+
+  private addStep(step: Step): void {
+    this.steps.push(step);
+    this.stepsSize += step.size;
+    while (this.steps.length > MAX_STEPS || this.stepsSize > MAX_STEPS_SIZE) this.dropStep();
+  }
+
+  private dropStep(): void {
+    this.stepsSize -= this.steps.shift()?.size ?? 0;
+    this.firstStep++;
+  }
+
+  /** The number of the step that comes next. */
+  get nextStep(): number {
+    return this.firstStep + this.steps.length;
+  }
+
+  /** The steps from a number on; undefined when some of them are kept no longer. */
+  stepsFrom(number: number): readonly Step[] | undefined {
+    return number < this.firstStep ? undefined : this.steps.slice(number - this.firstStep);
+  }
+
+  /** Forgets the steps that everyone has been told of. */
+  forgetTold(): void {
+    if (this.steps.length === 0) return;
+    let told = this.nextStep;
+    for (const follower of this.followers) told = Math.min(told, follower.toldSteps(this));
+    if (told >= this.nextStep) {
+      this.firstStep = this.nextStep;
+      this.steps = [];
+      this.stepsSize = 0;
+    } else while (this.firstStep < told) this.dropStep();
+  }
+
+  /** Nobody follows it any more. */
+  close(): void {
+    this.replace(undefined, undefined);
+  }
+}

@@ -1,0 +1,348 @@
+/** One xcap-diff subscription: which documents and nodes it follows, what of them it has been told, and what is to be told next (RFC 5875 4.7). */
+import { createHash } from 'node:crypto';
+import type { DiffItem } from '../../schemas/xcap-diff.ts';
+import type { DocumentKey, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
+import type { Watch } from '../events/event-package.ts';
+import type { Timer } from '../transport/timer-wheel.ts';
+import type { TrackedDocument } from './xcap-diff-document.ts';
+import type { DiffTerms } from './xcap-diff-terms.ts';
+import { patchSize, type VersionTexts } from './xcap-diff-texts.ts';
+import { holds, type NodeResource, type XcapCollection, type XcapResources } from './xcap-resources.ts';
+
+/** What followers share. */
+export interface Following {
+  readonly resources: XcapResources;
+  readonly texts: VersionTexts;
+  /** The tracked document of a key, which the follower is then a follower of. The promise is there while the document has to be read first. */
+  track(key: DocumentKey, follower: DiffFollower): { readonly tracked: TrackedDocument; readonly loading: Promise<void> | undefined };
+  untrack(tracked: TrackedDocument, follower: DiffFollower): void;
+}
+
+interface FollowedDocument {
+  readonly sel: string;
+  readonly tracked: TrackedDocument;
+  /** Named by itself, not only found in a collection. */
+  readonly named: boolean;
+  /** The version that was told last; undefined: that there is none, or nothing yet. */
+  told: string | undefined;
+  /** Is the text of that version kept for this follower? */
+  holdsTold: boolean;
+  nextStep: number;
+}
+
+interface FollowedNode {
+  readonly sel: string;
+  readonly node: NodeResource;
+  readonly tracked: TrackedDocument;
+  /** The version it was last looked for in. */
+  seen: string | undefined;
+  /** Digest of what was told last; undefined: that it is not there, or nothing yet. */
+  told: string | undefined;
+}
+
+/** What may be told next, and what is to be noted once it is. */
+interface Candidate {
+  readonly item: DiffItem;
+  readonly size: number;
+  commit(): void;
+}
+
+/** Documents that one subscription follows. */
+const MAX_DOCUMENTS = 2000;
+/** Characters of one body, about: with its header it must fit into a datagram. What has no room comes next. */
+const BODY_LIMIT = 40_000;
+
+export class DiffFollower {
+  readonly watch: Watch;
+  /** Milliseconds since the epoch. */
+  lastTold = Number.NEGATIVE_INFINITY;
+  timer: Timer | undefined;
+  closed = false;
+  collections: readonly XcapCollection[] = [];
+  /** Where it is listed to hear of new documents. */
+  trees: readonly string[] = [];
+  private readonly following: Following;
+  private readonly documents = new Map<TrackedDocument, FollowedDocument>();
+  private nodes: FollowedNode[] = [];
+  private terms: DiffTerms;
+
+  constructor(watch: Watch, following: Following) {
+    this.watch = watch;
+    this.following = following;
+    this.terms = watch.terms as DiffTerms;
+  }
+
+  /** Follows what the terms name. What was followed before and still is keeps what has been told of it. The promise is there while something has to be read. */
+  follow(): Promise<void> | undefined {
+    const { resources } = this.following;
+    this.setMode();
+    const before = { documents: new Map(this.documents), nodes: this.nodes };
+    this.documents.clear();
+    this.nodes = [];
+    const collections: XcapCollection[] = [];
+    const pending: Promise<void>[] = [];
+    const wait = (loading: Promise<void> | undefined): void => void (loading && pending.push(loading));
+    for (const sel of this.terms.uris) {
+      const resource = resources.locate(sel);
+      if (resource?.kind === 'collection') collections.push(resource);
+      else if (resource?.kind === 'document') wait(this.addDocument(resource.key, sel, true, before.documents));
+      else if (resource) wait(this.addNode(resource, sel, before.nodes));
+    }
+    this.collections = collections;
+    for (const collection of collections) {
+      const listed = this.list(collection);
+      const add = (found: readonly StoredDocument[]): void => {
+        for (const { key } of found)
+          if (holds(collection, key)) wait(this.addDocument(key, resources.pathOf(key), false, before.documents));
+      };
+      if (listed instanceof Promise) wait(listed.then(add));
+      else add(listed);
+    }
+    for (const [tracked, followed] of before.documents) if (!this.documents.has(tracked)) this.drop(followed);
+    this.release(before.nodes.map(({ tracked }) => tracked).filter((tracked) => !this.isFollowed(tracked)));
+    return pending.length > 0 ? settle(pending) : undefined;
+  }
+
+  private setMode(): void {
+    const was = this.terms.mode;
+    this.terms = this.watch.terms as DiffTerms;
+    const change = Number(this.terms.mode === 'xcap-patching') - Number(was === 'xcap-patching');
+    for (const { tracked } of this.documents.values()) tracked.stepReaders += change;
+  }
+
+  /** RFC 5875 4.7: what may not be read is not told of, so that it need not be looked at either. */
+  private list(collection: XcapCollection): MaybePromise<readonly StoredDocument[]> {
+    const { resources } = this.following;
+    const { watcher } = this.watch;
+    const { auid, tree, xui } = collection;
+    const lists: MaybePromise<readonly StoredDocument[]>[] = [];
+    if (xui !== undefined) lists.push(resources.list(auid, xui));
+    else {
+      if (tree !== 'global') lists.push(resources.readsAll(watcher) ? resources.listAll(auid) : resources.list(auid, watcher));
+      if (tree !== 'users') lists.push(resources.list(auid, undefined));
+    }
+    const known: StoredDocument[] = [];
+    for (const list of lists) {
+      if (list instanceof Promise) return Promise.all(lists).then((all) => all.flat());
+      known.push(...list);
+    }
+    return known;
+  }
+
+  private addDocument(
+    key: DocumentKey,
+    sel: string,
+    named: boolean,
+    before?: ReadonlyMap<TrackedDocument, FollowedDocument>,
+  ): Promise<void> | undefined {
+    if (this.documents.size >= MAX_DOCUMENTS) return undefined;
+    const { tracked, loading } = this.following.track(key, this);
+    // RFC 5875 4.7: named twice, it is told of once.
+    if (this.documents.has(tracked)) return undefined;
+    const old = before?.get(tracked);
+    if (!old && this.terms.mode === 'xcap-patching') tracked.stepReaders++;
+    const told = { told: old?.told, holdsTold: old?.holdsTold ?? false, nextStep: old?.nextStep ?? tracked.nextStep };
+    this.documents.set(tracked, { sel, tracked, named, ...told });
+    return loading;
+  }
+
+  private addNode(node: NodeResource, sel: string, before: readonly FollowedNode[]): Promise<void> | undefined {
+    const { tracked, loading } = this.following.track(node.key, this);
+    const old = before.find((other) => other.sel === sel);
+    this.nodes.push({ sel, node, tracked, seen: undefined, told: old?.told });
+    return loading;
+  }
+
+  /** A document was created that the collections may hold. True if it is followed now. */
+  discover(key: DocumentKey): boolean {
+    if (!this.collections.some((collection) => holds(collection, key))) return false;
+    if (!this.following.resources.mayRead(this.watch.watcher, key)) return false;
+    void this.addDocument(key, this.following.resources.pathOf(key), false);
+    return true;
+  }
+
+  private isFollowed(tracked: TrackedDocument): boolean {
+    return this.documents.has(tracked) || this.nodes.some((node) => node.tracked === tracked);
+  }
+
+  private release(documents: readonly TrackedDocument[]): void {
+    for (const tracked of documents) this.following.untrack(tracked, this);
+  }
+
+  private drop(followed: FollowedDocument): void {
+    const { tracked } = followed;
+    this.setTold(followed, undefined);
+    if (this.terms.mode === 'xcap-patching') tracked.stepReaders--;
+    this.documents.delete(tracked);
+    if (!this.isFollowed(tracked)) this.following.untrack(tracked, this);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.collections = [];
+    for (const followed of [...this.documents.values()]) this.drop(followed);
+    const nodes = this.nodes;
+    this.nodes = [];
+    this.release(nodes.map(({ tracked }) => tracked));
+  }
+
+  /** The step of a document that this follower needs next; as far as it can be if it needs none. */
+  toldSteps(tracked: TrackedDocument): number {
+    const followed = this.terms.mode === 'xcap-patching' ? this.documents.get(tracked) : undefined;
+    return followed?.nextStep ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The documents of which this follower is told every single change. */
+  inSteps(): TrackedDocument[] {
+    return this.terms.mode === 'xcap-patching' ? [...this.documents.keys()] : [];
+  }
+
+  /** Documents that the server makes itself, which are looked at again whenever anything is told. */
+  *generated(): Iterable<TrackedDocument> {
+    for (const tracked of this.documents.keys()) if (!tracked.stored) yield tracked;
+    for (const { tracked } of this.nodes) if (!tracked.stored) yield tracked;
+  }
+
+  /**
+   * What has become of everything since it was told last, as far as there is room, and whether there is more.
+   * @param full tells all there is, and what is gone of what was told before
+   * @param resumed whether something may have been told that is not known any more
+   */
+  next(full: boolean, resumed: boolean): { items: DiffItem[]; more: boolean } {
+    const items: DiffItem[] = [];
+    const candidates = [...this.documentCandidates(full), ...this.nodeCandidates(full, resumed)];
+    let size = 0;
+    for (const { item, size: added, commit } of candidates) {
+      if (size + added > BODY_LIMIT && items.length > 0) return { items, more: true };
+      items.push(item);
+      size += added;
+      commit();
+    }
+    return { items, more: false };
+  }
+
+  private *documentCandidates(full: boolean): Iterable<Candidate> {
+    for (const followed of [...this.documents.values()]) {
+      const { tracked } = followed;
+      if (!this.following.resources.mayRead(this.watch.watcher, tracked.key)) {
+        this.setTold(followed, undefined);
+        followed.nextStep = tracked.nextStep;
+      } else if (full) yield* this.reference(followed);
+      else if (this.terms.mode === 'xcap-patching') yield* this.steps(followed);
+      else if (followed.told !== tracked.etag) yield this.difference(followed, this.terms.mode === 'aggregate');
+      else if (tracked.etag === undefined && !followed.named) this.drop(followed);
+    }
+  }
+
+  /** That the document is there, or no more, whatever was told before. */
+  private *reference(followed: FollowedDocument): Iterable<Candidate> {
+    const { sel, tracked, told } = followed;
+    const gone = tracked.etag === undefined;
+    // Should there be no room for it, it is told as if nothing had been told before.
+    followed.nextStep = tracked.nextStep;
+    if (gone && told === undefined) return;
+    if (!gone) this.setTold(followed, undefined);
+    const item: DiffItem = { kind: 'document', sel, ...(gone ? { previousEtag: told } : { newEtag: tracked.etag }) };
+    yield this.candidate(item, 0, () => this.setTold(followed, tracked.etag));
+  }
+
+  private difference(followed: FollowedDocument, patching: boolean): Candidate {
+    const { sel, tracked, told } = followed;
+    const { etag } = tracked;
+    const { texts } = this.following;
+    const [before, after] = [told === undefined ? undefined : texts.text(told), tracked.text];
+    let patch =
+      patching && told !== undefined && etag !== undefined && before !== undefined && after !== undefined
+        ? texts.patch(told, before, etag, after)
+        : undefined;
+    if (patchSize(patch) > BODY_LIMIT) patch = undefined;
+    return this.candidate({ kind: 'document', sel, previousEtag: told, newEtag: etag, patch }, patchSize(patch), () => {
+      this.setTold(followed, etag);
+      followed.nextStep = tracked.nextStep;
+      if (etag === undefined && !followed.named) this.drop(followed);
+    });
+  }
+
+  /** RFC 5875 4.3: every single change, in order. */
+  private *steps(followed: FollowedDocument): Iterable<Candidate> {
+    const { sel, tracked } = followed;
+    const steps = tracked.stepsFrom(followed.nextStep);
+    // A chain that does not begin with what the watcher has would be of no use to it.
+    if (!steps || (steps.length > 0 && steps[0]?.previousEtag !== followed.told)) {
+      if (followed.told !== tracked.etag) yield this.difference(followed, false);
+      followed.nextStep = tracked.nextStep;
+      return;
+    }
+    for (const { previousEtag, newEtag, patch, size } of steps) {
+      const fits = size <= BODY_LIMIT;
+      const item: DiffItem = { kind: 'document', sel, previousEtag, newEtag, patch: fits ? patch : undefined };
+      yield this.candidate(item, fits ? size : 0, () => {
+        this.setTold(followed, newEtag);
+        followed.nextStep++;
+        if (tracked.etag === undefined && followed.nextStep === tracked.nextStep && !followed.named) this.drop(followed);
+      });
+    }
+    if (steps.length === 0 && followed.told !== tracked.etag) yield this.difference(followed, false);
+  }
+
+  private *nodeCandidates(full: boolean, resumed: boolean): Iterable<Candidate> {
+    const { resources } = this.following;
+    for (const followed of this.nodes) {
+      const { tracked, sel, node } = followed;
+      if (!resources.mayRead(this.watch.watcher, tracked.key)) {
+        followed.told = undefined;
+        followed.seen = undefined;
+        continue;
+      }
+      if (!full && followed.seen === (tracked.etag ?? '')) continue;
+      const found = this.find(followed);
+      const digest = found && createHash('sha256').update(found.text).digest('base64');
+      if (!full && digest === followed.told) {
+        followed.seen = tracked.etag ?? '';
+        continue;
+      }
+      if (!found && followed.told === undefined && !resumed) continue;
+      let item: DiffItem = { kind: node.kind, sel, exists: false };
+      const fits = (found?.text.length ?? 0) <= BODY_LIMIT / 2;
+      if (found && node.kind === 'attribute') item = { kind: 'attribute', sel, exists: true, ...(fits && { value: found.text }) };
+      else if (found) item = { kind: 'element', sel, exists: true, ...(fits && { content: found.text, namespaces: found.namespaces }) };
+      // What has no room in full state is told as news afterwards.
+      if (full && found) followed.told = undefined;
+      followed.seen = undefined;
+      yield this.candidate(item, fits ? (found?.text.length ?? 0) : 0, () => {
+        followed.told = digest;
+        followed.seen = tracked.etag ?? '';
+      });
+    }
+  }
+
+  private find({ node, tracked }: FollowedNode): ReturnType<NodeResource['select']> {
+    if (tracked.etag === undefined) return undefined;
+    let { text } = tracked;
+    if (text === undefined) {
+      const document = this.following.resources.get(tracked.key);
+      if (document instanceof Promise || document?.etag !== tracked.etag) return undefined;
+      text = document.text;
+    }
+    return node.select(this.following.texts.tree(tracked.etag, text));
+  }
+
+  private candidate(item: DiffItem, size: number, commit: () => void): Candidate {
+    return { item, size: size + 2 * item.sel.length + 120, commit };
+  }
+
+  private setTold(followed: FollowedDocument, etag: string | undefined): void {
+    const { texts } = this.following;
+    const { told, holdsTold, tracked } = followed;
+    const text =
+      etag === undefined || this.terms.mode !== 'aggregate' ? undefined : etag === tracked.etag ? tracked.text : texts.text(etag);
+    followed.told = etag;
+    followed.holdsTold = etag !== undefined && text !== undefined && texts.hold(etag, text);
+    if (holdsTold && told !== undefined) texts.release(told);
+  }
+}
+
+/** Waits for all of them, and for what is added meanwhile. */
+async function settle(pending: Promise<void>[]): Promise<void> {
+  for (let done = 0; done < pending.length; done++) await pending[done];
+}

@@ -1,0 +1,191 @@
+/** Event package xcap-diff (RFC 5875): which of the documents and nodes that a watcher names have changed, and how. */
+import { writeXcapDiff, XCAP_DIFF_TYPE } from '../../schemas/xcap-diff.ts';
+import type { DocumentChange, DocumentKey } from '../../xcap/document-store.ts';
+import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
+import type { TimerWheel } from '../transport/timer-wheel.ts';
+import { TrackedDocument } from './xcap-diff-document.ts';
+import { DiffFollower, type Following } from './xcap-diff-follower.ts';
+import { readDiffTerms } from './xcap-diff-terms.ts';
+import { VersionTexts } from './xcap-diff-texts.ts';
+import type { XcapCollection, XcapResources } from './xcap-resources.ts';
+
+export interface XcapDiffOptions {
+  readonly resources: XcapResources;
+  readonly wheel: TimerWheel;
+  readonly now: () => number;
+  /** Least time between two NOTIFYs of changes, in milliseconds; RFC 5875 4.10 asks for five seconds. */
+  readonly interval: number;
+  /** Has the notifier tell a watch what is new. */
+  touch(watch: Watch): void;
+}
+
+/** Whoever is known may ask; what they are told is looked at document by document. */
+const ANYONE: Decision = { handling: 'allow', view: 'own', because: 'xcap-diff tells everyone what they may read' };
+
+export function xcapDiffPackage({ resources, wheel, now, interval, touch }: XcapDiffOptions): EventPackage<undefined, Decision> {
+  const followers = new Map<string, DiffFollower>();
+  const documents = new Map<string, TrackedDocument>();
+  const loading = new Map<TrackedDocument, Promise<void>>();
+  /** Followers of collections, by where new documents would come up. */
+  const byTree = new Map<string, Set<DiffFollower>>();
+  /** Those of documents whose changes are in no feed. */
+  const ofGenerated = new Set<DiffFollower>();
+  const texts = new VersionTexts();
+
+  const load = (tracked: TrackedDocument): Promise<void> | undefined => {
+    const document = resources.get(tracked.key);
+    if (!(document instanceof Promise)) {
+      tracked.load(document);
+      return undefined;
+    }
+    const promise = document.then((read) => {
+      // A change that came meanwhile knows better.
+      if (!loading.delete(tracked) || read?.etag === tracked.etag) return;
+      tracked.load(read);
+      for (const follower of tracked.followers) plan(follower);
+    });
+    loading.set(tracked, promise);
+    return promise;
+  };
+
+  const following: Following = {
+    resources,
+    texts,
+    track(key, follower) {
+      const id = documentId(key);
+      let tracked = documents.get(id);
+      let reading = tracked && loading.get(tracked);
+      if (!tracked) {
+        tracked = new TrackedDocument(key, resources.isStored(key), texts);
+        documents.set(id, tracked);
+        reading = load(tracked);
+      }
+      tracked.followers.add(follower);
+      return { tracked, loading: reading };
+    },
+    untrack(tracked, follower) {
+      tracked.followers.delete(follower);
+      if (tracked.followers.size > 0) return;
+      loading.delete(tracked);
+      documents.delete(documentId(tracked.key));
+      tracked.close();
+    },
+  };
+
+  /** Tells the follower at once, or when it is due again. */
+  const plan = (follower: DiffFollower): void => {
+    const wait = follower.lastTold + interval - now();
+    if (wait <= 0) touch(follower.watch);
+    else follower.timer ??= wheel.schedule(wait, expire, follower);
+  };
+  const expire = (follower: DiffFollower): void => {
+    follower.timer = undefined;
+    if (!follower.closed) touch(follower.watch);
+  };
+
+  const unlist = (follower: DiffFollower): void => {
+    ofGenerated.delete(follower);
+    for (const tree of follower.trees) {
+      const set = byTree.get(tree);
+      set?.delete(follower);
+      if (set?.size === 0) byTree.delete(tree);
+    }
+    follower.trees = [];
+  };
+
+  const follow = (follower: DiffFollower): Promise<void> | undefined => {
+    unlist(follower);
+    const pending = follower.follow();
+    follower.trees = follower.collections.flatMap((collection) => treesOf(collection, follower.watch.watcher));
+    for (const tree of follower.trees) byTree.set(tree, (byTree.get(tree) ?? new Set()).add(follower));
+    if ([...follower.generated()].length > 0) ofGenerated.add(follower);
+    return pending;
+  };
+
+  /** Where documents of a collection come up that the watcher may read. */
+  const treesOf = ({ auid, tree, xui }: XcapCollection, watcher: string): string[] => {
+    if (xui !== undefined) return [treeId(auid, xui)];
+    const trees = tree === 'users' ? [] : [treeId(auid, undefined)];
+    return tree === 'global' ? trees : [...trees, resources.readsAll(watcher) ? everyTreeId(auid) : treeId(auid, watcher)];
+  };
+
+  const discover = (key: DocumentKey): void => {
+    for (const id of [treeId(key.auid, key.xui), everyTreeId(key.auid)]) {
+      for (const follower of byTree.get(id) ?? []) if (follower.discover(key)) plan(follower);
+    }
+  };
+
+  const changed = (change: DocumentChange): void => {
+    const { key } = change;
+    const tracked = documents.get(documentId(key));
+    if (tracked) {
+      loading.delete(tracked);
+      const document = resources.get(key);
+      tracked.change(change, document instanceof Promise ? undefined : document);
+      for (const follower of tracked.followers) plan(follower);
+    }
+    if (change.previousEtag === undefined) discover(key);
+    for (const follower of ofGenerated) plan(follower);
+  };
+
+  return {
+    name: 'xcap-diff',
+    key: 'xcap-diff',
+    contentTypes: [XCAP_DIFF_TYPE],
+    // RFC 5875 4.5: an hour.
+    expires: { min: 0, default: 3600, max: 86_400 },
+    watcherinfo: false,
+    readTerms: readDiffTerms,
+    authorize: () => ANYONE,
+    state: () => undefined,
+    render(_state, _decision, { watch, full, version }) {
+      const follower = followers.get(watch.id);
+      if (!follower) return undefined;
+      for (const tracked of follower.generated()) void load(tracked);
+      const first = watch.memo === undefined;
+      const { items, more } = follower.next(full, first && version > 0);
+      for (const tracked of follower.inSteps()) tracked.forgetTold();
+      if (items.length === 0 && !full) return undefined;
+      watch.memo = true;
+      follower.lastTold = now();
+      // The rest is no further notification by RFC 5875 4.10: it goes out as soon as this part has arrived.
+      if (more) touch(watch);
+      return { contentType: XCAP_DIFF_TYPE, bytes: Buffer.from(writeXcapDiff(resources.rootUri(), items), 'utf8') };
+    },
+    opened(watch) {
+      const follower = new DiffFollower(watch, following);
+      followers.set(watch.id, follower);
+      return follow(follower);
+    },
+    refreshed(watch) {
+      const follower = followers.get(watch.id);
+      return follower && follow(follower);
+    },
+    closed(watch) {
+      const follower = followers.get(watch.id);
+      if (!follower) return;
+      followers.delete(watch.id);
+      if (follower.timer) wheel.cancel(follower.timer);
+      unlist(follower);
+      follower.close();
+    },
+    // Each watch has resources of its own, so that none is told of by the name it was subscribed under.
+    affectedBy(change) {
+      changed(change);
+      return [];
+    },
+  };
+}
+
+/** One string per document: the XUI's length keeps its end apart from the name's beginning, whatever characters they hold. */
+function documentId({ auid, xui, name }: DocumentKey): string {
+  return xui === undefined ? `${auid}//${name}` : `${auid}/${xui.length}/${xui}/${name}`;
+}
+
+function treeId(auid: string, xui: string | undefined): string {
+  return xui === undefined ? `${auid}//` : `${auid}/${xui}`;
+}
+
+function everyTreeId(auid: string): string {
+  return `${auid}/*`;
+}

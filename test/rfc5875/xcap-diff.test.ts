@@ -1,0 +1,321 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { header } from '../helpers/sip-message.ts';
+import { XcapDiffClient } from '../helpers/xcap-diff-client.ts';
+import { Stage } from '../scenarios/stage.ts';
+import {
+  eventOf,
+  fetchAll,
+  LISTS,
+  LISTS_TYPE,
+  listDocument,
+  nextDiff,
+  pathOf,
+  resources,
+  told,
+  watchResources,
+  write,
+} from './diff-stage.ts';
+
+const stage = new Stage();
+afterEach(() => stage.close());
+
+const ENTRY = '<entry uri="sip:new@example.com"/>';
+const LIST_STEP = '~~/resource-lists/list%5B@name=%22friends%22%5D';
+
+describe('RFC 5875 4.7: the first notification', () => {
+  test('names existing documents by their entity tags, shows nodes, and says nothing of what is not there', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const etag = await write(xcap, index, listDocument('sip:b@example.com'));
+    const element = `${index}/~~/resource-lists/list/entry[1]`;
+    const attribute = `${index}/~~/resource-lists/list/@name`;
+    const subscription = await watchResources(a, undefined, [
+      index,
+      element,
+      attribute,
+      pathOf(stage, 'A', 'other'),
+      `${index}/~~/resource-lists/list/@none`,
+      `${index}/~~/resource-lists/namespace::*`,
+      `${index}/~~/resource-lists/p:list`,
+      'nonsense',
+      'unknown-auid/users/x/index',
+      'resource-lists/users/nobody/index',
+    ]);
+    expect(subscription.response.status).toBe(200);
+    const first = await nextDiff(subscription);
+    expect(first.root).toBe(`${stage.root}/`);
+    expect(told(first)).toEqual([
+      [index, undefined, etag, ''],
+      [element, '<entry uri="sip:b@example.com"/>'],
+      [attribute, 'friends'],
+    ]);
+    const scope = first.diffs[1]?.node.scope;
+    expect(scope?.get('')).toBe(LISTS);
+  });
+
+  test('4.1, A.2: lists a collection, all the way down, and only once what is named twice', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const etags = [];
+    for (const name of ['index', 'other']) etags.push(await write(xcap, pathOf(stage, 'A', name), listDocument()));
+    const index = pathOf(stage, 'A');
+    for (const collection of [
+      'resource-lists/',
+      'resource-lists/users/',
+      'resource-lists/users/A/',
+      `${stage.root}/resource-lists/users/A/`,
+    ]) {
+      const subscription = await watchResources(a, undefined, [collection, index], { expires: 0 });
+      const first = await nextDiff(subscription);
+      expect(told(first)).toEqual([
+        [index, undefined, etags[0], ''],
+        [pathOf(stage, 'A', 'other'), undefined, etags[1], ''],
+      ]);
+    }
+  });
+
+  test('a fetch is answered with it, and ends (A.2)', async () => {
+    await stage.boot();
+    const a = await stage.peer('A');
+    const subscription = await watchResources(a, 'aggregate', [pathOf(stage, 'A')], { expires: 0 });
+    const notification = await subscription.notify();
+    expect([notification.state, notification.body.includes('<d:document')]).toEqual(['terminated', false]);
+  });
+
+  test('4.4: a SUBSCRIBE without resources, or with a body of another kind, is refused', async () => {
+    await stage.boot();
+    const a = await stage.peer('A');
+    const status = async (body: string | undefined, type = LISTS_TYPE[1]): Promise<number> => {
+      const options = { event: 'xcap-diff', headers: [['Content-Type', type] as const], ...(body === undefined ? {} : { body }) };
+      return (await a.subscribe(a.address, options)).response.status;
+    };
+    expect(await status(undefined)).toBe(400);
+    expect(await status('<resource-lists')).toBe(400);
+    expect(await status('<list/>')).toBe(400);
+    expect(await status(resources('x'), 'text/plain')).toBe(415);
+    expect(await status(resources(...Array.from({ length: 201 }, (_, i) => `a${i}`)))).toBe(413);
+  });
+});
+
+describe('RFC 5875 4.3: changes of documents', () => {
+  test.each([undefined, 'no-patching', 'something-else'])('diff-processing %s tells which and what event', async (mode) => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const subscription = await watchResources(a, mode, [index]);
+    expect(told(await nextDiff(subscription))).toEqual([]);
+    const first = await write(xcap, index, listDocument());
+    expect(told(await nextDiff(subscription))).toEqual([[index, undefined, first, '']]);
+    const second = await write(xcap, index, listDocument('sip:b@example.com'));
+    expect(told(await nextDiff(subscription))).toEqual([[index, first, second, '']]);
+    await write(xcap, index, undefined);
+    expect(told(await nextDiff(subscription))).toEqual([[index, second, undefined, '']]);
+  });
+
+  test('xcap-patching tells every version, in order, by patches that give the very bytes', async () => {
+    await stage.boot({ diffInterval: 1 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const etags = [await write(xcap, index, listDocument('sip:b@example.com'))];
+    const client = new XcapDiffClient();
+    const subscription = await watchResources(a, 'xcap-patching', [index]);
+    client.receive((await nextDiff(subscription)).body);
+    await fetchAll(client, xcap);
+    const selector = `${index}/${LIST_STEP}`;
+    etags.push(await write(xcap, `${selector}/entry%5B@uri=%22sip:new@example.com%22%5D`, ENTRY));
+    etags.push(await write(xcap, `${selector}/entry%5B1%5D`, '<entry uri="sip:c@example.com"><display-name>C</display-name></entry>'));
+    etags.push(await write(xcap, `${selector}/@name`, 'friends'));
+    etags.push(await write(xcap, `${selector}/entry%5B@uri=%22sip:new@example.com%22%5D`, undefined));
+    const versions = etags.filter((etag, i) => etag !== etags[i - 1]);
+    const diff = await nextDiff(subscription);
+    expect(diff.diffs.map(({ previousEtag, newEtag }) => [previousEtag, newEtag])).toEqual(
+      versions.slice(1).map((etag, i) => [versions[i], etag]),
+    );
+    client.receive(diff.body);
+    const { body } = await xcap.get(`/${index}`);
+    expect([client.documents.get(index)?.text, client.misses]).toEqual([body, 0]);
+    // 4.10: all of them in one notification, a second after the one before.
+    expect(subscription.notifications).toHaveLength(2);
+  });
+
+  test('aggregate makes one patch of what came together, from what was told to what is there', async () => {
+    await stage.boot({ diffInterval: 1 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const first = await write(xcap, index, listDocument());
+    const client = new XcapDiffClient();
+    const subscription = await watchResources(a, 'aggregate', [index]);
+    client.receive((await nextDiff(subscription)).body);
+    await fetchAll(client, xcap);
+    let last = '';
+    for (let i = 0; i < 20; i++) {
+      last = await write(xcap, `${index}/${LIST_STEP}/entry%5B@uri=%22sip:u${i}@example.com%22%5D`, `<entry uri="sip:u${i}@example.com"/>`);
+    }
+    const diff = await nextDiff(subscription);
+    expect(told(diff)).toEqual([[index, first, last, 'add']]);
+    client.receive(diff.body);
+    expect(client.documents.get(index)).toEqual({ etag: last, text: (await xcap.get(`/${index}`)).body });
+  });
+
+  test('a prolog that has changed has to be fetched', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const text = listDocument();
+    const first = await write(xcap, index, text);
+    const subscription = await watchResources(a, 'aggregate', [index]);
+    await nextDiff(subscription);
+    const second = await write(xcap, index, text.replace('?>\n', '?>\n<!-- mine -->\n'));
+    expect(told(await nextDiff(subscription))).toEqual([[index, first, second, '']]);
+    const third = await write(xcap, index, text);
+    expect(told(await nextDiff(subscription))).toEqual([[index, second, third, '']]);
+  });
+
+  test('4.8: a document whose last change is undone in between is the same', async () => {
+    await stage.boot({ diffInterval: 1 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const first = await write(xcap, index, listDocument());
+    const subscription = await watchResources(a, 'aggregate', [index]);
+    await nextDiff(subscription);
+    await write(xcap, index, undefined);
+    const second = await write(xcap, index, listDocument());
+    expect(told(await nextDiff(subscription))).toEqual([[index, first, second, 'body-not-changed']]);
+  });
+
+  test('A.3: documents that come into a collection and go out of it', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    for (const mode of ['no-patching', 'xcap-patching', 'aggregate']) {
+      const subscription = await watchResources(a, mode, ['resource-lists/']);
+      expect(told(await nextDiff(subscription))).toEqual([]);
+      const other = pathOf(stage, 'A', `other-${mode}`);
+      const first = await write(xcap, other, listDocument());
+      expect(told(await nextDiff(subscription))).toEqual([[other, undefined, first, '']]);
+      const second = await write(xcap, other, listDocument('sip:b@example.com'));
+      const [change] = told(await nextDiff(subscription)) as [unknown[]];
+      expect(change.slice(0, 3)).toEqual([other, first, second]);
+      expect(change[3] !== '').toBe(mode !== 'no-patching');
+      await write(xcap, other, undefined);
+      expect(told(await nextDiff(subscription))).toEqual([[other, second, undefined, '']]);
+      const third = await write(xcap, other, listDocument());
+      expect(told(await nextDiff(subscription))).toEqual([[other, undefined, third, '']]);
+      await write(xcap, other, undefined);
+      await nextDiff(subscription);
+      await subscription.unsubscribe();
+      await subscription.notify();
+    }
+  });
+});
+
+describe('RFC 5875 4.7: changes of elements and attributes', () => {
+  test('A.5: they come, change and go, by themselves or with what they are in', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    // A quote that stands bare in the URI, and a prefix bound in its query: what is told names them as they were named.
+    const element = `${index}/~~/r:resource-lists/r:list[@name="friends"]?xmlns(r=${LISTS})`;
+    const attribute = `${index}/~~/resource-lists/list/@name`;
+    const subscription = await watchResources(a, 'aggregate', [element, attribute]);
+    expect(told(await nextDiff(subscription))).toEqual([]);
+    await write(xcap, index, listDocument());
+    expect(told(await nextDiff(subscription))).toEqual([
+      [element, '<list name="friends">\n  </list>'],
+      [attribute, 'friends'],
+    ]);
+    await write(xcap, index, listDocument().replace('friends', 'a &amp; b'));
+    expect(told(await nextDiff(subscription))).toEqual([
+      [element, false],
+      [attribute, 'a & b'],
+    ]);
+    await write(xcap, index, undefined);
+    expect(told(await nextDiff(subscription))).toEqual([[attribute, false]]);
+  });
+});
+
+describe('RFC 5875 7: access', () => {
+  test('nobody is told of what they may not read, neither at first nor when it changes, by no name', async () => {
+    const server = await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const b = await stage.peer('B');
+    const xcapB = await stage.xcap('B');
+    const xcapA = await stage.xcap('A');
+    const theirs = pathOf(stage, 'B');
+    await write(xcapB, theirs, listDocument());
+    const uris = [
+      theirs,
+      `${theirs}/~~/resource-lists/list/@name`,
+      `resource-lists/users/${stage.address('B')}/`,
+      'resource-lists/',
+      'rls-services/global/index',
+    ];
+    const stranger = await watchResources(a, 'xcap-patching', uris);
+    const owner = await watchResources(b, 'xcap-patching', uris);
+    server.running.accounts.add('sip:root@example.com', 'secret of root', true);
+    const root = await stage.peer('A', { user: 'root', password: 'secret of root' });
+    const admin = await watchResources(root, 'xcap-patching', ['resource-lists/', 'rls-services/global/index']);
+    expect(told(await nextDiff(stranger))).toEqual([]);
+    expect(told(await nextDiff(owner))).toHaveLength(2);
+    expect(told(await nextDiff(admin)).map((item) => (item as string[])[0])).toEqual(['rls-services/global/index', theirs]);
+    await write(xcapB, theirs, listDocument('sip:x@example.com'));
+    await nextDiff(owner);
+    await nextDiff(admin);
+    await write(xcapB, pathOf(stage, 'B', 'new'), listDocument());
+    await nextDiff(owner);
+    await nextDiff(admin);
+    // What comes is of the stranger's own document alone.
+    const own = pathOf(stage, 'A');
+    const etag = await write(xcapA, own, listDocument());
+    expect(told(await nextDiff(stranger))).toEqual([[own, undefined, etag, '']]);
+    expect(stranger.notifications).toHaveLength(2);
+    expect(told(await nextDiff(admin))).toEqual([[own, undefined, etag, '']]);
+  });
+});
+
+describe('RFC 5875 4.4, 4.7: refreshes', () => {
+  test('a refresh tells everything again, with another list and another mode when it brings them', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const [index, other] = [pathOf(stage, 'A'), pathOf(stage, 'A', 'other')];
+    const first = await write(xcap, index, listDocument());
+    const second = await write(xcap, other, listDocument());
+    const subscription = await watchResources(a, 'no-patching', [index]);
+    await nextDiff(subscription);
+    expect((await subscription.refresh(600)).status).toBe(200);
+    expect(told(await nextDiff(subscription))).toEqual([[index, undefined, first, '']]);
+    const changes = { event: eventOf('aggregate'), body: resources(other, index) };
+    expect((await subscription.refresh(600, changes)).status).toBe(200);
+    expect(told(await nextDiff(subscription))).toEqual([
+      [other, undefined, second, ''],
+      [index, undefined, first, ''],
+    ]);
+    const third = await write(xcap, other, listDocument('sip:b@example.com'));
+    const diff = await nextDiff(subscription);
+    expect([told(diff).length, diff.diffs[0]?.previousEtag, diff.diffs[0]?.newEtag]).toEqual([1, second, third]);
+    expect(diff.diffs[0]?.operations.length).toBeGreaterThan(0);
+    expect((await subscription.refresh(600, { event: eventOf('aggregate'), body: resources(other) })).status).toBe(200);
+    expect(told(await nextDiff(subscription))).toEqual([[other, undefined, third, '']]);
+    await write(xcap, index, undefined);
+    const fourth = await write(xcap, other, undefined);
+    expect(fourth).toBe('');
+    expect(told(await nextDiff(subscription))).toEqual([[other, third, undefined, '']]);
+  });
+
+  test('the package is among those allowed', async () => {
+    await stage.boot();
+    const a = await stage.peer('A');
+    const refused = await a.subscribe(a.address, { event: 'unheard-of' });
+    expect(header(refused.response, 'allow-events')).toContain('xcap-diff');
+  });
+});
