@@ -1,8 +1,21 @@
 /** One document as the xcap-diff package follows it, whoever watches it. */
 import type { Patch } from '../../schemas/xml/patch.ts';
 import type { DocumentChange, DocumentKey, StoredDocument } from '../../xcap/document-store.ts';
-import type { DiffFollower } from './xcap-diff-follower.ts';
+import type { Watch } from '../events/event-package.ts';
+import type { Timer } from '../transport/timer-wheel.ts';
 import { patchSize, type VersionTexts } from './xcap-diff-texts.ts';
+
+/** A subscription that follows documents. */
+export interface DocumentFollower {
+  readonly watch: Watch;
+  /** When it was told something last, in milliseconds since the epoch. */
+  lastTold: number;
+  /** Until it may be told again. */
+  timer: Timer | undefined;
+  readonly closed: boolean;
+  /** The step of a document that it needs next; beyond all if it needs none. */
+  toldSteps(tracked: TrackedDocument): number;
+}
 
 /** One change of a document, for those who are told of all of them in turn. */
 export interface Step {
@@ -18,7 +31,7 @@ const MAX_STEPS_SIZE = 2 * 1024 * 1024;
 export class TrackedDocument {
   readonly key: DocumentKey;
   readonly stored: boolean;
-  readonly followers = new Set<DiffFollower>();
+  readonly followers = new Set<DocumentFollower>();
   /** Of the version there is now; undefined: none. */
   etag: string | undefined;
   /** How many watchers are told of every single change. */

@@ -4,7 +4,7 @@ import type { DiffItem } from '../../schemas/xcap-diff.ts';
 import type { DocumentKey, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
 import type { Watch } from '../events/event-package.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
-import type { TrackedDocument } from './xcap-diff-document.ts';
+import type { DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
 import type { DiffTerms } from './xcap-diff-terms.ts';
 import { patchSize, type VersionTexts } from './xcap-diff-texts.ts';
 import { holds, type NodeResource, type XcapCollection, type XcapResources } from './xcap-resources.ts';
@@ -52,9 +52,8 @@ const MAX_DOCUMENTS = 2000;
 /** Characters of one body, about: with its header it must fit into a datagram. What has no room comes next. */
 const BODY_LIMIT = 40_000;
 
-export class DiffFollower {
+export class DiffFollower implements DocumentFollower {
   readonly watch: Watch;
-  /** Milliseconds since the epoch. */
   lastTold = Number.NEGATIVE_INFINITY;
   timer: Timer | undefined;
   closed = false;
@@ -186,7 +185,6 @@ export class DiffFollower {
     this.release(nodes.map(({ tracked }) => tracked));
   }
 
-  /** The step of a document that this follower needs next; as far as it can be if it needs none. */
   toldSteps(tracked: TrackedDocument): number {
     const followed = this.terms.mode === 'xcap-patching' ? this.documents.get(tracked) : undefined;
     return followed?.nextStep ?? Number.POSITIVE_INFINITY;

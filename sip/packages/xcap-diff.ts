@@ -3,7 +3,7 @@ import { writeXcapDiff, XCAP_DIFF_TYPE } from '../../schemas/xcap-diff.ts';
 import type { DocumentChange, DocumentKey } from '../../xcap/document-store.ts';
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
-import { TrackedDocument } from './xcap-diff-document.ts';
+import { type DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
 import { DiffFollower, type Following } from './xcap-diff-follower.ts';
 import { readDiffTerms } from './xcap-diff-terms.ts';
 import { VersionTexts } from './xcap-diff-texts.ts';
@@ -73,12 +73,12 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
   };
 
   /** Tells the follower at once, or when it is due again. */
-  const plan = (follower: DiffFollower): void => {
+  const plan = (follower: DocumentFollower): void => {
     const wait = follower.lastTold + interval - now();
     if (wait <= 0) touch(follower.watch);
     else follower.timer ??= wheel.schedule(wait, expire, follower);
   };
-  const expire = (follower: DiffFollower): void => {
+  const expire = (follower: DocumentFollower): void => {
     follower.timer = undefined;
     if (!follower.closed) touch(follower.watch);
   };

@@ -6,8 +6,7 @@ import { RandomEditor } from '../rfc5261/random-document.ts';
 import { Stage } from '../scenarios/stage.ts';
 import { fetchAll, listDocument, pathOf, valid, watchResources } from './diff-stage.ts';
 
-/** 10,000 with ROLLCALL_DIFF_EDITS=10000. */
-const EDITS = Number(process.env.ROLLCALL_DIFF_EDITS ?? 2000);
+const EDITS = Number(process.env.ROLLCALL_DIFF_EDITS ?? 10_000);
 const CONNECTIONS = 8;
 
 const stage = new Stage();

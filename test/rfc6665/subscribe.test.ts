@@ -26,7 +26,7 @@ describe('RFC 6665 4.2.1: SUBSCRIBE', () => {
     const { alice, bob } = await friends();
     const unknown = await alice.subscribe(bob.address, { event: 'weather' });
     expect(unknown.response.status).toBe(489);
-    expect(header(unknown.response, 'allow-events')?.split(/,\s*/).sort()).toEqual(['presence', 'presence.winfo']);
+    expect(header(unknown.response, 'allow-events')?.split(/,\s*/).sort()).toEqual(['presence', 'presence.winfo', 'xcap-diff']);
     const missing = await alice.request({ method: 'SUBSCRIBE', uri: bob.address, headers: [['Contact', `<${alice.contact}>`]] });
     expect(missing.status).toBe(489);
   });

@@ -33,6 +33,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['block', 'block'],
   ],
   'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'diff-interval': [['0', 0], ['30', 30], ['60', 60]], // biome-ignore format: a table
   log: [['debug', 'debug'], ['silent', 'silent'], ['trace', 'trace']], // biome-ignore format: a table
 };
 

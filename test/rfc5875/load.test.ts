@@ -1,0 +1,115 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { TrackedDocument } from '../../sip/packages/xcap-diff-document.ts';
+import { VersionTexts } from '../../sip/packages/xcap-diff-texts.ts';
+import { XcapDiffClient } from '../helpers/xcap-diff-client.ts';
+import { Stage } from '../scenarios/stage.ts';
+import { fetchAll, listDocument, nextDiff, pathOf, told, watchResources, write } from './diff-stage.ts';
+
+const stage = new Stage();
+afterEach(() => stage.close());
+
+const key = { auid: 'resource-lists', xui: 'sip:a@example.com', name: 'index' };
+const version = (n: number, text: string) => ({ key, etag: `e${n}`, text, modified: 0 });
+
+describe('xcap-diff under load', () => {
+  test('keeps each text once, and none beyond its bound', () => {
+    const texts = new VersionTexts();
+    expect([texts.hold('1', 'x'.repeat(20_000_000)), texts.hold('1', ''), texts.hold('2', 'x'.repeat(20_000_000))]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    texts.release('1');
+    expect([texts.text('1')?.length, texts.text('2')]).toEqual([20_000_000, undefined]);
+    texts.release('1');
+    expect([texts.text('1'), texts.hold('2', 'x'.repeat(20_000_000))]).toEqual([undefined, true]);
+  });
+
+  test('compares no documents so long that it would hold up everything else', () => {
+    const texts = new VersionTexts();
+    const long = `<a>${'<b/>'.repeat(100_000)}</a>`;
+    expect(texts.patch('1', long, '2', long.replace('<b/>', '<c/>'))).toBeUndefined();
+    expect(texts.patch('3', '<a><b/></a>', '4', '<a><c/></a>')?.operations).toHaveLength(1);
+  });
+
+  test('keeps the steps of a document while somebody needs them, but not without end', () => {
+    const tracked = new TrackedDocument(key, true, new VersionTexts());
+    tracked.load(version(0, '<a/>'));
+    tracked.stepReaders = 1;
+    for (let n = 1; n <= 6000; n++) tracked.change({ seq: n, key, previousEtag: `e${n - 1}`, newEtag: `e${n}` }, version(n, `<a>${n}</a>`));
+    expect([tracked.stepsFrom(0), tracked.stepsFrom(1000)?.length, tracked.nextStep]).toEqual([undefined, 5000, 6000]);
+    expect(tracked.stepsFrom(5999)).toMatchObject([{ previousEtag: 'e5999', newEtag: 'e6000' }]);
+    tracked.forgetTold();
+    expect([tracked.stepsFrom(6000), tracked.stepsFrom(5999)]).toEqual([[], undefined]);
+  });
+
+  test('a change whose text is not known is told without a patch, and so is the one after it', () => {
+    const tracked = new TrackedDocument(key, true, new VersionTexts());
+    tracked.load(version(0, '<a>0</a>'));
+    tracked.stepReaders = 1;
+    const write = (n: number, stored: number): void =>
+      tracked.change({ seq: n, key, previousEtag: `e${n - 1}`, newEtag: `e${n}` }, version(stored, `<a>${stored}</a>`));
+    // Two writes were committed at once: only the later text is there.
+    write(1, 2);
+    write(2, 2);
+    write(3, 3);
+    expect(tracked.stepsFrom(0)?.map(({ patch }) => patch !== undefined)).toEqual([false, false, true]);
+  });
+
+  test('says what there is no room for in the notification after, and leaves long elements out (RFC 5875 4.7)', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const uris = Array.from({ length: 900 }, (_, i) => `sip:somebody-${i}@example.com`);
+    const names = Array.from({ length: 20 }, (_, i) => `list-${i}`);
+    const etags = new Map<string, string>();
+    for (const name of names)
+      etags.set(pathOf(stage, 'A', name), await write(xcap, pathOf(stage, 'A', name), listDocument(...uris.slice(i(name) * 10))));
+    const client = new XcapDiffClient();
+    const long = `${pathOf(stage, 'A', 'list-0')}/~~/resource-lists/list`;
+    const medium = [16, 17, 18, 19].map((n) => `${pathOf(stage, 'A', `list-${n}`)}/~~/resource-lists/list/entry[${n}]`);
+    const subscription = await watchResources(a, 'aggregate', ['resource-lists/', long, ...medium]);
+    const first = await nextDiff(subscription);
+    client.receive(first.body);
+    expect(client.nodes.get(long)).toBe('');
+    expect(client.nodes.size).toBe(5);
+    expect(Object.fromEntries([...client.documents].map(([sel, { etag }]) => [sel, etag]))).toEqual(Object.fromEntries(etags));
+    await fetchAll(client, xcap);
+
+    // Each of these patches has half of the room: they come one after the other, and all of them come.
+    const entries = (n: number) => listDocument(...Array.from({ length: 300 }, (_, k) => `sip:${n}-${k}@example.com`));
+    await Promise.all(
+      names
+        .slice(0, 4)
+        .map(async (name) => etags.set(pathOf(stage, 'A', name), await write(xcap, pathOf(stage, 'A', name), entries(i(name))))),
+    );
+    while (names.slice(0, 4).some((name) => client.documents.get(pathOf(stage, 'A', name))?.etag !== etags.get(pathOf(stage, 'A', name)))) {
+      const diff = await nextDiff(subscription);
+      expect(diff.body.length).toBeLessThan(60_000);
+      client.receive(diff.body);
+    }
+    expect(client.misses).toBe(0);
+    for (const name of names.slice(0, 4)) expect(client.documents.get(pathOf(stage, 'A', name))?.text).toBe(entries(i(name)));
+  });
+
+  test('4.10: a watcher is told at once after a quiet time, and then of all that came within the interval', async () => {
+    await stage.boot({ diffInterval: 1 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const subscription = await watchResources(a, 'no-patching', [index]);
+    await nextDiff(subscription);
+    const started = Date.now();
+    const first = await write(xcap, index, listDocument());
+    expect(told(await nextDiff(subscription))).toEqual([[index, undefined, first, '']]);
+    expect(Date.now() - started).toBeGreaterThan(700);
+    for (let n = 0; n < 5; n++) await write(xcap, index, listDocument(`sip:${n}@example.com`));
+    const last = await write(xcap, index, listDocument('sip:last@example.com'));
+    expect(told(await nextDiff(subscription))).toEqual([[index, first, last, '']]);
+    expect(subscription.notifications).toHaveLength(3);
+  });
+});
+
+function i(name: string): number {
+  return Number(name.slice('list-'.length));
+}
