@@ -6,6 +6,21 @@ const MOST_CELLS = 40_000;
 
 /** Aligns two sequences of keys: a longest common subsequence where the part that differs is small, a common subsequence otherwise. */
 export function align(before: readonly string[], after: readonly string[]): Alignment {
+  return alignNumbers(...numbered(before, after));
+}
+
+/** Each key as a number, so that none is compared more than once. */
+function numbered(...sequences: [readonly string[], readonly string[]]): [number[], number[]] {
+  const numbers = new Map<string, number>();
+  const toNumber = (key: string): number => {
+    let number = numbers.get(key);
+    if (number === undefined) numbers.set(key, (number = numbers.size));
+    return number;
+  };
+  return [sequences[0].map(toNumber), sequences[1].map(toNumber)];
+}
+
+function alignNumbers(before: readonly number[], after: readonly number[]): Alignment {
   const pairs: [number, number][] = [];
   const shorter = Math.min(before.length, after.length);
   let start = 0;
@@ -26,7 +41,7 @@ export function align(before: readonly string[], after: readonly string[]): Alig
   return pairs;
 }
 
-function longest(before: readonly string[], after: readonly string[], start: number, rows: number, columns: number): [number, number][] {
+function longest(before: readonly number[], after: readonly number[], start: number, rows: number, columns: number): [number, number][] {
   const width = columns + 1;
   /** Length of the longest common subsequence of what follows. */
   const lengths = new Uint32Array((rows + 1) * width);
@@ -47,10 +62,10 @@ function longest(before: readonly string[], after: readonly string[], start: num
 }
 
 /** Takes items in order, each with the nearest of its like that is left; an item that would skip far ahead is passed over. */
-function onePass(before: readonly string[], after: readonly string[], start: number, rows: number, columns: number): [number, number][] {
-  const places = new Map<string, number[]>();
+function onePass(before: readonly number[], after: readonly number[], start: number, rows: number, columns: number): [number, number][] {
+  const places = new Map<number, number[]>();
   for (let j = columns - 1; j >= 0; j--) {
-    const key = after[start + j] ?? '';
+    const key = after[start + j] ?? -1;
     const list = places.get(key);
     if (list) list.push(start + j);
     else places.set(key, [start + j]);
@@ -59,7 +74,7 @@ function onePass(before: readonly string[], after: readonly string[], start: num
   const pairs: [number, number][] = [];
   let next = start;
   for (let i = start; i < start + rows; i++) {
-    const list = places.get(before[i] ?? '');
+    const list = places.get(before[i] ?? -1);
     if (!list) continue;
     while ((list.at(-1) ?? next) < next) list.pop();
     const j = list.at(-1);

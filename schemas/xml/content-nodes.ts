@@ -18,6 +18,8 @@ export interface ContentNode {
 export interface Content {
   readonly nodes: readonly ContentNode[];
   readonly gaps: readonly string[];
+  /** For each gap, the 1-based position of its text, or of the next one where it is empty. */
+  readonly textPositions: readonly number[];
 }
 
 /** Undefined where the raw text alone does not tell how many text nodes there are (an empty CDATA section is none). */
@@ -58,7 +60,9 @@ export function contentOf({ source }: XmlDocument, element: XmlElement): Content
   }
   scan(scanned, element.contentEnd);
   gaps.push(source.slice(gapStart, element.contentEnd));
-  return sound ? { nodes, gaps } : undefined;
+  if (!sound) return undefined;
+  let position = 1;
+  return { nodes, gaps, textPositions: gaps.map((gap) => (gap === '' ? position : position++)) };
 }
 
 const CDATA = '<![CDATA['.length;

@@ -35,6 +35,8 @@ export function createPatch(before: XmlDocument, after: XmlDocument): Patch | un
   return { namespaces, operations: patcher.operations };
 }
 
+/** With more operations it is better to put the whole in its place: for who makes them and for who applies them. */
+const MOST_OPERATIONS = 1000;
 /** Characters that an operation takes besides its content, about. */
 const OVERHEAD = 40;
 const WHITE_SPACE = /^[ \t\r\n]+$/;
@@ -48,6 +50,8 @@ interface Run {
 
 class Patcher {
   readonly operations: PatchOperation[] = [];
+  /** By the element that content goes into. */
+  private readonly bindings = new Map<XmlElement | undefined, ReadonlyMap<string, string>>();
   private readonly before: XmlDocument;
   private readonly after: XmlDocument;
   private readonly namespaces: ReadonlyMap<string, string>;
@@ -58,16 +62,22 @@ class Patcher {
     this.namespaces = namespaces;
   }
 
+  private get isFull(): boolean {
+    return this.operations.length > MOST_OPERATIONS;
+  }
+
   /** Makes one element of another, `sel` being the first one's selector. */
   element(a: XmlElement, b: XmlElement, sel: string): void {
     const raw = this.after.source.slice(b.start, b.end);
     if (this.before.source.slice(a.start, a.end) === raw) return;
     const mark = this.operations.length;
-    if (this.inside(a, b, sel)) {
+    if (this.inside(a, b, sel) && !this.isFull) {
       let cost = 0;
       for (let i = mark; i < this.operations.length; i++) cost += costOf(this.operations[i]);
       if (cost <= raw.length + sel.length + OVERHEAD) return;
     }
+    // Should there be too many, those around it will be given up as well, up to the root.
+    if (this.isFull && a.parent) return;
     this.operations.length = mark;
     this.push({ name: 'replace', sel, content: raw }, a.parent);
   }
@@ -90,6 +100,7 @@ class Patcher {
     const anchors = this.pairRest(a, b, kept);
     let [to, end] = [a.nodes.length, b.nodes.length];
     for (let i = anchors.length - 1; i >= -1; i--) {
+      if (this.isFull) return;
       const [x, y] = anchors[i] ?? [-1, -1];
       this.run({ content: a, from: x + 1, to }, { content: b, from: y + 1, to: end }, parent, sel);
       const [old, fresh] = [a.nodes[x], b.nodes[y]];
@@ -194,12 +205,19 @@ class Patcher {
 
   /** Adds an operation whose content goes into `context`. */
   private push(operation: PatchOperation & { readonly content: string }, context: XmlElement | undefined): void {
+    let namespaces = this.bindings.get(context);
+    if (!namespaces) this.bindings.set(context, (namespaces = this.bindingsAt(context)));
+    this.operations.push(namespaces.size > 0 ? { ...operation, namespaces } : operation);
+  }
+
+  /** What must be declared for content that goes into `context`. */
+  private bindingsAt(context: XmlElement | undefined): ReadonlyMap<string, string> {
     const scope = context ? inScopeNamespaces(context) : new Map<string, string>();
     const namespaces = new Map<string, string>();
     for (const [prefix, uri] of scope) if (this.namespaces.get(prefix) !== uri) namespaces.set(prefix, uri);
     // A prefix cannot be unbound, nor does it need to be: nothing in the content uses it.
     if (this.namespaces.has('') && !scope.has('')) namespaces.set('', '');
-    this.operations.push(namespaces.size > 0 ? { ...operation, namespaces } : operation);
+    return namespaces;
   }
 }
 
@@ -229,10 +247,8 @@ function selectorOf(parent: string, node: ContentNode | undefined): string {
 }
 
 /** The selector of the run's text: the first of it, where removed nodes had it in pieces. */
-function textSelector({ content: { gaps }, from }: Run, sel: string): string {
-  let position = 1;
-  for (let i = 0; i < from; i++) if (gaps[i] !== '') position++;
-  return `${sel}/text()[${position}]`;
+function textSelector({ content: { textPositions }, from }: Run, sel: string): string {
+  return `${sel}/text()[${textPositions[from] ?? 1}]`;
 }
 
 function costOf(operation: PatchOperation | undefined): number {

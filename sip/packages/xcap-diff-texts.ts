@@ -8,7 +8,7 @@ const KEPT_CHARACTERS = 32 * 1024 * 1024;
 const TREE_CHARACTERS = 512 * 1024;
 const REMEMBERED_PATCHES = 500;
 /** Longer documents are not compared: that would hold up everything else. */
-const LONGEST_COMPARED = 256 * 1024;
+const LONGEST_COMPARED = 200_000;
 
 interface Kept {
   readonly text: string;

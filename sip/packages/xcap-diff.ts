@@ -64,8 +64,7 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
       return { tracked, loading: reading };
     },
     untrack(tracked, follower) {
-      tracked.followers.delete(follower);
-      if (tracked.followers.size > 0) return;
+      if (!tracked.followers.delete(follower) || tracked.followers.size > 0) return;
       loading.delete(tracked);
       documents.delete(documentId(tracked.key));
       tracked.close();

@@ -104,7 +104,7 @@ describe('RFC 5261 4: patches between two texts', () => {
     const started = performance.now();
     const patch = patchOf(before, shuffled);
     expect(performance.now() - started).toBeLessThan(2000);
-    expect(patch?.operations.length).toBeGreaterThan(0);
+    expect(patch?.operations).toMatchObject([{ name: 'replace', sel: '*', content: shuffled }]);
   });
 
   it('gives the new text byte for byte, of thousands of random edits of random documents', { timeout: 60_000 }, () => {
