@@ -23,6 +23,8 @@ export interface Body {
   /** The whole Content-Type value. */
   readonly contentType: string;
   readonly bytes: Buffer;
+  /** Of the whole state that a watcher knows who has been told this, and all before (RFC 5839 6.1). */
+  readonly entityTag?: string | undefined;
 }
 
 /** A subscription as packages see it. */
@@ -79,6 +81,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   closed?(watch: Watch): void;
   /** A refresh came, which may have changed the terms; it is answered and told once this is done. */
   refreshed?(watch: Watch): void | Promise<void>;
+  /** Of the state that the watch has been told; undefined while there is more to tell, or where the package has no such tags (RFC 5839 6.1). */
+  entityTag?(watch: Watch): string | undefined;
   /** The state of a resource has changed, whether anybody watches it or not. */
   changed?(resource: string): void;
   /** The resources that a committed document change may concern. */

@@ -39,6 +39,7 @@ export class NotifySender {
     if (eventPackage.require) headers.add('Require', eventPackage.require);
     if (body) {
       headers.add('Content-Type', body.contentType);
+      if (body.entityTag !== undefined) headers.add('SIP-ETag', body.entityTag);
       request.body = body.bytes;
     }
     subscription.inFlight = true;

@@ -119,7 +119,12 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     subscription.expiresAt = now() + expires * 1000;
     notifier.refreshed(subscription);
   }
-  const answer = (): void => accept(context, subscription, expires, undefined, options);
+  const answer = (): void => {
+    const known = request.headers.get('Suppress-If-Match');
+    const suppressed = known !== undefined && expires > 0 && known === eventPackage.entityTag?.(subscription);
+    if (suppressed) acceptSilently(context, expires, options);
+    else accept(context, subscription, expires, undefined, options);
+  };
   const refreshing = eventPackage.refreshed?.(subscription);
   return refreshing ? refreshing.then(answer) : answer();
 }
@@ -142,6 +147,15 @@ function accept(
     context.respond(200, { headers, toTag });
     notifier.force(subscription);
   });
+}
+
+/** RFC 5839 6.3: the watcher has what it would be told. */
+function acceptSilently(context: RequestContext, expires: number, { state }: SubscribeHandlerOptions): void {
+  const headers: HeaderField[] = [
+    ['Expires', String(expires)],
+    ['Contact', contactOf(context.flow)],
+  ];
+  state.afterCommit(() => context.respond(204, { headers }));
 }
 
 function packageFor(request: SipRequest, asked: EventPackage, resource: string, { listPackage }: SubscribeHandlerOptions): EventPackage {

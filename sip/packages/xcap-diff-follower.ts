@@ -106,7 +106,12 @@ export class DiffFollower implements DocumentFollower {
     const was = this.terms.mode;
     this.terms = this.watch.terms as DiffTerms;
     const change = Number(this.terms.mode === 'xcap-patching') - Number(was === 'xcap-patching');
-    for (const { tracked } of this.documents.values()) tracked.stepReaders += change;
+    for (const followed of this.documents.values()) {
+      followed.tracked.stepReaders += change;
+      if (change > 0) followed.nextStep = followed.tracked.nextStep;
+      // Keeps the text, or no longer, as the mode wants it.
+      if (was !== this.terms.mode) this.setTold(followed, followed.told);
+    }
   }
 
   /** RFC 5875 4.7: what may not be read is not told of, so that it need not be looked at either. */
@@ -148,7 +153,7 @@ export class DiffFollower implements DocumentFollower {
   private addNode(node: NodeResource, sel: string, before: readonly FollowedNode[]): Promise<void> | undefined {
     const { tracked, loading } = this.following.track(node.key, this);
     const old = before.find((other) => other.sel === sel);
-    this.nodes.push({ sel, node, tracked, seen: undefined, told: old?.told });
+    this.nodes.push({ sel, node, tracked, seen: old?.seen, told: old?.told });
     return loading;
   }
 
@@ -188,6 +193,23 @@ export class DiffFollower implements DocumentFollower {
   toldSteps(tracked: TrackedDocument): number {
     const followed = this.terms.mode === 'xcap-patching' ? this.documents.get(tracked) : undefined;
     return followed?.nextStep ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** A digest of all that has been told, whatever the order; undefined while there is something else to tell. */
+  entityTag(): string | undefined {
+    const { mayRead } = this.following.resources;
+    const known: string[] = [];
+    for (const { sel, told, tracked } of this.documents.values()) {
+      if (!mayRead(this.watch.watcher, tracked.key)) continue;
+      if (told !== tracked.etag) return undefined;
+      known.push(`${sel} ${told ?? ''}`);
+    }
+    for (const { sel, told, seen, tracked } of this.nodes) {
+      if (!mayRead(this.watch.watcher, tracked.key)) continue;
+      if (seen !== (tracked.etag ?? '')) return undefined;
+      known.push(`${sel} ${told ?? ''}`);
+    }
+    return createHash('sha256').update(known.sort().join('\n')).digest('base64url').slice(0, 22);
   }
 
   /** The documents of which this follower is told every single change. */

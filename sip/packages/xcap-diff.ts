@@ -149,7 +149,8 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
       follower.lastTold = now();
       // The rest is no further notification by RFC 5875 4.10: it goes out as soon as this part has arrived.
       if (more) touch(watch);
-      return { contentType: XCAP_DIFF_TYPE, bytes: Buffer.from(writeXcapDiff(resources.rootUri(), items), 'utf8') };
+      const bytes = Buffer.from(writeXcapDiff(resources.rootUri(), items), 'utf8');
+      return { contentType: XCAP_DIFF_TYPE, bytes, entityTag: follower.entityTag() };
     },
     opened(watch) {
       const follower = new DiffFollower(watch, following);
@@ -160,6 +161,7 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
       const follower = followers.get(watch.id);
       return follower && follow(follower);
     },
+    entityTag: (watch) => followers.get(watch.id)?.entityTag(),
     closed(watch) {
       const follower = followers.get(watch.id);
       if (!follower) return;

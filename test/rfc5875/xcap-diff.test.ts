@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { header } from '../helpers/sip-message.ts';
-import { XcapDiffClient } from '../helpers/xcap-diff-client.ts';
+import { readXcapDiff, XcapDiffClient } from '../helpers/xcap-diff-client.ts';
 import { Stage } from '../scenarios/stage.ts';
 import {
   eventOf,
@@ -310,6 +310,38 @@ describe('RFC 5875 4.4, 4.7: refreshes', () => {
     const fourth = await write(xcap, other, undefined);
     expect(fourth).toBe('');
     expect(told(await nextDiff(subscription))).toEqual([[other, third, undefined, '']]);
+  });
+
+  test('A.6: one that brings the entity tag of what was told last is answered 204, and nothing is told again', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const [index, other] = [pathOf(stage, 'A'), pathOf(stage, 'A', 'other')];
+    await write(xcap, index, listDocument());
+    const first = await write(xcap, other, listDocument());
+    const name = `${index}/~~/resource-lists/list/@name`;
+    const subscription = await watchResources(a, 'no-patching', [index, name, other]);
+    const told1 = header((await subscription.notify()).message, 'sip-etag') ?? '';
+    expect(told1).not.toBe('');
+    const refresh = (tag: string, ...uris: string[]) =>
+      subscription.refresh(600, {
+        event: eventOf('aggregate'),
+        headers: [['Suppress-If-Match', tag]],
+        body: resources(...uris),
+      });
+    // The same resources in another order, and another mode, which holds from then on.
+    const suppressed = await refresh(told1, other, name, index);
+    expect([suppressed.status, header(suppressed, 'expires')]).toEqual([204, '600']);
+    const second = await write(xcap, other, listDocument('sip:b@example.com'));
+    const notification = await subscription.notify();
+    expect(told(readXcapDiff(notification.body))).toEqual([[other, first, second, expect.stringMatching(/add|replace/)]]);
+    const told2 = header(notification.message, 'sip-etag') ?? '';
+    expect(subscription.notifications).toHaveLength(2);
+    // What was told before the change, or of other resources, is not what there is now.
+    expect((await refresh(told1, other, name, index)).status).toBe(200);
+    expect(header((await subscription.notify()).message, 'sip-etag')).toBe(told2);
+    expect((await refresh(told2, other)).status).toBe(200);
+    expect(told(await nextDiff(subscription))).toEqual([[other, undefined, second, '']]);
   });
 
   test('the package is among those allowed', async () => {
