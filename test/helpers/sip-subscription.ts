@@ -183,8 +183,8 @@ export class Subscription {
     if (event !== terms.event) faults.push(`Event is "${event}", the SUBSCRIBE said "${terms.event}"`);
     const state = readSubscriptionState(message, faults);
     const left = (this.#expiresAt - Date.now()) / 1000;
-    // A second's grace, for both sides count whole seconds.
-    if (state?.expires !== undefined && state.expires > left + 1)
+    // Two seconds' grace: both sides count whole seconds, and the way takes time.
+    if (state?.expires !== undefined && state.expires > left + 2)
       faults.push(`expires=${state.expires} with ${left.toFixed(1)} s left: it rises`);
     const type = this.#checkBody(message, faults);
     if (!state || faults.length > 0) return faults;
