@@ -34,6 +34,8 @@ export class TrackedDocument {
   readonly followers = new Set<DocumentFollower>();
   /** Of the version there is now; undefined: none. */
   etag: string | undefined;
+  /** Is it known whether there is one? */
+  isLoaded = false;
   /** How many watchers are told of every single change. */
   stepReaders = 0;
   private readonly texts: VersionTexts;
@@ -74,6 +76,7 @@ export class TrackedDocument {
 
   private replace(etag: string | undefined, text: string | undefined): void {
     const [before, held] = [this.etag, this.holdsText];
+    this.isLoaded = true;
     this.etag = etag;
     this.holdsText = etag !== undefined && text !== undefined && this.texts.hold(etag, text);
     if (held && before !== undefined) this.texts.release(before);

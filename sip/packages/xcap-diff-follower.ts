@@ -97,7 +97,14 @@ export class DiffFollower implements DocumentFollower {
       if (listed instanceof Promise) wait(listed.then(add));
       else add(listed);
     }
-    for (const [tracked, followed] of before.documents) if (!this.documents.has(tracked)) this.drop(followed);
+    for (const [tracked, followed] of before.documents) {
+      if (this.documents.has(tracked)) continue;
+      // What has gone from a collection since it was told is not listed any more, and is still to be told of.
+      const isGone = followed.told !== undefined && tracked.etag === undefined;
+      if (isGone && collections.some((collection) => holds(collection, tracked.key))) {
+        this.documents.set(tracked, { ...followed, named: false });
+      } else this.drop(followed);
+    }
     this.release(before.nodes.map(({ tracked }) => tracked).filter((tracked) => !this.isFollowed(tracked)));
     return pending.length > 0 ? settle(pending) : undefined;
   }
@@ -161,7 +168,8 @@ export class DiffFollower implements DocumentFollower {
   discover(key: DocumentKey): boolean {
     if (!this.collections.some((collection) => holds(collection, key))) return false;
     if (!this.following.resources.mayRead(this.watch.watcher, key)) return false;
-    void this.addDocument(key, this.following.resources.pathOf(key), false);
+    // One that cannot be read now will be known from its next change on.
+    this.addDocument(key, this.following.resources.pathOf(key), false)?.catch(() => undefined);
     return true;
   }
 
@@ -244,6 +252,7 @@ export class DiffFollower implements DocumentFollower {
   private *documentCandidates(full: boolean): Iterable<Candidate> {
     for (const followed of [...this.documents.values()]) {
       const { tracked } = followed;
+      if (!tracked.isLoaded) continue;
       if (!this.following.resources.mayRead(this.watch.watcher, tracked.key)) {
         this.setTold(followed, undefined);
         followed.nextStep = tracked.nextStep;
@@ -316,12 +325,16 @@ export class DiffFollower implements DocumentFollower {
       }
       if (!full && followed.seen === (tracked.etag ?? '')) continue;
       const found = this.find(followed);
+      if (found === 'unknown') continue;
       const digest = found && createHash('sha256').update(found.text).digest('base64');
       if (!full && digest === followed.told) {
         followed.seen = tracked.etag ?? '';
         continue;
       }
-      if (!found && followed.told === undefined && !resumed) continue;
+      if (!found && followed.told === undefined && !resumed) {
+        followed.seen = tracked.etag ?? '';
+        continue;
+      }
       let item: DiffItem = { kind: node.kind, sel, exists: false };
       const fits = (found?.text.length ?? 0) <= BODY_LIMIT / 2;
       if (found && node.kind === 'attribute') item = { kind: 'attribute', sel, exists: true, ...(fits && { value: found.text }) };
@@ -336,12 +349,13 @@ export class DiffFollower implements DocumentFollower {
     }
   }
 
-  private find({ node, tracked }: FollowedNode): ReturnType<NodeResource['select']> {
-    if (tracked.etag === undefined) return undefined;
+  /** Unknown while the document's text still has to be read. */
+  private find({ node, tracked }: FollowedNode): ReturnType<NodeResource['select']> | 'unknown' {
+    if (tracked.etag === undefined) return tracked.isLoaded ? undefined : 'unknown';
     let { text } = tracked;
     if (text === undefined) {
       const document = this.following.resources.get(tracked.key);
-      if (document instanceof Promise || document?.etag !== tracked.etag) return undefined;
+      if (document instanceof Promise || document?.etag !== tracked.etag) return 'unknown';
       text = document.text;
     }
     return node.select(this.following.texts.tree(tracked.etag, text));

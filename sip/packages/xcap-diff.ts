@@ -1,6 +1,6 @@
 /** Event package xcap-diff (RFC 5875): which of the documents and nodes that a watcher names have changed, and how. */
 import { writeXcapDiff, XCAP_DIFF_TYPE } from '../../schemas/xcap-diff.ts';
-import type { DocumentChange, DocumentKey } from '../../xcap/document-store.ts';
+import type { DocumentChange, DocumentKey, StoredDocument } from '../../xcap/document-store.ts';
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import { type DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
@@ -34,13 +34,21 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
 
   const load = (tracked: TrackedDocument): Promise<void> | undefined => {
     const document = resources.get(tracked.key);
-    if (!(document instanceof Promise)) {
-      tracked.load(document);
-      return undefined;
-    }
+    if (document instanceof Promise) return loadLate(tracked, document, () => true);
+    tracked.load(document);
+    return undefined;
+  };
+
+  /** Takes a document once it is read, if nothing came meanwhile that knows better and it is the one wanted. */
+  const loadLate = (
+    tracked: TrackedDocument,
+    document: Promise<StoredDocument | undefined>,
+    isWanted: (document: StoredDocument | undefined) => boolean,
+  ): Promise<void> => {
     const promise = document.then((read) => {
-      // A change that came meanwhile knows better.
-      if (!loading.delete(tracked) || read?.etag === tracked.etag) return;
+      if (loading.get(tracked) !== promise) return;
+      loading.delete(tracked);
+      if (!isWanted(read) || (read?.etag === tracked.etag && tracked.text !== undefined)) return;
       tracked.load(read);
       for (const follower of tracked.followers) plan(follower);
     });
@@ -120,7 +128,9 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
     if (tracked) {
       loading.delete(tracked);
       const document = resources.get(key);
-      tracked.change(change, document instanceof Promise ? undefined : document);
+      const isLate = document instanceof Promise;
+      tracked.change(change, isLate ? undefined : document);
+      if (isLate) loadLate(tracked, document, (read) => read?.etag === change.newEtag).catch(() => loading.delete(tracked));
       for (const follower of tracked.followers) plan(follower);
     }
     if (change.previousEtag === undefined) discover(key);
@@ -140,7 +150,7 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
     render(_state, _decision, { watch, full, version }) {
       const follower = followers.get(watch.id);
       if (!follower) return undefined;
-      for (const tracked of follower.generated()) void load(tracked);
+      for (const tracked of follower.generated()) load(tracked)?.catch(() => loading.delete(tracked));
       const first = watch.memo === undefined;
       const { items, more } = follower.next(full, first && version > 0);
       for (const tracked of follower.inSteps()) tracked.forgetTold();
