@@ -49,6 +49,11 @@ export function writeXcapDiff(xcapRoot: string, items: readonly DiffItem[]): str
   return `${out}</${p}:xcap-diff>\n`;
 }
 
+/** How many bytes an item takes in a document, but for the length of its prefixes. */
+export function diffItemSize(item: DiffItem): number {
+  return Buffer.byteLength(writeItem(item, 'd')) + 1;
+}
+
 /** Its own elements have a prefix, and one that no content has another meaning for. */
 function freePrefix(items: readonly DiffItem[]): string {
   const taken = new Set<string>();

@@ -1,12 +1,12 @@
 /** One xcap-diff subscription: which documents and nodes it follows, what of them it has been told, and what is to be told next (RFC 5875 4.7). */
 import { createHash } from 'node:crypto';
-import type { DiffItem } from '../../schemas/xcap-diff.ts';
+import { type DiffItem, diffItemSize } from '../../schemas/xcap-diff.ts';
 import type { DocumentKey, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
 import type { Watch } from '../events/event-package.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import type { DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
 import type { DiffTerms } from './xcap-diff-terms.ts';
-import { patchSize, type VersionTexts } from './xcap-diff-texts.ts';
+import type { VersionTexts } from './xcap-diff-texts.ts';
 import { holds, type NodeResource, type XcapCollection, type XcapResources } from './xcap-resources.ts';
 
 /** What followers share. */
@@ -49,7 +49,7 @@ interface Candidate {
 
 /** Documents that one subscription follows. */
 const MAX_DOCUMENTS = 2000;
-/** Characters of one body, about: with its header it must fit into a datagram. What has no room comes next. */
+/** Bytes of the items of one body: with its header it must fit into a datagram. What has no room comes next. */
 const BODY_LIMIT = 40_000;
 
 export class DiffFollower implements DocumentFollower {
@@ -238,15 +238,22 @@ export class DiffFollower implements DocumentFollower {
    */
   next(full: boolean, resumed: boolean): { items: DiffItem[]; more: boolean } {
     const items: DiffItem[] = [];
-    const candidates = [...this.documentCandidates(full), ...this.nodeCandidates(full, resumed)];
     let size = 0;
-    for (const { item, size: added, commit } of candidates) {
-      if (size + added > BODY_LIMIT && items.length > 0) return { items, more: true };
-      items.push(item);
-      size += added;
-      commit();
+    let more = false;
+    for (const candidates of [this.documentCandidates(full), this.nodeCandidates(full, resumed)]) {
+      for (const { item, size: added, commit } of candidates) {
+        more ||= size + added > BODY_LIMIT && items.length > 0;
+        if (more) {
+          // Full state is about everything: what has no room is noted as not told.
+          if (full) continue;
+          return { items, more };
+        }
+        items.push(item);
+        size += added;
+        commit();
+      }
     }
-    return { items, more: false };
+    return { items, more };
   }
 
   private *documentCandidates(full: boolean): Iterable<Candidate> {
@@ -272,7 +279,7 @@ export class DiffFollower implements DocumentFollower {
     if (gone && told === undefined) return;
     if (!gone) this.setTold(followed, undefined);
     const item: DiffItem = { kind: 'document', sel, ...(gone ? { previousEtag: told } : { newEtag: tracked.etag }) };
-    yield this.candidate(item, 0, () => this.setTold(followed, tracked.etag));
+    yield this.candidate(item, () => this.setTold(followed, tracked.etag));
   }
 
   private difference(followed: FollowedDocument, patching: boolean): Candidate {
@@ -280,12 +287,9 @@ export class DiffFollower implements DocumentFollower {
     const { etag } = tracked;
     const { texts } = this.following;
     const [before, after] = [told === undefined ? undefined : texts.text(told), tracked.text];
-    let patch =
-      patching && told !== undefined && etag !== undefined && before !== undefined && after !== undefined
-        ? texts.patch(told, before, etag, after)
-        : undefined;
-    if (patchSize(patch) > BODY_LIMIT) patch = undefined;
-    return this.candidate({ kind: 'document', sel, previousEtag: told, newEtag: etag, patch }, patchSize(patch), () => {
+    const known = patching && told !== undefined && etag !== undefined && before !== undefined && after !== undefined;
+    const patch = known ? texts.patch(told, before, etag, after) : undefined;
+    return this.candidate({ kind: 'document', sel, previousEtag: told, newEtag: etag, patch }, () => {
       this.setTold(followed, etag);
       followed.nextStep = tracked.nextStep;
       if (etag === undefined && !followed.named) this.drop(followed);
@@ -302,10 +306,8 @@ export class DiffFollower implements DocumentFollower {
       followed.nextStep = tracked.nextStep;
       return;
     }
-    for (const { previousEtag, newEtag, patch, size } of steps) {
-      const fits = size <= BODY_LIMIT;
-      const item: DiffItem = { kind: 'document', sel, previousEtag, newEtag, patch: fits ? patch : undefined };
-      yield this.candidate(item, fits ? size : 0, () => {
+    for (const { previousEtag, newEtag, patch } of steps) {
+      yield this.candidate({ kind: 'document', sel, previousEtag, newEtag, patch }, () => {
         this.setTold(followed, newEtag);
         followed.nextStep++;
         if (tracked.etag === undefined && followed.nextStep === tracked.nextStep && !followed.named) this.drop(followed);
@@ -336,13 +338,12 @@ export class DiffFollower implements DocumentFollower {
         continue;
       }
       let item: DiffItem = { kind: node.kind, sel, exists: false };
-      const fits = (found?.text.length ?? 0) <= BODY_LIMIT / 2;
-      if (found && node.kind === 'attribute') item = { kind: 'attribute', sel, exists: true, ...(fits && { value: found.text }) };
-      else if (found) item = { kind: 'element', sel, exists: true, ...(fits && { content: found.text, namespaces: found.namespaces }) };
+      if (found && node.kind === 'attribute') item = { kind: 'attribute', sel, exists: true, value: found.text };
+      else if (found) item = { kind: 'element', sel, exists: true, content: found.text, namespaces: found.namespaces };
       // What has no room in full state is told as news afterwards.
       if (full && found) followed.told = undefined;
       followed.seen = undefined;
-      yield this.candidate(item, fits ? (found?.text.length ?? 0) : 0, () => {
+      yield this.candidate(item, () => {
         followed.told = digest;
         followed.seen = tracked.etag ?? '';
       });
@@ -361,8 +362,13 @@ export class DiffFollower implements DocumentFollower {
     return node.select(this.following.texts.tree(tracked.etag, text));
   }
 
-  private candidate(item: DiffItem, size: number, commit: () => void): Candidate {
-    return { item, size: size + 2 * item.sel.length + 120, commit };
+  /** RFC 5874 3, RFC 5875 4.7: what is too large is told of without its content. */
+  private candidate(item: DiffItem, commit: () => void): Candidate {
+    const size = diffItemSize(item);
+    if (size <= BODY_LIMIT) return { item, size, commit };
+    const { kind, sel } = item;
+    const outline: DiffItem = kind === 'document' ? { ...item, patch: undefined } : { kind, sel, exists: true };
+    return { item: outline, size: diffItemSize(outline), commit };
   }
 
   private setTold(followed: FollowedDocument, etag: string | undefined): void {

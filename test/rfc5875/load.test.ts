@@ -92,6 +92,26 @@ describe('xcap-diff under load', () => {
     for (const name of names.slice(0, 4)) expect(client.documents.get(pathOf(stage, 'A', name))?.text).toBe(entries(i(name)));
   });
 
+  test('counts bytes, not characters: what no datagram would hold is told of without its content', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const named = (name: string): string => listDocument().replace('"friends"', `"${name}"`);
+    const first = await write(xcap, index, named('a'));
+    const attribute = `${index}/~~/resource-lists/list/@name`;
+    const subscription = await watchResources(a, 'aggregate', [index, attribute]);
+    await nextDiff(subscription);
+    const second = await write(xcap, index, named('\u20ac'.repeat(25_000)));
+    expect(told(await nextDiff(subscription))).toEqual([
+      [index, first, second, ''],
+      [attribute, ''],
+    ]);
+    const third = await write(xcap, index, named('&gt;'.repeat(15_000)));
+    const diff = await nextDiff(subscription);
+    expect([told(diff).length, diff.diffs[0]?.newEtag, diff.diffs[1]?.content]).toEqual([2, third, '']);
+  });
+
   test('4.10: a watcher is told at once after a quiet time, and then of all that came within the interval', async () => {
     await stage.boot({ diffInterval: 1 });
     const a = await stage.peer('A');
