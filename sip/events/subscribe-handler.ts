@@ -108,7 +108,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   if (identity !== subscription.watcher) throw new SipError(403, "The subscription is another watcher's");
   const expires = grantedExpires(request, subscription.eventPackage, options.minExpires);
   subscription.dialog.receive(request);
-  if (flow.reliable) subscription.target = { flow };
+  subscription.retarget(request, flow);
   if (expires === 0) subscription.ending = 'timeout';
   else {
     subscription.expiresAt = now() + expires * 1000;

@@ -26,6 +26,8 @@ const RULE_AUIDS: readonly string[] = ['pres-rules'];
 interface CompiledRule extends PresenceRule {
   /** Where it stands, for the explanation. */
   readonly document: string;
+  /** Unique in the policy. */
+  readonly index: number;
 }
 
 interface CompiledPolicy {
@@ -34,6 +36,8 @@ interface CompiledPolicy {
   /** All others; every decision looks at them. */
   readonly general: readonly CompiledRule[];
   readonly decisions: Map<string, CachedDecision>;
+  /** What rules that hold together come to, by their indexes: most watchers share a few such combinations. */
+  readonly combinations: Map<string, PresenceDecision>;
 }
 
 interface CachedDecision {
@@ -125,9 +129,16 @@ export class PresencePolicy {
       const permissions = this.defaultHandling === 'allow' ? ALL_PERMISSIONS : NO_PERMISSIONS;
       return decision(this.defaultHandling, permissions, `default decision ${this.defaultHandling}: no rule matches`, until);
     }
-    // RFC 5025 3.2.1: rules that match but say nothing of handling block.
-    const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
-    return decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), matching.map(explain).join('; '), until);
+    const combination = matching.map(({ index }) => index).join();
+    let combined = policy.combinations.get(combination);
+    if (!combined) {
+      // RFC 5025 3.2.1: rules that match but say nothing of handling block.
+      const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
+      combined = decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), matching.map(explain).join('; '), {});
+      if (policy.combinations.size >= DECISION_LIMIT) policy.combinations.clear();
+      policy.combinations.set(combination, combined);
+    }
+    return validUntil === undefined ? combined : { ...combined, validUntil };
   }
 }
 
@@ -147,10 +158,11 @@ function explain(rule: CompiledRule): string {
 function compile(documents: readonly StoredDocument[]): CompiledPolicy {
   const byWatcher = new Map<string, CompiledRule[]>();
   const general: CompiledRule[] = [];
+  let index = 0;
   for (const { key, text } of documents) {
     const document = `${key.auid}/users/${key.xui}/${key.name}`;
     for (const parsed of parsePresenceRules(parseXml(text))) {
-      const rule = { ...parsed, document };
+      const rule = { ...parsed, document, index: index++ };
       const watchers = namedWatchers(rule);
       if (!watchers) general.push(rule);
       else {
@@ -162,7 +174,7 @@ function compile(documents: readonly StoredDocument[]): CompiledPolicy {
       }
     }
   }
-  return { byWatcher, general, decisions: new Map() };
+  return { byWatcher, general, decisions: new Map(), combinations: new Map() };
 }
 
 /** The watchers that the rule's first identity condition names, when it names each by itself. */
