@@ -93,7 +93,15 @@ export class EventStateCompositor<Document> {
         continue;
       }
       const bytes = Buffer.from(body, 'utf8');
-      const document = this.format.parse(bytes, contentType);
+      let document: Document;
+      try {
+        document = this.format.parse(bytes, contentType);
+      } catch (error) {
+        if (!(error instanceof XmlError)) throw error;
+        // What an earlier version took and this one does not must not keep the server from starting.
+        this.table.delete(etag);
+        continue;
+      }
       const publication: Publication<Document> = { etag, resource, contentType, body: bytes, document, order, expiresAt, timer: undefined };
       this.order = Math.max(this.order, order);
       this.keep(publication);

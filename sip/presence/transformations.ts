@@ -27,7 +27,13 @@ export function transformComponent(component: PresenceComponent, permissions: Pe
   if (permissions.provideAllAttributes) return component.text;
   const removed: SourceRange[] = [];
   for (const element of component.element.elements) filterAttribute(element, component, permissions, removed);
-  return withoutRanges(component, removed);
+  return withoutComments(withoutRanges(component, removed));
+}
+
+/** What is no element has no permission that could reveal it. A CDATA section is text, whatever it looks like. */
+function withoutComments(text: string): string {
+  if (!text.includes('<!--') && !text.includes('<?')) return text;
+  return text.replace(/<!\[CDATA\[[\s\S]*?\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, (part) => (part.startsWith('<![') ? part : ''));
 }
 
 /** RFC 5025 3.3.1: is the component among those that one of the selectors identifies? */
