@@ -110,10 +110,10 @@ function nodeText({ source }: XmlDocument, selected: Selection): [type: string, 
 }
 
 /** The offset tree of a stored document. */
-export function treeOf({ etag, text }: StoredDocument, { trees, depth }: Environment): XmlDocument {
+export function treeOf({ etag, text }: StoredDocument, { trees, limits }: Environment): XmlDocument {
   let tree = trees.get(etag);
   if (!tree) {
-    tree = parseXml(text, { maxDepth: depth });
+    tree = parseXml(text, { maxDepth: limits.depth });
     trees.set(etag, tree, text.length);
   }
   return tree;

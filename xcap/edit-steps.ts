@@ -6,6 +6,7 @@ import { treeOf } from './document-steps.ts';
 import { noParent, XcapConflict, XcapRefusal } from './errors.ts';
 import type { Environment, Exchange, PipelineStep, Target } from './exchange.ts';
 import {
+  checkNodes,
   checkPlaced,
   checkRemoved,
   type Placed,
@@ -32,7 +33,7 @@ export const applyPut: PipelineStep = (exchange, environment) => {
     return;
   }
   try {
-    exchange.edited = parseXml(decodeUtf8(request.body), { maxDepth: environment.depth });
+    exchange.edited = parseXml(decodeUtf8(request.body), { maxDepth: environment.limits.depth, maxNodes: environment.limits.nodes });
   } catch (error) {
     throw xmlConflict(error, 'not-well-formed');
   }
@@ -51,8 +52,12 @@ function placeNode({ request, stored, selector }: Exchange, environment: Environ
     throw noParent(nodeUri(target, environment, chosen.length), phrase);
   }
   const element = chosen[steps.length - 1];
-  if (terminal?.kind === 'attribute' && element) return placeAttribute(document, element, terminal, body);
-  return placeElement(document, { parent: chosen[steps.length - 2], element, step: steps.at(-1) }, body, environment.depth);
+  const placed =
+    terminal?.kind === 'attribute' && element
+      ? placeAttribute(document, element, terminal, body)
+      : placeElement(document, { parent: chosen[steps.length - 2], element, step: steps.at(-1) }, body, environment.limits);
+  checkNodes(placed.document, document, environment.limits.nodes);
+  return placed;
 }
 
 /**
