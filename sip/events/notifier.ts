@@ -31,6 +31,9 @@ export interface NotifierOptions {
 const LONGEST_DECISION = 24 * 3600_000;
 /** Seconds until a NOTIFY that was refused for the moment is sent again, when the refusal does not say. */
 const RETRY_AFTER = 30;
+/** After a restart so many watchers are told their state in each slice of time, in milliseconds: ten thousand in a second. */
+const RESTORED_PER_SLICE = 200;
+const RESTORE_SLICE = 20;
 /** Wait before a watch is tried again whose documents could not be read, in milliseconds. */
 const RETRY_DELAY = 1000;
 
@@ -174,7 +177,13 @@ export class Notifier {
     await Promise.all(opened);
     // Those who watch watchers come last, so that they hear of all of them at once.
     restored.sort((a, b) => rank(a) - rank(b));
-    for (const subscription of restored) if (subscription.expiresAt > this.options.now()) this.force(subscription);
+    // And not all at once: a network that has just come back, and the watchers' own servers, must bear it.
+    for (const [i, subscription] of restored.entries()) {
+      if (subscription.expiresAt <= this.options.now()) continue;
+      const slice = Math.floor(i / RESTORED_PER_SLICE);
+      if (slice === 0) this.force(subscription);
+      else this.options.wheel.schedule(slice * RESTORE_SLICE, (s) => this.force(s), subscription);
+    }
   }
 
   private process(watch: WatchBase): void {
