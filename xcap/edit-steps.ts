@@ -105,9 +105,12 @@ export const validate: PipelineStep = ({ request, stored, edited, changed }, env
   usage.validate?.(edited, validationContext(request.target, environment));
 };
 
+/** Characters of a violation in the report: it may repeat a value that is as long as the document. */
+const PHRASE = 1000;
+
 function checkSchema(schema: string, source: string): void {
   const [violation] = schemaViolations(schema, source);
-  if (violation) throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message}`);
+  if (violation) throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message.slice(0, PHRASE)}`);
 }
 
 /**

@@ -2,7 +2,7 @@ import { canonicalAddress } from '../../schemas/address.ts';
 import { RESOURCE_LISTS } from '../../schemas/resource-lists.ts';
 import { parseRlsServices, RLS_SERVICES, RLS_SERVICES_TYPE, type Service } from '../../schemas/rls-services.ts';
 import type { NotUnique } from '../../schemas/xcap-error.ts';
-import { childrenNamed } from '../../schemas/xml/tree.ts';
+import { childrenNamed, type XmlDocument } from '../../schemas/xml/tree.ts';
 import { type ApplicationUsage, defaultAuthorization, type ValidationContext } from '../application-usage.ts';
 import { parseDocumentSelector } from '../document-selector.ts';
 import type { DocumentKey } from '../document-store.ts';
@@ -20,6 +20,14 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
   /** RFC 4826 4.4.5: a service URI names nothing else: no service of another document, no user. */
   const isTaken = (uri: string, key: DocumentKey) => index.isTaken(uri, key) || isUser(uri);
 
+  /** A document is validated, and then reserved for. */
+  const known = new WeakMap<XmlDocument, readonly Service[]>();
+  const servicesOf = (document: XmlDocument): readonly Service[] => {
+    const services = known.get(document) ?? parseRlsServices(document);
+    known.set(document, services);
+    return services;
+  };
+
   return {
     auid: 'rls-services',
     defaultNamespace: RLS_SERVICES,
@@ -32,18 +40,15 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
     // RFC 4826 4.4.9: the union tells of all users, so that only trusted ones may read it.
     authorize: (requester, key, access) => requester.admin || (key.xui !== undefined && defaultAuthorization(requester, key, access)),
     validate(document, context) {
-      for (const service of parseRlsServices(document)) {
+      for (const service of servicesOf(document)) {
         if (service.resourceList !== undefined) checkResourceList(service.resourceList, context);
         for (const list of childrenNamed(service.element, RLS_SERVICES, 'list')) checkLists(list, RLS_SERVICES);
       }
     },
     reserve(document, context) {
-      const services = parseRlsServices(document);
+      const services = servicesOf(document);
       checkUnique(services, (uri) => isTaken(uri, context.key));
-      return index.reserve(
-        services.map(({ canonical }) => canonical),
-        context.key,
-      );
+      return index.reserve(document, services, context.key);
     },
   };
 }
