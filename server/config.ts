@@ -35,6 +35,7 @@ export interface ConfigSources {
 export function loadConfig({ flags, environment }: ConfigSources): Config {
   const values = new Map<string, unknown>();
   const file = flags.config ?? environment[environmentName('config')];
+  if (flags.config === '') throw new ConfigError('--config needs the name of a file');
   if (typeof file === 'string' && file !== '') readFile(file, values);
 
   for (const [variable, text] of Object.entries(environment)) {
