@@ -41,6 +41,9 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
     authorize: (requester, key, access) => requester.admin || (key.xui !== undefined && defaultAuthorization(requester, key, access)),
     validate(document, context) {
       for (const service of servicesOf(document)) {
+        if (!SUBSCRIBABLE.test(service.uri)) {
+          throw new XcapConflict('constraint-failure', 'the uri of a <service> must be a sip:, sips: or pres: URI');
+        }
         if (service.resourceList !== undefined) checkResourceList(service.resourceList, context);
         for (const list of childrenNamed(service.element, RLS_SERVICES, 'list')) checkLists(list, RLS_SERVICES);
       }
@@ -93,6 +96,8 @@ function checkUnique(services: readonly Service[], isTaken: (uri: string) => boo
   if (duplicates.length > 0) throw notUnique(duplicates, 'the service URI is in use on this server');
 }
 
+/** RFC 4826 4.1: a service is what a SUBSCRIBE can be sent to. */
+const SUBSCRIBABLE = /^(?:sips?|pres):[^\s]+$/i;
 const REPORTED = 20;
 
 /** Two URIs like the one given that are free, as far as a few tries find them. */
