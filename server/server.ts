@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createSipNode } from '../sip/node.ts';
+import { followChanges } from './accounts/account-changes.ts';
 import { AccountStore } from './accounts/account-store.ts';
 import { Digest } from './accounts/digest.ts';
 import { Directory } from './accounts/directory.ts';
@@ -101,6 +102,7 @@ async function listen(
     log,
   });
   undo.push(() => node.stop());
+  if (!open) undo.push(followChanges(accounts, () => node.usersChanged()));
   const sip = await node.start().catch((error: unknown) => {
     throw listenError('SIP', config.sip, error);
   });

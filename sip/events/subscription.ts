@@ -58,6 +58,9 @@ export class Subscription extends WatchBase {
   started = false;
   /** A NOTIFY is on its way; the next waits for its response. */
   inFlight = false;
+  /** The watcher has asked not to be told anything for a time (Retry-After). */
+  held = false;
+  againTimer: Timer | undefined;
   lastBody: Body | undefined;
   lastStatus: WatcherStatus | 'init' = 'init';
 

@@ -44,6 +44,15 @@ export class WatchIndex {
     return this.perWatcher.get(watcher) ?? 0;
   }
 
+  *all(): Iterable<WatchBase> {
+    for (const watches of this.byResource.values()) yield* watches;
+  }
+
+  /** Number of subscriptions. */
+  get size(): number {
+    return this.byDialog.size;
+  }
+
   /** All subscriptions, for those who administer. */
   subscriptions(): IterableIterator<Subscription> {
     return this.byDialog.values();

@@ -73,7 +73,8 @@ export function presencePackage({ users, policy, compositor }: PresencePackageOp
     // RFC 3856 6.4: 3600 seconds when nothing else is asked for.
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: true,
-    ready: (resource) => policy.ready(resource),
+    // Names that are nobody's must not drive out the rules of those who are somebody.
+    ready: (resource) => (users.hasUser(resource) ? policy.ready(resource) : undefined),
     authorize(watcher, resource, now) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
       return policy.decide(resource, watcher, stateOf(resource).sphere, now);
