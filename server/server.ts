@@ -86,6 +86,8 @@ async function listen(
     roots: config.xcapRoots,
     documents,
     directory: users,
+    // Asked only once requests come in, when the node is there.
+    mayWatch: (watcher, presentity) => node.mayWatch(watcher, presentity),
     hasAccount: (address) => accounts.find(address) !== undefined,
     authenticator: open ? openHttpAuthenticator : new AccountHttpAuthenticator(digest, accounts, domains, log),
     log,

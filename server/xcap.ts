@@ -5,6 +5,7 @@ import { DocumentService } from '../xcap/document-service.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import { xcapPlugin } from '../xcap/plugin.ts';
 import { applicationUsages } from '../xcap/usages/index.ts';
+import type { MayWatch } from '../xcap/usages/pres-content.ts';
 import { ServiceIndex } from '../xcap/usages/rls-services-index.ts';
 import { listDirectory } from './list-directory.ts';
 import type { Logger } from './logger.ts';
@@ -15,6 +16,8 @@ export interface XcapOptions {
   readonly directory: XuiDirectory;
   /** Is there an account of this canonical address, so that it cannot be a service's? */
   readonly hasAccount: (address: string) => boolean;
+  /** Do the user's presence rules let the watcher see the user's presence? */
+  readonly mayWatch: MayWatch;
   readonly authenticator: HttpAuthenticator;
   readonly log: Logger;
 }
@@ -28,9 +31,10 @@ export interface Xcap {
 }
 
 /** Assembles the XCAP side over a document store. */
-export async function createXcap({ roots, documents, directory, hasAccount, authenticator, log }: XcapOptions): Promise<Xcap> {
+export async function createXcap(options: XcapOptions): Promise<Xcap> {
+  const { roots, documents, directory, hasAccount, mayWatch, authenticator, log } = options;
   const services = await ServiceIndex.open(documents);
-  const usages = applicationUsages({ services, isUser: hasAccount });
+  const usages = applicationUsages({ documents, services, isUser: hasAccount, mayWatch, root: roots[0] ?? '' });
   const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots });
   return {
     lists: listDirectory(services, service, documents),

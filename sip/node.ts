@@ -16,6 +16,7 @@ import { subscribeHandler } from './events/subscribe-handler.ts';
 import { WatcherLists } from './events/watcher-list.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import type { ListDirectory } from './rls/resolved-list.ts';
@@ -44,6 +45,8 @@ export interface SipNode {
   readonly registrar: Registrar;
   /** To be told when accounts have changed: what those who are gone have published goes, and so does what they watch. */
   usersChanged(): void;
+  /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
+  mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
   start(): Promise<ListeningPoint[]>;
   stop(): Promise<void>;
@@ -84,7 +87,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxExpires: 86_400,
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   });
-  const presence = presencePackage({ users, policy: new PresencePolicy(documents, options.defaultDecision), compositor });
+  const presence = presencePackage({
+    users,
+    policy: new PresencePolicy(documents, options.defaultDecision),
+    hardState: new HardState(documents),
+    compositor,
+  });
   compositor.onChange((resource) => {
     presence.forget(resource);
     notifier.stateChanged(presence.key, resource);
@@ -128,6 +136,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     usersChanged() {
       compositor.usersChanged();
       notifier.usersChanged();
+    },
+    mayWatch(watcher, presentity) {
+      const judge = (): boolean => users.hasUser(presentity) && presence.authorize(watcher, presentity, now()).handling === 'allow';
+      const loading = presence.ready?.(presentity);
+      return loading ? loading.then(judge) : judge();
     },
     async start() {
       const points: ListeningPoint[] = [];

@@ -62,12 +62,12 @@ function placeNode({ request, stored, selector }: Exchange, environment: Environ
 
 /**
  * RFC 4825 8.2.1: the directory must exist. XCAP cannot make one, so the only ones below a home directory (or the global
- * one) are those that hold a document already.
+ * one) are those that hold a document already, and those that the usage has from the start.
  */
 function checkDirectory(target: Target, environment: Environment): void | Promise<void> {
   const { auid, xui, name } = target.key;
   const slash = name.lastIndexOf('/');
-  if (slash < 0) return;
+  if (slash < 0 || (xui !== undefined && target.usage.directories?.includes(name.slice(0, slash)))) return;
   const check = (documents: readonly { key: { name: string } }[]) => {
     if (documents.some(({ key }) => key.name.startsWith(name.slice(0, slash + 1)))) return;
     throw noParent(homeUri(target, environment), `there is no directory ${name.slice(0, slash)}`);

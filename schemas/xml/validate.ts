@@ -223,3 +223,22 @@ for (const [file, namespace] of Object.entries({ 'pidf.xsd': presence.namespace,
     [presence.namespace, ...Object.values(presenceExtensions)].filter((other) => other !== namespace),
   );
 }
+
+/** Vocabularies of OMA and others that extend common policy: documents are rulesets, in which all of them are known. */
+own('oma-common-policy.xsd', 'urn:oma:xml:xdm:common-policy', ruleset, [ruleset.namespace]);
+own('oma-pres-rules.xsd', 'urn:oma:xml:prs:pres-rules', ruleset, [ruleset.namespace, `${IETF}pres-rules`, 'urn:oma:xml:xdm:common-policy']);
+own('dialog-rules.xsd', 'http://openxcap.org/ns/dialog-rules', ruleset, [ruleset.namespace]);
+
+const SIMSERVS = 'http://uri.etsi.org/ngn/params/xml/simservs/xcap';
+own('simservs.xsd', SIMSERVS, { namespace: SIMSERVS, local: 'simservs' }, [ruleset.namespace, 'urn:oma:xml:xdm:common-policy']);
+
+const resourceLists = { namespace: `${IETF}resource-lists`, local: 'resource-lists' };
+own('oma-uriusage.xsd', 'urn:oma:xml:xdm:resource-list:oma-uriusage', resourceLists, [resourceLists.namespace]);
+
+for (const [file, namespace, local] of [
+  ['xcap-directory.xsd', 'urn:oma:xml:xdm:xcap-directory', 'xcap-directory'],
+  ['pres-content.xsd', 'urn:oma:xml:prs:pres-content', 'content'],
+  ['user-profile.xsd', 'urn:oma:xml:xdm:user-profile', 'user-profiles'],
+] as const) {
+  own(file, namespace, { namespace, local });
+}

@@ -21,7 +21,7 @@ export interface PresenceDecision extends Decision {
 }
 
 /** AUIDs whose documents hold presence rules; a user's policy is the union of all their documents (RFC 5025 9.7). */
-const RULE_AUIDS: readonly string[] = ['pres-rules'];
+const RULE_AUIDS: readonly string[] = ['pres-rules', 'org.openmobilealliance.pres-rules'];
 
 interface CompiledRule extends PresenceRule {
   /** Where it stands, for the explanation. */
