@@ -88,6 +88,7 @@ async function listen(
     directory: users,
     // Asked only once requests come in, when the node is there.
     mayWatch: (watcher, presentity) => node.mayWatch(watcher, presentity),
+    usages: config.usages,
     hasAccount: (address) => accounts.find(address) !== undefined,
     authenticator: open ? openHttpAuthenticator : new AccountHttpAuthenticator(digest, accounts, domains, log),
     log,
