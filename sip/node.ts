@@ -19,7 +19,7 @@ import { watcherinfoPackage } from './packages/presence-winfo.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
-import type { ListDirectory } from './rls/resolved-list.ts';
+import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
@@ -89,7 +89,10 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   const presence = presencePackage({
     users,
-    policy: new PresencePolicy(documents, options.defaultDecision),
+    policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
+      const list = (await lists.resolve(uri, owner))?.list;
+      return list ? listMembers(list).map(({ canonical }) => canonical) : [];
+    }),
     hardState: new HardState(documents),
     compositor,
   });

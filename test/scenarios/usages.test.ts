@@ -3,7 +3,7 @@ import { readPidf } from '../helpers/pidf-reader.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
 import type { Notification, Subscription } from '../helpers/sip-subscription.ts';
 import type { XcapClient } from '../helpers/xcap-client.ts';
-import { pidf, rule, rulesDocument } from './documents.ts';
+import { buddiesPath, buddyEntry, buddyListSelector, buddySelector, pidf, rule, rulesDocument } from './documents.ts';
 import { Stage } from './stage.ts';
 import { basics, expectPresence, writeBuddyList, writeRules } from './steps.ts';
 
@@ -100,6 +100,52 @@ describe("org.openmobilealliance.pres-rules are the presentity's rules as pres-r
     const selector = `${OMA}/~~/ruleset/rule%5B@id=%22a%22%5D`;
     expect((await xcap.delete(selector)).status).toBe(200);
     expect((await subscription.notify()).state).toBe('terminated');
+  });
+
+  const omaRule = (id: string, condition: string, handling: string): string =>
+    `<rule id="${id}"><conditions>${condition}</conditions><actions><pr:sub-handling>${handling}</pr:sub-handling></actions><transformations><pr:provide-services><pr:all-services/></pr:provide-services></transformations></rule>`;
+  const omaRules = (...rules: string[]): string =>
+    `<ruleset xmlns="urn:ietf:params:xml:ns:common-policy" xmlns:pr="urn:ietf:params:xml:ns:pres-rules" xmlns:ocp="urn:oma:xml:xdm:common-policy">${rules.join('')}</ruleset>`;
+  const others = (handling: string): string => omaRule('others', '<ocp:other-identity/>', handling);
+  const one = (user: string, handling: string, more = ''): string =>
+    omaRule('one', `<identity><one id="${stage.address(user)}"/></identity>${more}`, handling);
+
+  test('other-identity is for those whom no other rule names', async () => {
+    await presentity.publish(pidf(presentity.address, { basic: 'open' }), { expires: 600 });
+    const { subscription, first } = await watch();
+    expect(first.state).toBe('pending');
+    await xcap.put(OMA, omaRules(one('C', 'allow'), others('allow')));
+    expect(basics(expectPresence(stage, await subscription.notify(), 'B'))).toBe('open');
+    // Once there is a rule for A, even one that does not apply now, A is none of the others.
+    await xcap.put(OMA, omaRules(one('A', 'allow', '<sphere value="nowhere"/>'), others('allow')));
+    expect((await subscription.notify()).state).toBe('pending');
+    await xcap.put(OMA, omaRules(one('C', 'allow'), others('polite-block')));
+    expect(basics(readPidf((await subscription.notify()).body))).toBe('closed');
+  });
+
+  test('external-list is for the members of a list of the presentity, as they come and go', async () => {
+    await presentity.publish(pidf(presentity.address, { basic: 'open' }), { expires: 600 });
+    await writeBuddyList(stage, 'B', ['C']);
+    const external = `<ocp:external-list><ocp:entry anc="${stage.root}${buddyListSelector('B')}"/></ocp:external-list>`;
+    await xcap.put(OMA, omaRules(omaRule('buddies', external, 'allow'), others('confirm')));
+    const { subscription, first } = await watch();
+    expect(first.state).toBe('pending');
+    const member = buddySelector('B', stage.address('A'));
+    expect((await xcap.put(member, buddyEntry({ uri: stage.address('A') }))).status).toBe(201);
+    expect(basics(expectPresence(stage, await subscription.notify(), 'B'))).toBe('open');
+    expect((await xcap.delete(member)).status).toBe(200);
+    expect((await subscription.notify()).state).toBe('pending');
+    expect((await xcap.put(member, buddyEntry({ uri: stage.address('A') }))).status).toBe(201);
+    expect((await subscription.notify()).state).toBe('active');
+    expect((await xcap.delete(buddiesPath('B'))).status).toBe(200);
+    expect((await subscription.notify()).state).toBe('pending');
+  });
+
+  test("a list of somebody else's makes nobody a friend", async () => {
+    await writeBuddyList(stage, 'C', ['A']);
+    const external = `<ocp:external-list><ocp:entry anc="${stage.root}${buddyListSelector('C')}"/><ocp:entry anc="nonsense"/></ocp:external-list>`;
+    await xcap.put(OMA, omaRules(omaRule('buddies', external, 'allow')));
+    expect((await watch()).first.state).toBe('pending');
   });
 });
 
