@@ -1,9 +1,7 @@
-import { COMMON_POLICY, COMMON_POLICY_TYPE } from '../../schemas/common-policy.ts';
+import { COMMON_POLICY, COMMON_POLICY_TYPE, OMA_COMMON_POLICY } from '../../schemas/common-policy.ts';
+import { OMA_PRES_RULES } from '../../schemas/oma-presence.ts';
 import { PRES_RULES } from '../../schemas/pres-rules.ts';
 import type { ApplicationUsage } from '../application-usage.ts';
-
-const OMA_PRES_RULES = 'urn:oma:xml:prs:pres-rules';
-const OMA_COMMON_POLICY = 'urn:oma:xml:xdm:common-policy';
 
 /**
  * Presence rules as OMA Presence SIMPLE XDM has them: those of `pres-rules` with OMA's conditions and transformations, and with

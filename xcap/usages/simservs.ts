@@ -1,4 +1,4 @@
-import { COMMON_POLICY } from '../../schemas/common-policy.ts';
+import { COMMON_POLICY, OMA_COMMON_POLICY } from '../../schemas/common-policy.ts';
 import type { ApplicationUsage } from '../application-usage.ts';
 
 const SIMSERVS = 'http://uri.etsi.org/ngn/params/xml/simservs/xcap';
@@ -12,5 +12,5 @@ export const simservs: ApplicationUsage = {
   defaultNamespace: SIMSERVS,
   contentType: 'application/vnd.etsi.simservs+xml',
   schema: SIMSERVS,
-  namespaces: [SIMSERVS, COMMON_POLICY, 'urn:oma:xml:xdm:common-policy'],
+  namespaces: [SIMSERVS, COMMON_POLICY, OMA_COMMON_POLICY],
 };
