@@ -86,10 +86,18 @@ export function describeCondition(condition: Condition): string {
     case 'other-identity':
       return 'whoever no other rule names';
     case 'external-list':
-      return `members of ${condition.anchors.join(', ')}`;
+      return describeLists(condition.anchors);
     case 'unknown':
       return `unknown condition ${condition.name}`;
   }
+}
+
+const DESCRIBED = 3;
+
+function describeLists(anchors: readonly string[]): string {
+  const named = anchors.slice(0, DESCRIBED).map((anchor) => anchor.slice(0, 300));
+  const more = anchors.length > DESCRIBED ? ` and ${anchors.length - DESCRIBED} more lists` : '';
+  return `members of ${named.join(', ')}${more}`;
 }
 
 function isoDate(moment: number): string {

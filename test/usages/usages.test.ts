@@ -88,6 +88,7 @@ const usages: readonly Usage[] = [
         'constraint-failure',
         /more than 100 namespaces/,
       ],
+      ['by mail', 'by mail '.repeat(8300), 'constraint-failure', /may have 65536 characters, not 66\d\d\d/],
     ],
   },
   iconUsage('org.openmobilealliance.pres-content', 'oma_status-icon/rcs_status_icon'),

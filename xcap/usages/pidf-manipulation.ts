@@ -5,6 +5,9 @@ import { XcapConflict } from '../errors.ts';
 
 const EXTENSIONS = ['cipid', 'timed-status', 'caps'].map((name) => `${PIDF}:${name}`);
 
+/** Characters of a document: it goes out whole in NOTIFYs. */
+const LONGEST = 65_536;
+
 /**
  * Presence without a device (RFC 4827): one presence document per user that lasts until it is deleted. Presence composes it with what the
  * user's agents publish, below all of that.
@@ -19,6 +22,9 @@ export const pidfManipulation: ApplicationUsage = {
     // RFC 4827 9: a single document, of this name, in the users tree.
     if (key.xui === undefined || key.name !== 'index') {
       throw new XcapConflict('constraint-failure', "a user's one presence document is named index (RFC 4827 9)");
+    }
+    if (source.length > LONGEST) {
+      throw new XcapConflict('constraint-failure', `a presence document may have ${LONGEST} characters, not ${source.length}`);
     }
     try {
       parsePidf(source);
