@@ -54,7 +54,9 @@ export class RandomEditor {
     for (const name of ['id', 'xml:lang', 'q:a', 'b']) {
       if (this.below(3) > 0) continue;
       const quote = this.pick(['"', '"', "'"]);
-      out += `${this.pick([' ', ' ', '\n '])}${name}=${quote}${this.pick(['1', '2', '3', '', 'a&amp;b', 'x&#10;y', 'a>b', '&quot;', '&lt;'])}${quote}`;
+      const value =
+        name === 'xml:lang' ? this.pick(['de', 'en', 'fr']) : this.pick(['1', '2', '3', '', 'a&amp;b', 'x&#10;y', 'a>b', '&quot;', '&lt;']);
+      out += `${this.pick([' ', ' ', '\n '])}${name}=${quote}${value}${quote}`;
     }
     return out;
   }
