@@ -74,7 +74,10 @@ const ADDRESS = 'such as alice@example.com, or alice in the default domain';
 function settingOptions(command: Command): Command {
   command.addOption(new Option('--config <FILE>', 'YAML file with the same keys'));
   for (const { name, placeholder, list, default: value, meaning } of CONFIG_KEYS) {
-    const option = new Option(`--${name} <${placeholder}>`, `${meaning}${list ? ' (repeatable)' : ''} (default: ${value})`);
+    const option = new Option(
+      `--${name} <${placeholder}>`,
+      `${meaning}${list ? ' (repeatable)' : ''} (default: ${value === '' ? 'none' : value})`,
+    );
     if (list) option.argParser((item: string, items: string[] | undefined) => [...(items ?? []), item]);
     command.addOption(option);
   }

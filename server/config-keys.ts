@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
+import { readNetwork } from './accounts/trusted-addresses.ts';
 
 /** Where to listen. Port 0 takes any free one. */
 export interface Endpoint {
@@ -21,6 +22,8 @@ export interface Config {
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
+  /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
+  readonly trustedProxies: readonly string[];
   /** What becomes of a watcher that no rule matches. */
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
@@ -37,6 +40,7 @@ export interface ConfigKey {
   readonly placeholder: string;
   /** May be given several times. */
   readonly list: boolean;
+  /** As text; '' where nothing is set unless the admin does. */
   readonly default: string;
   readonly meaning: string;
   /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
@@ -101,6 +105,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: oneOf(['digest', 'none']),
   },
   {
+    name: 'trusted-proxy',
+    field: 'trustedProxies',
+    placeholder: 'IP[/BITS]',
+    list: true,
+    default: '',
+    meaning: 'address of a proxy that authenticates users: its X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
+    read: readNetwork,
+  },
+  {
     name: 'default-decision',
     field: 'defaultDecision',
     placeholder: 'confirm|block|polite-block|allow',
@@ -138,7 +151,7 @@ export function environmentName(name: string): string {
 export function settingsTable(): string {
   const rows = CONFIG_KEYS.map(({ name, placeholder, list, default: value, meaning }) => {
     const flag = `\`--${name} ${placeholder.replaceAll('|', '\\|')}\`${list ? ' (repeatable)' : ''}`;
-    return `| ${flag} | \`${environmentName(name)}\` | \`${name}\` | \`${value}\` | ${meaning} |`;
+    return `| ${flag} | \`${environmentName(name)}\` | \`${name}\` | ${value === '' ? 'none' : `\`${value}\``} | ${meaning} |`;
   });
   return ['| Flag | Variable | Key in the file | Default | Meaning |', '|---|---|---|---|---|', ...rows].join('\n');
 }

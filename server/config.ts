@@ -72,9 +72,9 @@ function readFile(file: string, values: Map<string, unknown>): void {
 
 function readValue(key: ConfigKey, value: unknown, source: string): unknown {
   try {
-    if (!key.list) return key.read(value);
-    const items = Array.isArray(value) ? value : [value];
-    if (items.length === 0) throw new ConfigError('at least one is needed');
+    if (!key.list) return value === '' && key.default === '' ? value : key.read(value);
+    const items = Array.isArray(value) ? value : value === '' && key.default === '' ? [] : [value];
+    if (items.length === 0 && key.default !== '') throw new ConfigError('at least one is needed');
     const read = items.map((item) => key.read(item));
     return read.filter((item, index) => typeof item !== 'string' || read.indexOf(item) === index);
   } catch (error) {

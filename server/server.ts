@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { createSipNode } from '../sip/node.ts';
 import { AccountStore } from './accounts/account-store.ts';
+import { AssertingHttpAuthenticator } from './accounts/asserting-authenticator.ts';
 import { Digest } from './accounts/digest.ts';
 import { Directory } from './accounts/directory.ts';
 import { AccountHttpAuthenticator, openHttpAuthenticator } from './accounts/http-authenticator.ts';
+import { LoginBrake } from './accounts/login-brake.ts';
 import { Nonces } from './accounts/nonces.ts';
 import { SipAuthenticator } from './accounts/sip-authenticator.ts';
+import { trustedAddresses } from './accounts/trusted-addresses.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { listenError } from './listen-error.ts';
@@ -77,7 +80,10 @@ async function listen(
   const { domains, defaultDecision } = config;
   const open = config.auth === 'none';
   const users = new Directory(domains, open ? undefined : accounts);
-  const digest = new Digest(new Nonces(), (address) => accounts.find(address));
+  const findAccount = (address: string) => accounts.find(address);
+  const isProxy = trustedAddresses(config.trustedProxies);
+  const brake = new LoginBrake(isProxy);
+  const digest = new Digest(new Nonces(), findAccount, brake);
   const metrics = new Metrics(readVersion());
   documents.onChange(() => metrics.countChange());
 
@@ -86,7 +92,15 @@ async function listen(
     documents,
     directory: users,
     hasAccount: (address) => accounts.find(address) !== undefined,
-    authenticator: open ? openHttpAuthenticator : new AccountHttpAuthenticator(digest, accounts, domains, log),
+    authenticator: open
+      ? openHttpAuthenticator
+      : new AssertingHttpAuthenticator({
+          inner: new AccountHttpAuthenticator(digest, accounts, domains, brake, log),
+          isTrusted: isProxy,
+          resolve: (identity) => users.resolveXui(identity),
+          findAccount,
+          log,
+        }),
     log,
   });
   const node = createSipNode({

@@ -1,8 +1,9 @@
 import { parseXml } from '../schemas/xml/parse.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
+import type { Requester } from './access.ts';
 import { type ApplicationUsage, defaultAuthorization } from './application-usage.ts';
 import { documentPath } from './document-selector.ts';
-import type { StoredDocument } from './document-store.ts';
+import type { DocumentKey, StoredDocument } from './document-store.ts';
 import { XcapRefusal } from './errors.ts';
 import type { Content, Environment, PipelineStep } from './exchange.ts';
 import { namespaceElement, type Selection, selectNode } from './node-operations.ts';
@@ -16,14 +17,32 @@ const ELEMENT = 'application/xcap-el+xml';
 const ATTRIBUTE = 'application/xcap-att+xml';
 const NAMESPACES = 'application/xcap-ns+xml';
 
-/** RFC 4825 8: who asks must be allowed to. */
+/**
+ * RFC 4825 8: who asks must be allowed to. Only owners and admins learn that there is no such user; to others a user who is not
+ * there looks like one with no documents.
+ */
 export const authorise: PipelineStep = ({ request, access }) => {
-  const { usage, key } = request.target;
-  const allowed = usage.authorize ? usage.authorize(request.requester, key, access) : defaultAuthorization(request.requester, key, access);
-  if (allowed) return;
-  const whose = key.xui === undefined ? 'the global documents' : `the documents of ${key.xui}`;
-  throw new XcapRefusal(403, `${request.requester.address} may not ${access} ${whose} of ${usage.auid}`);
+  const { requester, target } = request;
+  const { usage, key, unknownXui } = target;
+  const allowed = usage.authorize ? usage.authorize(requester, key, access) : defaultAuthorization(requester, key, access);
+  if (!allowed) {
+    const whose = key.xui === undefined ? 'the global documents' : 'the documents of this user';
+    throw new XcapRefusal(403, `${requester.address} may not ${access} ${whose} of ${usage.auid}`);
+  }
+  if (unknownXui === undefined) return;
+  throw mayKnowUsers(requester, key) ? unknownUser(unknownXui) : new XcapRefusal(404, NO_DOCUMENT);
 };
+
+/** RFC 4825 6.2, 8. */
+export function unknownUser(xui: string): XcapRefusal {
+  return new XcapRefusal(404, `there is no user ${xui} here`);
+}
+
+function mayKnowUsers({ admin, address }: Requester, { xui }: DocumentKey): boolean {
+  return admin || xui === undefined || xui === address;
+}
+
+const NO_DOCUMENT = 'there is no such document';
 
 /** RFC 4825 8: every prefix in the node selector must be bound by the query component. */
 export const bindPrefixes: PipelineStep = (exchange) => {
@@ -61,7 +80,9 @@ export const load: PipelineStep = (exchange, { store }) => {
 
 /** RFC 4825 8.3, 8.4. */
 export const requireDocument: PipelineStep = ({ request, stored }) => {
-  if (!stored) throw new XcapRefusal(404, `there is no document ${documentPath(request.target.key)}`);
+  if (stored) return;
+  const { key } = request.target;
+  throw new XcapRefusal(404, mayKnowUsers(request.requester, key) ? `there is no document ${documentPath(key)}` : NO_DOCUMENT);
 };
 
 /** RFC 4825 7.11: a client that has this version is told so, once it is known that there is something to have. */

@@ -8,12 +8,14 @@ import type { Conditions } from './preconditions.ts';
 import type { Range } from './schema-excerpt.ts';
 import type { XcapUri } from './uri.ts';
 
-/** A request's target: an existing usage and user, a well-formed node selector. */
+/** A request's target: an existing usage, a user, a well-formed node selector. */
 export interface Target {
   readonly usage: ApplicationUsage;
   readonly key: DocumentKey;
   readonly node: ParsedNodeSelector | undefined;
   readonly uri: XcapUri;
+  /** The XUI as it stands in the URI, when it names no user here; `key.xui` is then what it would be. */
+  readonly unknownXui?: string;
 }
 
 export interface XcapRequest {

@@ -33,6 +33,7 @@ interface Call {
 
 const UNDERSTOOD = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
 const ALLOW: HeaderFields = { allow: UNDERSTOOD.join(', ') };
+const UNAUTHENTICATED = 'who asks must log in';
 const NO_BODY = Buffer.alloc(0);
 const TEXT = 'text/plain; charset=utf-8';
 
@@ -78,9 +79,9 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
   function perform(call: Call): MaybePromise<XcapAnswer> {
     const { raw, body } = call.request;
     const { headers } = raw;
-    const target = service.locate(raw.url ?? '');
+    const target = service.identify(raw.url ?? '');
     const bytes = body instanceof Uint8Array ? body : NO_BODY;
-    call.requester = authenticate(call, bytes);
+    call.requester = authenticate(call, bytes, target.key.xui);
     const request: XcapRequest = {
       target,
       requester: call.requester,
@@ -102,15 +103,19 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
     return service.put(request);
   }
 
-  function authenticate({ request: { raw }, reply }: Call, body: Uint8Array): Requester {
+  function authenticate({ request: { raw }, reply }: Call, body: Uint8Array, owner: string | undefined): Requester {
     const result = authenticator.authenticate({
       method: raw.method ?? '',
       target: raw.url ?? '',
       authorization: raw.headers.authorization,
       body,
       remoteAddress: raw.socket.remoteAddress ?? '',
+      owner,
+      fields: (name) => raw.headersDistinct[name] ?? [],
     });
-    if (result.kind === 'challenge') throw new XcapRefusal(401, result.reason, { 'www-authenticate': result.challenges });
+    // The reason is for the log alone: it would tell who has an account.
+    if (result.kind === 'challenge') throw new XcapRefusal(401, UNAUTHENTICATED, { 'www-authenticate': result.challenges }, result.reason);
+    if (result.kind === 'slowed') throw new XcapRefusal(429, result.reason, { 'retry-after': String(result.seconds) });
     if (result.kind === 'malformed') throw new XcapRefusal(400, result.reason);
     if (result.info !== undefined) reply.header('authentication-info', result.info);
     return result.requester;
@@ -143,7 +148,7 @@ function refuse(call: Call, error: unknown, log: XcapLog): void {
     return;
   }
   if (error instanceof XcapRefusal) {
-    respond(call, error.status, { ...error.headers, 'content-type': TEXT }, `${error.message}\n`, log, error.message);
+    respond(call, error.status, { ...error.headers, 'content-type': TEXT }, `${error.message}\n`, log, error.reason);
     return;
   }
   const status = frameworkStatus(error);

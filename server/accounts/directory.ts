@@ -28,7 +28,12 @@ export class Directory implements UserDirectory, XuiDirectory {
   }
 
   resolveXui(xui: string): string | undefined {
-    const address = accountAddress(xui, this.domains[0] ?? 'localhost');
-    return address !== undefined && this.hasUser(address) ? address : undefined;
+    // A telephone number is in no domain of its own.
+    const domains = /^tel:/i.test(xui) ? this.domains : this.domains.slice(0, 1);
+    for (const domain of domains) {
+      const address = accountAddress(xui, domain);
+      if (address !== undefined && this.hasUser(address)) return address;
+    }
+    return undefined;
   }
 }

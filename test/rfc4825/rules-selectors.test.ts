@@ -172,10 +172,13 @@ describe('rule 22: XUIs (RFC 4825 6.2)', () => {
     expect((await server.get(D.replace('sip:a@x', xui))).body).toBe(LISTS);
   });
 
-  test('rule 22: an unknown user -> 404, before authentication (RFC 4825 8)', async () => {
+  test('rule 22: an unknown user -> 404, for those who may know who is a user', async () => {
     const strict = await XcapServer.start({ authenticator: byName });
     try {
-      expect((await strict.get(D.replace('sip:a@x', 'sip:nobody@x'))).status).toBe(404);
+      const nobody = D.replace('sip:a@x', 'sip:nobody@x');
+      expect((await strict.get(nobody)).status).toBe(401);
+      expect((await strict.get(nobody, { authorization: 'Test sip:b@x' })).status).toBe(403);
+      expect((await strict.get(nobody, { authorization: 'Test admin' })).status).toBe(404);
       expect((await strict.get(D)).status).toBe(401);
     } finally {
       await strict.stop();
