@@ -24,6 +24,12 @@ export interface Config {
   readonly auth: 'digest' | 'none';
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
+  /** Greatest size of a document, in bytes of UTF-8. */
+  readonly maxDocumentSize: number;
+  /** Greatest depth of nested elements in a document. */
+  readonly maxDepth: number;
+  /** Most documents of one user. */
+  readonly maxDocuments: number;
   /** What becomes of a watcher that no rule matches. */
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
@@ -114,6 +120,33 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: readNetwork,
   },
   {
+    name: 'max-document-size',
+    field: 'maxDocumentSize',
+    placeholder: 'BYTES',
+    list: false,
+    default: '1048576',
+    meaning: 'greatest size of a document; larger ones are answered 413',
+    read: wholeNumber(1024, 64 * 1024 * 1024, 'bytes'),
+  },
+  {
+    name: 'max-depth',
+    field: 'maxDepth',
+    placeholder: 'LEVELS',
+    list: false,
+    default: '100',
+    meaning: 'how deep the elements of a document may be nested',
+    read: wholeNumber(10, 100, 'levels'),
+  },
+  {
+    name: 'max-documents',
+    field: 'maxDocuments',
+    placeholder: 'NUMBER',
+    list: false,
+    default: '1000',
+    meaning: 'how many documents one user may have, of all kinds together; one more is answered 409',
+    read: wholeNumber(1, 1_000_000, 'documents'),
+  },
+  {
     name: 'default-decision',
     field: 'defaultDecision',
     placeholder: 'confirm|block|polite-block|allow',
@@ -129,7 +162,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     list: false,
     default: '60',
     meaning: 'least expiry of registrations, publications and subscriptions; shorter ones are answered 423',
-    read: readSeconds,
+    read: wholeNumber(1, 3600, 'seconds'),
   },
   {
     name: 'log',
@@ -168,10 +201,12 @@ function oneOf(choices: readonly string[]): (value: unknown) => string {
   };
 }
 
-function readSeconds(value: unknown): number {
-  const seconds = typeof value === 'number' ? value : /^\d{1,6}$/.test(String(value)) ? Number(value) : Number.NaN;
-  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 3600) return seconds;
-  throw new Error(`${show(value)} is not a number of seconds from 1 to 3600`);
+function wholeNumber(least: number, most: number, unit: string): (value: unknown) => number {
+  return (value) => {
+    const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN;
+    if (Number.isInteger(number) && number >= least && number <= most) return number;
+    throw new Error(`${show(value)} is not a number of ${unit} from ${least} to ${most}`);
+  };
 }
 
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';

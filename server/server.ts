@@ -101,6 +101,7 @@ async function listen(
           findAccount,
           log,
         }),
+    limits: { documentBytes: config.maxDocumentSize, depth: config.maxDepth, documents: config.maxDocuments },
     log,
   });
   const node = createSipNode({

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ListDirectory } from '../sip/rls/resolved-list.ts';
 import type { HttpAuthenticator, XuiDirectory } from '../xcap/access.ts';
-import { DocumentService } from '../xcap/document-service.ts';
+import { DocumentService, type DocumentServiceOptions } from '../xcap/document-service.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import { xcapPlugin } from '../xcap/plugin.ts';
 import { applicationUsages } from '../xcap/usages/index.ts';
@@ -16,6 +16,7 @@ export interface XcapOptions {
   /** Is there an account of this canonical address, so that it cannot be a service's? */
   readonly hasAccount: (address: string) => boolean;
   readonly authenticator: HttpAuthenticator;
+  readonly limits: NonNullable<DocumentServiceOptions['limits']>;
   readonly log: Logger;
 }
 
@@ -28,10 +29,10 @@ export interface Xcap {
 }
 
 /** Assembles the XCAP side over a document store. */
-export async function createXcap({ roots, documents, directory, hasAccount, authenticator, log }: XcapOptions): Promise<Xcap> {
+export async function createXcap({ roots, documents, directory, hasAccount, authenticator, limits, log }: XcapOptions): Promise<Xcap> {
   const services = await ServiceIndex.open(documents);
   const usages = applicationUsages({ services, isUser: hasAccount });
-  const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots });
+  const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots, limits });
   return {
     lists: listDirectory(services, service, documents),
     bodyLimit: service.documentBytes,

@@ -30,6 +30,10 @@ export interface ApplicationUsage {
   authorize?(requester: Requester, key: DocumentKey, access: Access): boolean;
   /** Whether clients can store a document there; everywhere without it. What is not stored is `generated`, or not there. */
   isStored?(key: DocumentKey): boolean;
+  /** Whether admins can store documents in the global tree (RFC 4825 5.7); without it they are only read there. */
+  readonly hasGlobalDocuments?: boolean;
+  /** Whether a document may be put into a directory below the home directory that holds none yet (RFC 4825 8.2.1). */
+  readonly hasDirectories?: boolean;
   /** A document that the server makes itself. */
   generated?(key: DocumentKey): MaybePromise<StoredDocument | undefined>;
 }

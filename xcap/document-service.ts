@@ -2,6 +2,7 @@ import { canonicalAddress } from '../schemas/address.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { XuiDirectory } from './access.ts';
 import type { Access, ApplicationUsage } from './application-usage.ts';
+import { DocumentQuota } from './document-quota.ts';
 import { parseDocumentSelector } from './document-selector.ts';
 import {
   answerNotModified,
@@ -10,6 +11,7 @@ import {
   checkChangeable,
   checkConditions,
   checkContentType,
+  isWritable,
   load,
   represent,
   requireDocument,
@@ -50,6 +52,8 @@ export interface DocumentServiceOptions {
     readonly documentBytes?: number;
     /** Greatest depth of nested elements; 100 unless told. */
     readonly depth?: number;
+    /** Most documents of one user, of all usages together; unbounded unless told. */
+    readonly documents?: number;
   };
 }
 
@@ -70,6 +74,11 @@ export class DocumentService {
       publicUri: publicUri.replace(/\/$/, ''),
       documentBytes: this.documentBytes,
       depth: limits.depth ?? 100,
+      quota: new DocumentQuota(
+        store,
+        usages.map(({ auid }) => auid),
+        limits.documents ?? Number.POSITIVE_INFINITY,
+      ),
       trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
       contents: new EtagCache<Content>(CONTENT_CHARACTERS),
     };
@@ -98,6 +107,11 @@ export class DocumentService {
     if (xui === undefined || user !== undefined) return { usage, key: { auid, xui: user, name }, node, uri };
     const absent = canonicalAddress(/^[^@]*:/.test(xui) ? xui : `sip:${xui}`);
     return { usage, key: { auid, xui: absent, name }, node, uri, unknownXui: xui };
+  }
+
+  /** Whether what the target names can be changed at all, whoever asks. */
+  isChangeable({ usage, key, node }: Target): boolean {
+    return isWritable(usage, key) && !(node?.selectsNamespaces ?? false);
   }
 
   /** Throws (or rejects with) XcapRefusal. */

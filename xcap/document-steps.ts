@@ -12,7 +12,8 @@ import { checkPreconditions, isNotModified } from './preconditions.ts';
 
 /** The steps that all methods share, and those that answer a GET. */
 
-const ALLOW_READ = { allow: 'GET, HEAD, OPTIONS' };
+/** What can be done with a resource that is not stored. */
+export const ALLOW_READ = { allow: 'GET, HEAD, OPTIONS' };
 const ELEMENT = 'application/xcap-el+xml';
 const ATTRIBUTE = 'application/xcap-att+xml';
 const NAMESPACES = 'application/xcap-ns+xml';
@@ -54,9 +55,14 @@ export const bindPrefixes: PipelineStep = (exchange) => {
 export const checkChangeable: PipelineStep = ({ request, selector }) => {
   const { usage, key } = request.target;
   if (selector?.terminal?.kind === 'namespaces') throw new XcapRefusal(405, 'namespace bindings can only be read', ALLOW_READ);
-  if (usage.isStored?.(key) ?? true) return;
+  if (isWritable(usage, key)) return;
   throw new XcapRefusal(405, `documents of ${usage.auid} are not stored there: they can only be read`, ALLOW_READ);
 };
+
+/** Whether clients, if they may, can store a document there. */
+export function isWritable(usage: ApplicationUsage, key: DocumentKey): boolean {
+  return (usage.isStored?.(key) ?? true) && (key.xui !== undefined || usage.hasGlobalDocuments === true);
+}
 
 /** RFC 4825 8.2.2: the body's media type follows from what the URI names. */
 export const checkContentType: PipelineStep = ({ request, selector }) => {

@@ -62,7 +62,7 @@ function placeNode({ request, stored, selector }: Exchange, environment: Environ
 function checkDirectory(target: Target, environment: Environment): void | Promise<void> {
   const { auid, xui, name } = target.key;
   const slash = name.lastIndexOf('/');
-  if (slash < 0) return;
+  if (slash < 0 || target.usage.hasDirectories) return;
   const check = (documents: readonly { key: { name: string } }[]) => {
     if (documents.some(({ key }) => key.name.startsWith(name.slice(0, slash + 1)))) return;
     throw noParent(homeUri(target, environment), `there is no directory ${name.slice(0, slash)}`);
@@ -117,6 +117,17 @@ export const store: PipelineStep = async (exchange, environment) => {
     exchange.answer = { status, etag: stored.etag, content: undefined };
     return;
   }
+  const room = edited && !stored ? await environment.quota.take(target.key) : undefined;
+  try {
+    await write(exchange, environment, status);
+  } finally {
+    room?.release();
+  }
+};
+
+async function write(exchange: Exchange, environment: Environment, status: 200 | 201): Promise<void> {
+  const { request, stored, edited } = exchange;
+  const { target } = request;
   const reservation = edited && target.usage.reserve?.(edited, validationContext(target, environment));
   try {
     const change = await environment.store.write({ key: target.key, expected: stored?.etag, text: edited?.source });
@@ -128,7 +139,7 @@ export const store: PipelineStep = async (exchange, environment) => {
   } finally {
     reservation?.release();
   }
-};
+}
 
 function validationContext({ key }: Target, { roots, directory }: Environment): ValidationContext {
   return { key, roots, resolveXui: (xui) => directory.resolveXui(xui) };

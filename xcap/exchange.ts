@@ -1,6 +1,7 @@
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { Requester, XuiDirectory } from './access.ts';
 import type { Access, ApplicationUsage } from './application-usage.ts';
+import type { DocumentQuota } from './document-quota.ts';
 import type { DocumentKey, DocumentStore, StoredDocument } from './document-store.ts';
 import type { EtagCache } from './etag-cache.ts';
 import type { NodeSelector, ParsedNodeSelector } from './node-selector.ts';
@@ -49,6 +50,7 @@ export interface Environment {
   readonly publicUri: string;
   readonly documentBytes: number;
   readonly depth: number;
+  readonly quota: DocumentQuota;
   readonly trees: EtagCache<XmlDocument>;
   readonly contents: EtagCache<Content>;
 }

@@ -1,8 +1,10 @@
-import { METHODS } from 'node:http';
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { writeXcapError, XCAP_ERROR_TYPE } from '../schemas/xcap-error.ts';
 import type { HttpAuthenticator, Requester } from './access.ts';
+import { decodeBody, encodeContent } from './content-coding.ts';
 import type { DocumentService } from './document-service.ts';
+import { ALLOW_READ } from './document-steps.ts';
 import type { MaybePromise } from './document-store.ts';
 import { type HeaderFields, XcapConflict, XcapRefusal } from './errors.ts';
 import type { XcapAnswer, XcapRequest } from './exchange.ts';
@@ -33,6 +35,8 @@ interface Call {
 
 const UNDERSTOOD = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
 const ALLOW: HeaderFields = { allow: UNDERSTOOD.join(', ') };
+/** RFC 4825 9: a cache cannot know that a change of another resource changed this one. RFC 9110 12.5.5: what was negotiated. */
+const REVALIDATE: HeaderFields = { 'cache-control': 'no-cache', vary: 'accept-encoding' };
 const UNAUTHENTICATED = 'who asks must log in';
 const NO_BODY = Buffer.alloc(0);
 const TEXT = 'text/plain; charset=utf-8';
@@ -50,9 +54,47 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
   for (const root of roots) {
     // A colon would begin a parameter's name.
     const url = `${root.endsWith('/') ? root : `${root}/`}*`.replaceAll(':', '::');
-    fastify.route({ method: UNDERSTOOD, url, bodyLimit: service.documentBytes, exposeHeadRoute: false, handler: handle });
+    fastify.route({
+      method: UNDERSTOOD,
+      url,
+      bodyLimit: service.documentBytes,
+      exposeHeadRoute: false,
+      onRequest: beforeBody,
+      handler: handle,
+    });
     // A hook, so that the body, whatever it is, is not looked at.
     fastify.route({ method: others, url, onRequest: (request, reply) => refuseMethod(request, reply, log), handler: () => undefined });
+  }
+
+  // Without a listener of its own Node asks for every body at once.
+  fastify.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    // Where the body is never asked for, a client may still send it or not: the connection cannot go on.
+    response.setHeader('connection', 'close');
+    fastify.routing(request, response);
+  });
+
+  /** RFC 9110 10.1.1: a client that waits with its body is refused what it would send in vain. */
+  function beforeBody(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    const { headers, url, httpVersionMinor } = request.raw;
+    if (headers.expect === undefined || httpVersionMinor === 0) {
+      done();
+      return;
+    }
+    const call: Call = { request, reply, requester: undefined };
+    try {
+      if (Number(headers['content-length']) > service.documentBytes) {
+        throw new XcapRefusal(413, `the document would be longer than ${service.documentBytes} bytes`);
+      }
+      const { key } = service.identify(url ?? '');
+      // Credentials are looked at with the body, which they may be for, and once.
+      if (headers.authorization === undefined) authenticate(call, NO_BODY, key.xui);
+    } catch (error) {
+      refuse(call, error, log);
+      return;
+    }
+    reply.raw.removeHeader('connection');
+    reply.raw.writeContinue();
+    done();
   }
 
   /** Not async: what is answered from memory is sent without a turn of the event loop. */
@@ -60,7 +102,7 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
     const call: Call = { request, reply, requester: undefined };
     try {
       if (request.method === 'OPTIONS') {
-        respond(call, 204, ALLOW, undefined, log);
+        respond(call, 204, service.isChangeable(service.identify(request.raw.url ?? '')) ? ALLOW : ALLOW_READ, undefined, log);
         return;
       }
       const answer = perform(call);
@@ -96,10 +138,8 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
     };
     if (raw.method === 'DELETE') return service.delete(request);
     if (raw.method !== 'PUT') return service.get(request);
-    const coding = headers['content-encoding'];
-    if (coding !== undefined && coding.toLowerCase() !== 'identity') {
-      throw new XcapRefusal(415, `the content coding ${coding} is not understood`, { 'accept-encoding': 'identity' });
-    }
+    const decoded = decodeBody(bytes, headers['content-encoding'], service.documentBytes);
+    if (decoded instanceof Promise) return decoded.then((body) => service.put({ ...request, body }));
     return service.put(request);
   }
 
@@ -126,12 +166,19 @@ function send(call: Call, { status, etag, content }: XcapAnswer, log: XcapLog): 
   const { reply } = call;
   if (etag !== undefined) reply.header('etag', `"${etag}"`);
   if (!content) {
-    respond(call, status, {}, undefined, log);
+    respond(call, status, status === 304 ? REVALIDATE : {}, undefined, log);
     return;
   }
-  // RFC 4825 9: a cache cannot know that a change of another resource changed this one.
-  const headers = { 'content-type': content.type, 'last-modified': content.lastModified, 'cache-control': 'no-cache' };
-  respond(call, status, headers, content.body, log);
+  const { type, lastModified, body } = content;
+  const headers = { 'content-type': type, 'last-modified': lastModified, ...REVALIDATE };
+  const coded = encodeContent(content, call.request.raw.headers['accept-encoding']);
+  if (!coded) respond(call, status, headers, body, log);
+  else if (!(coded instanceof Promise)) respond(call, status, { ...headers, 'content-encoding': coded.coding }, coded.body, log);
+  else
+    coded.then(
+      (ready) => respond(call, status, { ...headers, 'content-encoding': ready.coding }, ready.body, log),
+      (error: unknown) => refuse(call, error, log),
+    );
 }
 
 /** RFC 4825 8.1: POST and the like have no meaning here. */

@@ -244,6 +244,20 @@ describe('rule 33: request targets (RFC 4825 6.1, 8.2.1; RFC 9112 3.2)', () => {
     expect((await server.get(path)).body).toBe(LISTS);
   });
 
+  test('rule 33: where a usage has directories of its own, the first document makes one', async () => {
+    const tree = await XcapServer.start({ adaptUsages: (usages) => usages.map((usage) => ({ ...usage, hasDirectories: true })) });
+    try {
+      const path = D.replace('index', 'work/old/friends.xml');
+      expect((await tree.put(path, RESOURCE_LISTS, LISTS)).status).toBe(201);
+      expect((await tree.get(path)).body).toBe(LISTS);
+      expect((await tree.get(D.replace('index', 'work'))).status).toBe(404);
+      expect((await tree.delete(path)).status).toBe(200);
+      expect((await tree.get(path)).status).toBe(404);
+    } finally {
+      await tree.stop();
+    }
+  });
+
   test.each([
     ['/xcap-root/resource-lists/users/sip:a@x', 404],
     ['/xcap-root/resource-lists/users/sip:a@x/', 404],

@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { SqliteDocumentStore } from '../../server/storage/sqlite/documents.ts';
 import type { HttpAuthenticator, XuiDirectory } from '../../xcap/access.ts';
+import type { ApplicationUsage } from '../../xcap/application-usage.ts';
 import { DocumentService, type DocumentServiceOptions } from '../../xcap/document-service.ts';
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import { xcapPlugin } from '../../xcap/plugin.ts';
@@ -25,6 +26,8 @@ export interface XcapServerOptions {
   readonly limits?: NonNullable<DocumentServiceOptions['limits']>;
   readonly publicUri?: string;
   readonly isUser?: (address: string) => boolean;
+  /** What the usages are instead. */
+  readonly adaptUsages?: (usages: readonly ApplicationUsage[]) => readonly ApplicationUsage[];
   /** Puts something between the service and the SQLite store. */
   readonly wrapStore?: (store: DocumentStore) => DocumentStore;
 }
@@ -80,7 +83,7 @@ export class XcapServer {
     const sqlite = new SqliteDocumentStore(join(folder, 'documents.db'), log);
     const store = wrapStore(sqlite);
     const services = await ServiceIndex.open(store);
-    const usages = applicationUsages({ services, ...(isUser && { isUser }) });
+    const usages = (options.adaptUsages ?? ((same) => same))(applicationUsages({ services, ...(isUser && { isUser }) }));
     const service = new DocumentService({
       store,
       usages,

@@ -28,6 +28,9 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   data: [['d1', resolve('d1')], ['/d2', '/d2'], ['./d3', resolve('d3')]], // biome-ignore format: a table
   auth: [['none', 'none'], ['digest', 'digest'], ['none', 'none']], // biome-ignore format: a table
   'trusted-proxy': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['2001:DB8::/32', ['2001:db8::/32']]], // biome-ignore format: a table
+  'max-document-size': [['2048', 2048], ['65536', 65536], ['1024', 1024]], // biome-ignore format: a table
+  'max-depth': [['10', 10], ['20', 20], ['99', 99]], // biome-ignore format: a table
+  'max-documents': [['1', 1], ['2', 2], ['3', 3]], // biome-ignore format: a table
   'default-decision': [
     ['allow', 'allow'],
     ['polite-block', 'polite-block'],
@@ -105,6 +108,9 @@ describe('a wrong setting is told in one line', () => {
     ['root with a query', { flags: { 'xcap-root': ['/x?y'] } }, /^--xcap-root:/],
     ['root that climbs', { flags: { 'xcap-root': ['/x/../y'] } }, /^--xcap-root:/],
     ['root that is taken', { flags: { 'xcap-root': ['/metrics'] } }, /^--xcap-root: \/metrics answers something else$/],
+    ['size', { flags: { 'max-document-size': '10' } }, /^--max-document-size: "10" is not a number of bytes from 1024 to 67108864$/],
+    ['proxy', { flags: { 'trusted-proxy': ['example.com'] } }, /^--trusted-proxy: "example\.com" is not an IP address or a block/],
+    ['block', { flags: { 'trusted-proxy': ['10.0.0.0/33'] } }, /^--trusted-proxy: "10\.0\.0\.0\/33" is not an IP address/],
     ['choice', { environment: { ROLLCALL_AUTH: 'yes' } }, /^ROLLCALL_AUTH: "yes" is not one of digest, none$/],
     ['level', { flags: { log: 'loud' } }, /^--log: "loud" is not one of trace/],
     ['variable', { environment: { ROLLCALL_DOMIAN: 'x' } }, /^ROLLCALL_DOMIAN is no setting$/],
