@@ -8,6 +8,8 @@ export interface Endpoint {
   /** Host name or IP address, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
+  /** Whether TLS is spoken there, for HTTP. */
+  readonly secure?: true;
 }
 
 /** Everything an admin can set, checked and complete. */
@@ -22,6 +24,9 @@ export interface Config {
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
+  /** Absolute paths of PEM files with the certificate chain and the key of the https endpoints; '' without. */
+  readonly tlsCertificate: string;
+  readonly tlsKey: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
   /** Greatest size of a document, in bytes of UTF-8. */
@@ -68,11 +73,11 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   {
     name: 'http',
     field: 'http',
-    placeholder: 'HOST:PORT',
+    placeholder: '[https://]HOST:PORT',
     list: true,
     default: '127.0.0.1:8080',
-    meaning: 'where XCAP clients connect',
-    read: readEndpoint,
+    meaning: 'where XCAP clients connect, with https:// by TLS',
+    read: readHttpEndpoint,
   },
   {
     name: 'sip',
@@ -109,6 +114,24 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: 'digest',
     meaning: 'how users prove who they are; with none everyone may do everything',
     read: oneOf(['digest', 'none']),
+  },
+  {
+    name: 'tls-cert',
+    field: 'tlsCertificate',
+    placeholder: 'FILE',
+    list: false,
+    default: '',
+    meaning: 'PEM file with the certificate (and those it is signed by) for https; read again when it changes and on SIGHUP',
+    read: (value) => resolve(text(value, 'a file')),
+  },
+  {
+    name: 'tls-key',
+    field: 'tlsKey',
+    placeholder: 'FILE',
+    list: false,
+    default: '',
+    meaning: 'PEM file with the key of the certificate',
+    read: (value) => resolve(text(value, 'a file')),
   },
   {
     name: 'trusted-proxy',
@@ -236,6 +259,14 @@ function readEndpoint(value: unknown): Endpoint {
   }
   if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
   return Object.freeze({ host, port });
+}
+
+function readHttpEndpoint(value: unknown): Endpoint {
+  const isObject = typeof value === 'object' && value !== null;
+  const [, scheme, authority] = (isObject ? undefined : /^(https?):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
+  const endpoint = readEndpoint(authority ?? value);
+  const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
+  return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
 }
 
 /** Paths that answer something else. */

@@ -86,5 +86,9 @@ function complete(values: ReadonlyMap<string, unknown>): Config {
   const config: Record<string, unknown> = {};
   for (const key of CONFIG_KEYS) config[key.field] = Object.freeze(values.get(key.name) ?? readValue(key, key.default, key.name));
   // Every field is one key's, read by that key's own check.
-  return Object.freeze(config) as unknown as Config;
+  const checked = Object.freeze(config) as unknown as Config;
+  if (checked.http.some(({ secure }) => secure) && (checked.tlsCertificate === '' || checked.tlsKey === '')) {
+    throw new ConfigError('http: an https endpoint needs tls-cert and tls-key');
+  }
+  return checked;
 }

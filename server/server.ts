@@ -18,16 +18,19 @@ import { makeDataDirectory } from './storage/data-directory.ts';
 import { lockDataDirectory } from './storage/sqlite/data-lock.ts';
 import { SqliteDocumentStore } from './storage/sqlite/documents.ts';
 import { SqliteStateStore } from './storage/sqlite/state.ts';
+import { TlsCertificate } from './tls-certificate.ts';
 import { readVersion } from './version.ts';
 import { createXcap } from './xcap.ts';
 
 export interface RunningRollcall {
   readonly config: Config;
   /** One per HTTP endpoint, with the port that was taken. */
-  readonly http: readonly { readonly address: string; readonly port: number }[];
+  readonly http: readonly { readonly address: string; readonly port: number; readonly secure: boolean }[];
   /** One per SIP endpoint and protocol. */
   readonly sip: readonly { readonly protocol: 'UDP' | 'TCP'; readonly address: string; readonly port: number }[];
   readonly accounts: AccountStore;
+  /** Reads the TLS certificate again; a bad one is told in the log and not used. */
+  reload(): void;
   /** Ends what is under way, stores what is outstanding and closes everything; may be called again. */
   stop(): Promise<void>;
 }
@@ -76,7 +79,7 @@ async function listen(
   { accounts, documents, state }: Stores,
   log: Logger,
   undo: (() => void | Promise<void>)[],
-): Promise<Pick<RunningRollcall, 'http' | 'sip'>> {
+): Promise<Pick<RunningRollcall, 'http' | 'sip' | 'reload'>> {
   const { domains, defaultDecision } = config;
   const open = config.auth === 'none';
   const users = new Directory(domains, open ? undefined : accounts);
@@ -120,13 +123,21 @@ async function listen(
     throw listenError('SIP', config.sip, error);
   });
 
-  const http: { address: string; port: number }[] = [];
+  const certificate = openCertificate(config, log);
+  undo.push(() => certificate?.close());
+  const http: { address: string; port: number; secure: boolean }[] = [];
   for (const endpoint of config.http) {
-    const listener = await listenHttp({ endpoint, xcap: xcap.plugin, bodyLimit: xcap.bodyLimit, metrics, log }).catch((error: unknown) => {
-      throw listenError('HTTP', [endpoint], error);
-    });
+    const listener = await listenHttp({ endpoint, certificate, xcap: xcap.plugin, bodyLimit: xcap.bodyLimit, metrics, log }).catch(
+      (error: unknown) => {
+        throw listenError('HTTP', [endpoint], error);
+      },
+    );
     undo.push(() => listener.stop());
-    http.push({ address: listener.address, port: listener.port });
+    http.push({ address: listener.address, port: listener.port, secure: endpoint.secure ?? false });
   }
-  return { http, sip };
+  return { http, sip, reload: () => certificate?.reload() };
+}
+
+function openCertificate({ http, tlsCertificate, tlsKey }: Config, log: Logger): TlsCertificate | undefined {
+  return http.some(({ secure }) => secure) ? new TlsCertificate({ cert: tlsCertificate, key: tlsKey }, log) : undefined;
 }
