@@ -1,5 +1,5 @@
 import type { Reservation } from './application-usage.ts';
-import type { DocumentChange, DocumentKey, DocumentStore, MaybePromise, StoredDocument } from './document-store.ts';
+import type { DocumentChange, DocumentKey, DocumentStore, MaybePromise } from './document-store.ts';
 import { XcapConflict } from './errors.ts';
 
 /** Users whose documents are counted in memory; the others are counted when they make one. */
@@ -45,13 +45,14 @@ export class DocumentQuota {
   }
 
   private count(xui: string): MaybePromise<number> {
+    const { store } = this;
+    if (store.count) return this.remember(xui, this.auids.reduce((total, auid) => total + (store.count?.(auid, xui) ?? 0), 0)); // biome-ignore format: one line
     const lists = this.auids.map((auid) => this.store.list(auid, xui));
-    const isReady = (list: MaybePromise<readonly StoredDocument[]>): list is readonly StoredDocument[] => !(list instanceof Promise);
-    const sum = (documents: readonly (readonly unknown[])[]) => documents.reduce((total, list) => total + list.length, 0);
-    const ready = lists.filter(isReady);
-    // What takes a while may be out of date when it is there.
-    if (ready.length < lists.length) return Promise.all(lists).then(sum);
-    const count = sum(ready);
+    // What takes a while may be out of date when it is there, and is not kept.
+    return Promise.all(lists).then((ready) => ready.reduce((total, list) => total + list.length, 0));
+  }
+
+  private remember(xui: string, count: number): number {
     const [oldest] = this.counts.keys();
     if (this.counts.size >= COUNTED_USERS && oldest !== undefined) this.counts.delete(oldest);
     this.counts.set(xui, count);
