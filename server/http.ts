@@ -72,15 +72,15 @@ function createApp({ endpoint, certificate, xcap, metrics, log, bodyLimit }: Htt
       plain(reply, error.statusCode ?? 400, 'The request target cannot be read.');
     },
   });
-  app.addHook('onResponse', async (request, reply) => {
-    const { method, raw, ip } = request;
-    metrics.countRequest(method, reply.statusCode, reply.elapsedTime);
-    if (!log.isLevelEnabled('info')) return;
-    const target = (raw.url ?? '').slice(0, LOGGED_TARGET);
-    log.info(
-      { method, target, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 1000) / 1000, remoteAddress: ip },
-      'HTTP request',
-    );
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method, raw } = request;
+    const { statusCode: status, elapsedTime } = reply;
+    metrics.countRequest(method, status, elapsedTime);
+    if (log.isLevelEnabled('info')) {
+      const target = (raw.url ?? '').slice(0, LOGGED_TARGET);
+      log.info({ method, target, status, ms: Math.round(elapsedTime * 1000) / 1000, remoteAddress: request.ip }, 'HTTP request');
+    }
+    done();
   });
   app.setNotFoundHandler((_request, reply) => plain(reply, 404, 'There is nothing here.'));
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {

@@ -110,7 +110,7 @@ export const represent: PipelineStep = (exchange, environment) => {
 function documentContent({ etag, text, modified }: StoredDocument, { contentType }: ApplicationUsage, { contents }: Environment): Content {
   let content = contents.get(etag);
   if (!content) {
-    content = { type: contentType, body: text, lastModified: new Date(modified).toUTCString() };
+    content = { type: contentType, body: text, bytes: Buffer.byteLength(text), lastModified: new Date(modified).toUTCString() };
     contents.set(etag, content, text.length);
   }
   return content;
@@ -121,7 +121,7 @@ function nodeContent(stored: StoredDocument, selector: NodeSelector, environment
   const selected = selectNode(document, selector);
   if (!selected) throw new XcapRefusal(404, 'the node selector does not select exactly one node of the document');
   const [type, text] = nodeText(document, selected);
-  return { type, body: text, lastModified: new Date(stored.modified).toUTCString() };
+  return { type, body: text, bytes: Buffer.byteLength(text), lastModified: new Date(stored.modified).toUTCString() };
 }
 
 /** Media type and text of a node, an attribute without its quotes. */

@@ -38,6 +38,8 @@ export interface XcapAnswer {
 export interface Content {
   readonly type: string;
   readonly body: string;
+  /** Length of the body in UTF-8. */
+  readonly bytes: number;
   /** As HTTP has it (RFC 9110 5.6.7). */
   readonly lastModified: string;
 }

@@ -7,7 +7,7 @@ import type { DocumentService } from './document-service.ts';
 import { ALLOW_READ } from './document-steps.ts';
 import type { MaybePromise } from './document-store.ts';
 import { type HeaderFields, XcapConflict, XcapRefusal } from './errors.ts';
-import type { XcapAnswer, XcapRequest } from './exchange.ts';
+import type { Content, XcapAnswer, XcapRequest } from './exchange.ts';
 
 export interface XcapPluginOptions {
   /** Paths of the XCAP roots, the same that the service has. */
@@ -20,6 +20,7 @@ export interface XcapPluginOptions {
 
 /** As pino has it. */
 export interface XcapLog {
+  isLevelEnabled?(level: string): boolean;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   error(fields: object, message: string): void;
@@ -37,6 +38,7 @@ const UNDERSTOOD = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
 const ALLOW: HeaderFields = { allow: UNDERSTOOD.join(', ') };
 /** RFC 4825 9: a cache cannot know that a change of another resource changed this one. RFC 9110 12.5.5: what was negotiated. */
 const REVALIDATE: HeaderFields = { 'cache-control': 'no-cache', vary: 'accept-encoding' };
+const AS_IT_IS = Object.entries(REVALIDATE).flat() as readonly string[];
 const UNAUTHENTICATED = 'who asks must log in';
 const NO_BODY = Buffer.alloc(0);
 const TEXT = 'text/plain; charset=utf-8';
@@ -163,7 +165,12 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
 }
 
 function send(call: Call, { status, etag, content }: XcapAnswer, log: XcapLog): void {
-  const { reply } = call;
+  const { reply, request } = call;
+  const accepted = request.raw.headers['accept-encoding'];
+  if (content && accepted === undefined && status === 200 && etag !== undefined) {
+    sendAsItIs(call, etag, content, log);
+    return;
+  }
   if (etag !== undefined) reply.header('etag', `"${etag}"`);
   if (!content) {
     respond(call, status, status === 304 ? REVALIDATE : {}, undefined, log);
@@ -171,7 +178,7 @@ function send(call: Call, { status, etag, content }: XcapAnswer, log: XcapLog): 
   }
   const { type, lastModified, body } = content;
   const headers = { 'content-type': type, 'last-modified': lastModified, ...REVALIDATE };
-  const coded = encodeContent(content, call.request.raw.headers['accept-encoding']);
+  const coded = encodeContent(content, accepted);
   if (!coded) respond(call, status, headers, body, log);
   else if (!(coded instanceof Promise)) respond(call, status, { ...headers, 'content-encoding': coded.coding }, coded.body, log);
   else
@@ -179,6 +186,22 @@ function send(call: Call, { status, etag, content }: XcapAnswer, log: XcapLog): 
       (ready) => respond(call, status, { ...headers, 'content-encoding': ready.coding }, ready.body, log),
       (error: unknown) => refuse(call, error, log),
     );
+}
+
+/** The most frequent answer, past all that Fastify could still do with it. */
+function sendAsItIs({ request, reply, requester }: Call, etag: string, content: Content, log: XcapLog): void {
+  const { type, lastModified, body, bytes } = content;
+  const { raw } = reply;
+  const fields = ['etag', `"${etag}"`, 'content-type', type, 'last-modified', lastModified, ...AS_IT_IS, 'content-length', String(bytes)];
+  const info = reply.getHeader('authentication-info');
+  if (typeof info === 'string') fields.push('authentication-info', info);
+  raw.writeHead(200, fields);
+  reply.hijack();
+  // Text that is ASCII alone is copied into the answer as it is.
+  raw.end(body, bytes === body.length ? 'latin1' : 'utf8');
+  if (log.isLevelEnabled?.('debug') ?? true) {
+    log.debug({ method: request.method, url: request.raw.url, status: 200, user: requester?.address }, 'xcap');
+  }
 }
 
 /** RFC 4825 8.1: POST and the like have no meaning here. */
@@ -221,8 +244,10 @@ function respond(
   reply.code(status);
   for (const name in headers) reply.header(name, headers[name]);
   reply.send(body);
-  const fields = { method: request.method, url: request.raw.url, status, user: requester?.address, reason };
   // A challenge is the usual beginning of a client's visit.
-  if (reason === undefined || status === 401) log.debug(fields, 'xcap');
+  const isUsual = reason === undefined || status === 401;
+  if (!(log.isLevelEnabled?.(isUsual ? 'debug' : 'info') ?? true)) return;
+  const fields = { method: request.method, url: request.raw.url, status, user: requester?.address, reason };
+  if (isUsual) log.debug(fields, 'xcap');
   else log.info(fields, 'xcap: refused');
 }

@@ -121,6 +121,28 @@ describe('RFC 9110 12.5.3: coded answers', () => {
   });
 });
 
+describe('what is sent as it is', () => {
+  test('letters beyond ASCII, in documents and nodes; and HEAD tells their length in bytes', async () => {
+    const text = SMALL.replace('/></list>', '><display-name>J\u00fcrgen \u20ac \u{1f600}</display-name></entry></list>');
+    await ask('PUT', D, TYPE, text);
+    const get = await ask('GET', D);
+    expect([get.body, get.headers['content-length']]).toEqual([text, String(Buffer.byteLength(text))]);
+    expect((await ask('HEAD', D)).headers['content-length']).toBe(String(Buffer.byteLength(text)));
+    expect((await ask('GET', `${D}/~~/resource-lists/list/entry/display-name`)).body).toBe(
+      '<display-name>J\u00fcrgen \u20ac \u{1f600}</display-name>',
+    );
+    expect((await ask('GET', D, { connection: 'close' })).headers.connection).toBe('close');
+  });
+
+  test('is counted like every answer', async () => {
+    const counted = async () => Number(/^rollcall_http_requests_total\{method="GET",status="200"\} (\d+)$/m.exec((await ask('GET', '/metrics')).body)?.[1]); // biome-ignore format: one line
+    const before = await counted();
+    for (const headers of [{}, { 'accept-encoding': 'gzip' }]) await ask('GET', D, headers);
+    // The first of the two requests for the figures is among them.
+    expect(await counted()).toBe(before + 3);
+  });
+});
+
 describe('limits', () => {
   beforeEach(() => ask('PUT', D, TYPE, SMALL));
 
