@@ -73,7 +73,8 @@ export class Digest {
     const claimed = address ?? `${username}@${realm}`;
     // A client that goes on with a nonce of its own is not guessing, and cannot be slowed by those who are: who knows its nonce has seen
     // its responses too, and guesses at home.
-    if (!this.nonces.isUsedBy(nonce, claimed)) {
+    const goesOn = this.nonces.isUsedBy(nonce, claimed);
+    if (!goesOn) {
       const seconds = this.brake.delay(request.peer, claimed);
       if (seconds > 0) return { kind: 'slowed', reason: SLOWED, seconds, username };
     }
@@ -87,7 +88,7 @@ export class Digest {
       this.brake.failed(request.peer, claimed);
       return refused(credential ? 'wrong password' : 'no such user');
     }
-    this.brake.succeeded(request.peer, claimed);
+    if (!goesOn) this.brake.succeeded(request.peer, claimed);
     // From here on the client knows the password: a new nonce is all it needs (RFC 7616 3.3, stale).
     if (state !== 'valid')
       return refused(state === 'expired' ? 'the nonce has expired' : 'the nonce is not from here, or of before the last start', true);

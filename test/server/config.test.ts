@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -103,6 +103,10 @@ describe('settings', () => {
     for (const [index, { name, meaning }] of CONFIG_KEYS.entries()) {
       for (const word of [`--${name}`, environmentName(name), meaning]) expect(rows[index]).toContain(word);
     }
+  });
+
+  it('stand in the README as they are', () => {
+    expect(readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')).toContain(settingsTable());
   });
 
   it('given in code are checked like any other', () => {
