@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Where to listen. Port 0 takes any free one. */
 export interface Endpoint {
@@ -39,6 +40,8 @@ export interface Config {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Application usages besides those that the server knows. */
+  readonly usages: readonly UsageSetting[];
   readonly logLevel: string;
 }
 
@@ -186,6 +189,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '60',
     meaning: 'least expiry of registrations, publications and subscriptions; shorter ones are answered 423',
     read: wholeNumber(1, 3600, 'seconds'),
+  },
+  {
+    name: 'usages',
+    field: 'usages',
+    placeholder: 'AUID;NAMESPACE;TYPE;XSD',
+    list: true,
+    default: '',
+    meaning:
+      'further application usage; in the file, a mapping with auid, namespace, content-type and, if documents are to be validated, schema',
+    read: readUsageSetting,
   },
   {
     name: 'log',

@@ -54,6 +54,8 @@ export interface DocumentServiceOptions {
     readonly depth?: number;
     /** Most documents of one user, of all usages together; unbounded unless told. */
     readonly documents?: number;
+    /** Greatest number of elements and attributes; 20,000 unless told: more of them hold up everything else for too long. */
+    readonly nodes?: number;
   };
 }
 
@@ -73,12 +75,12 @@ export class DocumentService {
       roots: orderRoots(roots),
       publicUri: publicUri.replace(/\/$/, ''),
       documentBytes: this.documentBytes,
-      depth: limits.depth ?? 100,
       quota: new DocumentQuota(
         store,
         usages.map(({ auid }) => auid),
         limits.documents ?? Number.POSITIVE_INFINITY,
       ),
+      limits: { depth: limits.depth ?? 100, nodes: limits.nodes ?? NODES },
       trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
       contents: new EtagCache<Content>(CONTENT_CHARACTERS),
     };
@@ -149,6 +151,7 @@ export class DocumentService {
 }
 
 const ATTEMPTS = 20;
+const NODES = 20_000;
 /** A tree takes some thirty times the memory of its text. */
 const TREE_CHARACTERS = 4 * 1024 * 1024;
 const CONTENT_CHARACTERS = 32 * 1024 * 1024;

@@ -26,12 +26,16 @@ export const authorise: PipelineStep = ({ request, access }) => {
   const { requester, target } = request;
   const { usage, key, unknownXui } = target;
   const allowed = usage.authorize ? usage.authorize(requester, key, access) : defaultAuthorization(requester, key, access);
-  if (!allowed) {
-    const whose = key.xui === undefined ? 'the global documents' : 'the documents of this user';
-    throw new XcapRefusal(403, `${requester.address} may not ${access} ${whose} of ${usage.auid}`);
-  }
-  if (unknownXui === undefined) return;
-  throw mayKnowUsers(requester, key) ? unknownUser(unknownXui) : new XcapRefusal(404, NO_DOCUMENT);
+  const conclude = (mayAccess: boolean): void => {
+    if (!mayAccess) {
+      const whose = key.xui === undefined ? 'the global documents' : 'the documents of this user';
+      throw new XcapRefusal(403, `${requester.address} may not ${access} ${whose} of ${usage.auid}`);
+    }
+    if (unknownXui === undefined) return;
+    throw mayKnowUsers(requester, key) ? unknownUser(unknownXui) : new XcapRefusal(404, NO_DOCUMENT);
+  };
+  const shared = !allowed && access === 'read' && (usage.shares?.(requester, key) ?? false);
+  return shared instanceof Promise ? shared.then(conclude) : conclude(allowed || shared);
 };
 
 /** RFC 4825 6.2, 8. */
@@ -137,10 +141,10 @@ function nodeText({ source }: XmlDocument, selected: Selection): [type: string, 
 }
 
 /** The offset tree of a stored document. */
-export function treeOf({ etag, text }: StoredDocument, { trees, depth }: Environment): XmlDocument {
+export function treeOf({ etag, text }: StoredDocument, { trees, limits }: Environment): XmlDocument {
   let tree = trees.get(etag);
   if (!tree) {
-    tree = parseXml(text, { maxDepth: depth });
+    tree = parseXml(text, { maxDepth: limits.depth });
     trees.set(etag, tree, text.length);
   }
   return tree;

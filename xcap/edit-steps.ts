@@ -6,6 +6,7 @@ import { treeOf } from './document-steps.ts';
 import { noParent, XcapConflict, XcapRefusal } from './errors.ts';
 import type { Environment, Exchange, PipelineStep, Target } from './exchange.ts';
 import {
+  checkNodes,
   checkPlaced,
   checkRemoved,
   type Placed,
@@ -32,7 +33,7 @@ export const applyPut: PipelineStep = (exchange, environment) => {
     return;
   }
   try {
-    exchange.edited = parseXml(decodeUtf8(request.body), { maxDepth: environment.depth });
+    exchange.edited = parseXml(decodeUtf8(request.body), { maxDepth: environment.limits.depth, maxNodes: environment.limits.nodes });
   } catch (error) {
     throw xmlConflict(error, 'not-well-formed');
   }
@@ -51,18 +52,22 @@ function placeNode({ request, stored, selector }: Exchange, environment: Environ
     throw noParent(nodeUri(target, environment, chosen.length), phrase);
   }
   const element = chosen[steps.length - 1];
-  if (terminal?.kind === 'attribute' && element) return placeAttribute(document, element, terminal, body);
-  return placeElement(document, { parent: chosen[steps.length - 2], element, step: steps.at(-1) }, body, environment.depth);
+  const placed =
+    terminal?.kind === 'attribute' && element
+      ? placeAttribute(document, element, terminal, body)
+      : placeElement(document, { parent: chosen[steps.length - 2], element, step: steps.at(-1) }, body, environment.limits);
+  checkNodes(placed.document, document, environment.limits.nodes);
+  return placed;
 }
 
 /**
  * RFC 4825 8.2.1: the directory must exist. XCAP cannot make one, so the only ones below a home directory (or the global
- * one) are those that hold a document already.
+ * one) are those that hold a document already, and those that the usage has from the start.
  */
 function checkDirectory(target: Target, environment: Environment): void | Promise<void> {
   const { auid, xui, name } = target.key;
   const slash = name.lastIndexOf('/');
-  if (slash < 0 || target.usage.hasDirectories) return;
+  if (slash < 0 || (xui !== undefined && target.usage.directories?.includes(name.slice(0, slash)))) return;
   const check = (documents: readonly { key: { name: string } }[]) => {
     if (documents.some(({ key }) => key.name.startsWith(name.slice(0, slash + 1)))) return;
     throw noParent(homeUri(target, environment), `there is no directory ${name.slice(0, slash)}`);
@@ -100,9 +105,12 @@ export const validate: PipelineStep = ({ request, stored, edited, changed }, env
   usage.validate?.(edited, validationContext(request.target, environment));
 };
 
+/** Characters of a violation in the report: it may repeat a value that is as long as the document. */
+const PHRASE = 1000;
+
 function checkSchema(schema: string, source: string): void {
   const [violation] = schemaViolations(schema, source);
-  if (violation) throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message}`);
+  if (violation) throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message.slice(0, PHRASE)}`);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Access, ApplicationUsage } from './application-usage.ts';
 import type { DocumentQuota } from './document-quota.ts';
 import type { DocumentKey, DocumentStore, StoredDocument } from './document-store.ts';
 import type { EtagCache } from './etag-cache.ts';
+import type { TreeLimits } from './node-operations.ts';
 import type { NodeSelector, ParsedNodeSelector } from './node-selector.ts';
 import type { Conditions } from './preconditions.ts';
 import type { Range } from './schema-excerpt.ts';
@@ -51,8 +52,8 @@ export interface Environment {
   readonly roots: readonly string[];
   readonly publicUri: string;
   readonly documentBytes: number;
-  readonly depth: number;
   readonly quota: DocumentQuota;
+  readonly limits: TreeLimits;
   readonly trees: EtagCache<XmlDocument>;
   readonly contents: EtagCache<Content>;
 }

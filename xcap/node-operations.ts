@@ -1,7 +1,7 @@
 import { escapeAttribute } from '../schemas/xml/escape.ts';
 import { decodeUtf8, parseXml, XmlError } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, lookupNamespace, type XmlAttribute, type XmlDocument, type XmlElement } from '../schemas/xml/tree.ts';
-import { XcapConflict } from './errors.ts';
+import { XcapConflict, XcapRefusal } from './errors.ts';
 import type { ExpandedName, NodeSelector, Step, Terminal } from './node-selector.ts';
 import { editChildren, editStartTag } from './tree-edit.ts';
 
@@ -76,6 +76,29 @@ export function namespaceElement(element: XmlElement): string {
   return `${text}/>`;
 }
 
+/** What the tree of a document may be at most. */
+export interface TreeLimits {
+  /** Nested elements. */
+  readonly depth: number;
+  /** Elements and attributes. */
+  readonly nodes: number;
+}
+
+/** Throws XcapRefusal 413 when an edit has left a document with more elements and attributes than `limit`, and more than before. */
+export function checkNodes({ source, root }: XmlDocument, before: XmlDocument, limit: number): void {
+  // `<a/>` is the shortest element, ` a=""` the shortest attribute.
+  if (source.length <= limit * 4) return;
+  const count = countNodes(root);
+  if (count <= limit || count <= countNodes(before.root)) return;
+  throw new XcapRefusal(413, `the document would have more than ${limit} elements and attributes`);
+}
+
+function countNodes({ attributes, declarations, elements }: XmlElement): number {
+  let count = 1 + attributes.length + (declarations?.size ?? 0);
+  for (const element of elements) count += countNodes(element);
+  return count;
+}
+
 /** Where an element is to be put: what the steps before the last select, what the last selects, and the last itself. */
 export interface Place {
   /** Undefined: the document node. */
@@ -87,10 +110,15 @@ export interface Place {
 /**
  * Puts the element in `body` at a place, replacing what is there (RFC 4825 8.2.3, 8.2.4).
  * The caller must still see that the selector selects what was put.
- * `maxDepth` bounds the nested elements of the result. Throws XcapConflict.
+ * Throws XcapConflict, or XcapRefusal 413.
  */
-export function placeElement(document: XmlDocument, { parent, element: removed, step }: Place, body: Uint8Array, maxDepth: number): Placed {
-  const { source, root: inserted } = parseFragment(body, parent, maxDepth);
+export function placeElement(
+  document: XmlDocument,
+  { parent, element: removed, step }: Place,
+  body: Uint8Array,
+  limits: TreeLimits,
+): Placed {
+  const { source, root: inserted } = parseFragment(body, parent, limits);
   const text = source.slice(inserted.start, inserted.end);
 
   let edit: { start: number; end: number; before: string; after: string } | undefined;
@@ -108,11 +136,12 @@ export function placeElement(document: XmlDocument, { parent, element: removed, 
 }
 
 /** The body as a document of one element, with the bindings that are in scope where it goes and room for the depth that is left there. */
-function parseFragment(body: Uint8Array, parent: XmlElement | undefined, maxDepth: number): XmlDocument {
-  let depth = 0;
-  for (let e = parent; e; e = e.parent) depth++;
+function parseFragment(body: Uint8Array, parent: XmlElement | undefined, { depth, nodes }: TreeLimits): XmlDocument {
+  let room = depth;
+  for (let e = parent; e; e = e.parent) room--;
   try {
-    const fragment = parseXml(decodeUtf8(body), { maxDepth: maxDepth - depth, namespaces: parent ? inScopeNamespaces(parent) : new Map() });
+    const namespaces = parent ? inScopeNamespaces(parent) : new Map<string, string>();
+    const fragment = parseXml(decodeUtf8(body), { maxDepth: room, maxNodes: nodes, namespaces });
     const { source, root } = fragment;
     // RFC 4825 8.2.2: a single element, so neither an XML declaration nor a comment beside it. White space is left out.
     if ((source.slice(0, root.start) + source.slice(root.end)).trim() === '') return fragment;
@@ -226,9 +255,10 @@ export function checkRemoved(document: XmlDocument, selector: NodeSelector): voi
   throw new XcapConflict('cannot-delete', 'after the removal the URI would select another node (RFC 4825 8.4)');
 }
 
-/** An XmlError as the conflict it means: `element`, or not-utf-8. Anything else comes back as it is. */
+/** An XmlError as what it means: the conflict `element`, or not-utf-8, or a refusal with 413. Anything else comes back as it is. */
 export function xmlConflict(error: unknown, element: 'not-well-formed' | 'not-xml-frag' | 'not-xml-att-value'): unknown {
   if (!(error instanceof XmlError)) return error;
+  if (error.tooLarge) return new XcapRefusal(413, error.message);
   return new XcapConflict(error.notUtf8 ? 'not-utf-8' : element, error.message);
 }
 

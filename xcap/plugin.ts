@@ -42,6 +42,8 @@ const AS_IT_IS = Object.entries(REVALIDATE).flat() as readonly string[];
 const UNAUTHENTICATED = 'who asks must log in';
 const NO_BODY = Buffer.alloc(0);
 const TEXT = 'text/plain; charset=utf-8';
+/** Characters of a request target in the log. */
+const LOGGED = 500;
 
 /** XCAP over HTTP (RFC 4825) below every root: a Fastify plugin, and the only file here that knows HTTP. */
 export async function xcapPlugin(fastify: FastifyInstance, { roots, service, authenticator, log }: XcapPluginOptions): Promise<void> {
@@ -200,7 +202,7 @@ function sendAsItIs({ request, reply, requester }: Call, etag: string, content: 
   // Text that is ASCII alone is copied into the answer as it is.
   raw.end(body, bytes === body.length ? 'latin1' : 'utf8');
   if (log.isLevelEnabled?.('debug') ?? true) {
-    log.debug({ method: request.method, url: request.raw.url, status: 200, user: requester?.address }, 'xcap');
+    log.debug({ method: request.method, url: request.raw.url?.slice(0, LOGGED), status: 200, user: requester?.address }, 'xcap');
   }
 }
 
@@ -247,7 +249,7 @@ function respond(
   // A challenge is the usual beginning of a client's visit.
   const isUsual = reason === undefined || status === 401;
   if (!(log.isLevelEnabled?.(isUsual ? 'debug' : 'info') ?? true)) return;
-  const fields = { method: request.method, url: request.raw.url, status, user: requester?.address, reason };
+  const fields = { method: request.method, url: request.raw.url?.slice(0, LOGGED), status, user: requester?.address, reason };
   if (isUsual) log.debug(fields, 'xcap');
   else log.info(fields, 'xcap: refused');
 }

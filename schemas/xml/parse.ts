@@ -9,14 +9,17 @@ export class XmlError extends Error {
   readonly column: number | undefined;
   /** The bytes or the declared encoding are not UTF-8 (RFC 4825 8.2.5 asks for another error body then). */
   readonly notUtf8: boolean;
+  /** There is nothing wrong but that it holds more than `ParseOptions.maxNodes` allows. */
+  readonly tooLarge: boolean;
 
-  constructor(reason: string, place?: { line: number; column: number }, notUtf8 = false) {
+  constructor(reason: string, place?: { line: number; column: number }, kind?: 'not-utf-8' | 'too-large') {
     super(place ? `line ${place.line}, column ${place.column}: ${reason}` : reason);
     this.name = 'XmlError';
     this.reason = reason;
     this.line = place?.line;
     this.column = place?.column;
-    this.notUtf8 = notUtf8;
+    this.notUtf8 = kind === 'not-utf-8';
+    this.tooLarge = kind === 'too-large';
   }
 }
 
@@ -25,6 +28,8 @@ export interface ParseOptions {
   readonly namespaces?: ReadonlyMap<string, string>;
   /** Greatest depth of nested elements; 100 unless told. */
   readonly maxDepth?: number;
+  /** Greatest number of elements and attributes, which cost more time than text of the same length; no bound unless told. */
+  readonly maxNodes?: number;
 }
 
 const XMLNS = 'http://www.w3.org/2000/xmlns/';
@@ -36,7 +41,7 @@ export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {
-    throw new XmlError('the body is not valid UTF-8', undefined, true);
+    throw new XmlError('the body is not valid UTF-8', undefined, 'not-utf-8');
   }
 }
 
@@ -74,13 +79,16 @@ class TreeBuilder {
   readonly source: string;
   private readonly parser: TreeParser;
   private readonly maxDepth: number;
+  private readonly maxNodes: number;
   private root: Building | undefined;
   private open: Building | undefined;
   private depth = 0;
+  private nodes = 0;
 
   constructor(source: string, options: ParseOptions | undefined) {
     this.source = source;
     this.maxDepth = options?.maxDepth ?? MAX_DEPTH;
+    this.maxNodes = options?.maxNodes ?? Number.POSITIVE_INFINITY;
     this.parser = new TreeParser(
       options?.namespaces ? { xmlns: true, additionalNamespaces: Object.fromEntries(options.namespaces) } : { xmlns: true },
     );
@@ -96,12 +104,18 @@ class TreeBuilder {
     return this.root as XmlElement;
   }
 
-  fault(reason: string, notUtf8 = false): XmlError {
+  fault(reason: string, kind?: 'not-utf-8' | 'too-large'): XmlError {
     const { line, column } = this.parser;
-    return new XmlError(reason.replace(/\.$/, ''), { line, column }, notUtf8);
+    return new XmlError(reason.replace(/\.$/, ''), { line, column }, kind);
+  }
+
+  /** Counts as soon as a tag's name or an attribute is read: a single tag can hold a hundred thousand. */
+  node(): void {
+    if (++this.nodes > this.maxNodes) throw this.fault(`there are more than ${this.maxNodes} elements and attributes`, 'too-large');
   }
 
   startTag(): void {
+    this.node();
     if (++this.depth > this.maxDepth) throw this.fault(`elements are nested more than ${this.maxDepth} deep`);
   }
 
@@ -196,7 +210,7 @@ Object.assign(TreeParser.prototype, {
     if (declaration.version !== '1.0') throw active.fault('only XML 1.0 is supported');
     const encoding = declaration.encoding?.toLowerCase();
     if (encoding !== undefined && encoding !== 'utf-8' && encoding !== 'utf8' && encoding !== 'us-ascii') {
-      throw active.fault(`the declared encoding is ${declaration.encoding}, not UTF-8`, true);
+      throw active.fault(`the declared encoding is ${declaration.encoding}, not UTF-8`, 'not-utf-8');
     }
   },
   doctypeHandler() {
@@ -204,6 +218,9 @@ Object.assign(TreeParser.prototype, {
   },
   openTagStartHandler() {
     active.startTag();
+  },
+  attributeHandler() {
+    active.node();
   },
   openTagHandler(tag: SaxTag) {
     active.openTag(tag);

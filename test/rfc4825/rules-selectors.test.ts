@@ -244,8 +244,8 @@ describe('rule 33: request targets (RFC 4825 6.1, 8.2.1; RFC 9112 3.2)', () => {
     expect((await server.get(path)).body).toBe(LISTS);
   });
 
-  test('rule 33: where a usage has directories of its own, the first document makes one', async () => {
-    const tree = await XcapServer.start({ adaptUsages: (usages) => usages.map((usage) => ({ ...usage, hasDirectories: true })) });
+  test('rule 33: a directory that a usage has from the start takes a first document', async () => {
+    const tree = await XcapServer.start({ adaptUsages: (usages) => usages.map((usage) => ({ ...usage, directories: ['work/old'] })) });
     try {
       const path = D.replace('index', 'work/old/friends.xml');
       expect((await tree.put(path, RESOURCE_LISTS, LISTS)).status).toBe(201);

@@ -12,6 +12,7 @@ import { DocumentService, type DocumentServiceOptions } from '../../xcap/documen
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import { xcapPlugin } from '../../xcap/plugin.ts';
 import { applicationUsages } from '../../xcap/usages/index.ts';
+import type { MayWatch } from '../../xcap/usages/pres-content.ts';
 import { ServiceIndex } from '../../xcap/usages/rls-services-index.ts';
 
 export interface XcapResponse {
@@ -28,6 +29,8 @@ export interface XcapServerOptions {
   readonly isUser?: (address: string) => boolean;
   /** What the usages are instead. */
   readonly adaptUsages?: (usages: readonly ApplicationUsage[]) => readonly ApplicationUsage[];
+  readonly mayWatch?: MayWatch;
+  readonly more?: readonly ApplicationUsage[];
   /** Puts something between the service and the SQLite store. */
   readonly wrapStore?: (store: DocumentStore) => DocumentStore;
 }
@@ -77,13 +80,31 @@ export class XcapServer {
   }
 
   static async start(options: XcapServerOptions = {}): Promise<XcapServer> {
-    const { roots = ['/xcap-root'], authenticator = anyone, wrapStore = (store) => store, limits = {}, publicUri, isUser } = options;
+    const {
+      roots = ['/xcap-root'],
+      authenticator = anyone,
+      wrapStore = (store) => store,
+      limits = {},
+      publicUri,
+      isUser,
+      mayWatch,
+      more = [],
+    } = options;
     const folder = mkdtempSync(join(tmpdir(), 'rollcall-xcap-'));
     const log = pino({ level: 'silent' });
     const sqlite = new SqliteDocumentStore(join(folder, 'documents.db'), log);
     const store = wrapStore(sqlite);
     const services = await ServiceIndex.open(store);
-    const usages = (options.adaptUsages ?? ((same) => same))(applicationUsages({ services, ...(isUser && { isUser }) }));
+    const usages = (options.adaptUsages ?? ((same) => same))(
+      applicationUsages({
+        documents: store,
+        services,
+        root: roots[0] ?? '',
+        ...(isUser && { isUser }),
+        ...(mayWatch && { mayWatch }),
+        more,
+      }),
+    );
     const service = new DocumentService({
       store,
       usages,

@@ -33,6 +33,8 @@ export class ServiceIndex {
   private readonly byUri = new Map<string, IndexedService>();
   /** URIs that writes under way will take: to the document they are for. */
   private readonly reserved = new Map<string, string>();
+  /** What such a write is of, so that it need not be parsed again. */
+  private readonly arriving = new Map<string, Pick<ServiceDocument, 'document' | 'services'>>();
   /** Documents being read again, each with the last change of it that is known. */
   private readonly refreshing = new Map<string, { seq: number; done: Promise<void> }>();
   private readonly store: DocumentStore;
@@ -74,12 +76,14 @@ export class ServiceIndex {
     return reserved !== undefined && reserved !== id;
   }
 
-  /** Keeps URIs, known not to be taken, for a document until its write has ended and is known here. */
-  reserve(uris: readonly string[], key: DocumentKey): Reservation {
+  /** Keeps the URIs of services, known not to be taken, for the document they are in until its write has ended and is known here. */
+  reserve(document: XmlDocument, services: readonly Service[], key: DocumentKey): Reservation {
     const id = documentId(key);
-    for (const uri of uris) this.reserved.set(uri, id);
+    for (const { canonical } of services) this.reserved.set(canonical, id);
+    this.arriving.set(id, { document, services });
     const drop = () => {
-      for (const uri of uris) this.reserved.delete(uri);
+      for (const { canonical } of services) this.reserved.delete(canonical);
+      this.arriving.delete(id);
     };
     return {
       release: () => {
@@ -127,10 +131,10 @@ export class ServiceIndex {
   private put({ key, text, modified }: StoredDocument): void {
     const owner = key.xui;
     if (owner === undefined) return;
-    // Its depth was bounded when it was stored.
-    const document = parseXml(text, { maxDepth: Number.POSITIVE_INFINITY });
-    const services = parseRlsServices(document);
-    this.documents.set(documentId(key), { owner, key, document, services, modified });
+    const id = documentId(key);
+    const arriving = this.arriving.get(id);
+    const { document, services } = arriving?.document.source === text ? arriving : parse(text);
+    this.documents.set(id, { owner, key, document, services, modified });
     for (const service of services) this.byUri.set(service.canonical, { owner, service, key });
   }
 
@@ -146,6 +150,12 @@ export class ServiceIndex {
     const etag = createHash('sha256').update(text).digest('base64url').slice(0, 22);
     return { key: { auid: 'rls-services', xui: undefined, name: 'index' }, etag, text, modified };
   }
+}
+
+function parse(text: string): Pick<ServiceDocument, 'document' | 'services'> {
+  // Its depth was bounded when it was stored.
+  const document = parseXml(text, { maxDepth: Number.POSITIVE_INFINITY });
+  return { document, services: parseRlsServices(document) };
 }
 
 /**
