@@ -5,7 +5,7 @@ import { domainToASCII } from 'node:url';
  *
  * `sip:`, `sips:`, `pres:` and `im:` addresses of one user become `sip:user@host`: the scheme and the host in lower case, the user
  * part with its needless escapes undone, and port, parameters and headers dropped (RFC 3261 10.3 step 5; RFC 3859 3.2).
- * `tel:` numbers lose their visual separators and parameters (RFC 3966 4).
+ * A user part that is a telephone number (`user=phone`) and `tel:` numbers lose their visual separators, the latter their parameters (RFC 3966 4).
  * Anything else (and what is no address at all) comes back trimmed but otherwise as it is.
  */
 export function canonicalAddress(address: string): string {
@@ -55,6 +55,7 @@ function canonicalise(address: string): string {
   }
   // Documents may write a domain in its own script; on the wire it is always ASCII.
   if (!ASCII.test(host)) host = domainToASCII(host) || host;
+  if (tail >= 0 && /^\+?\d/.test(user) && /;user=phone(?:[;?]|$)/i.test(rest.slice(tail))) user = user.replace(/[-.()]/g, '');
   return at < 0 ? `sip:${host}` : `sip:${unescapeUser(user)}@${host}`;
 }
 

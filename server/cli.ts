@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { AccountError } from './accounts/account-store.ts';
 import { ConfigError, loadConfig } from './config.ts';
-import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
+import { CONFIG_KEYS, type Config, type Endpoint, environmentName } from './config-keys.ts';
 import { ListenError } from './listen-error.ts';
 import { StorageError } from './storage/sqlite/database.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -112,7 +112,7 @@ function variablesHelp(): string {
 }
 
 function printable(config: Config): string {
-  const endpoint = ({ host, port }: { host: string; port: number }) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const endpoint = ({ host, port, secure }: Endpoint) => `${secure ? 'https://' : ''}${host.includes(':') ? `[${host}]` : host}:${port}`;
   const values = CONFIG_KEYS.map(({ name, field }) => [
     name,
     field === 'http' || field === 'sip'

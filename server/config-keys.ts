@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
+import { readNetwork } from './accounts/trusted-addresses.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Where to listen. Port 0 takes any free one. */
@@ -8,6 +9,8 @@ export interface Endpoint {
   /** Host name or IP address, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
+  /** Whether TLS is spoken there, for HTTP. */
+  readonly secure?: true;
 }
 
 /** Everything an admin can set, checked and complete. */
@@ -22,6 +25,17 @@ export interface Config {
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
+  /** Absolute paths of PEM files with the certificate chain and the key of the https endpoints; '' without. */
+  readonly tlsCertificate: string;
+  readonly tlsKey: string;
+  /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
+  readonly trustedProxies: readonly string[];
+  /** Greatest size of a document, in bytes of UTF-8. */
+  readonly maxDocumentSize: number;
+  /** Greatest depth of nested elements in a document. */
+  readonly maxDepth: number;
+  /** Most documents of one user. */
+  readonly maxDocuments: number;
   /** What becomes of a watcher that no rule matches. */
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
@@ -42,7 +56,7 @@ export interface ConfigKey {
   readonly placeholder: string;
   /** May be given several times. */
   readonly list: boolean;
-  /** As text; '' for a list that has nothing in it unless told. */
+  /** As text; '' where nothing is set unless the admin does. */
   readonly default: string;
   readonly meaning: string;
   /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
@@ -64,11 +78,11 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   {
     name: 'http',
     field: 'http',
-    placeholder: 'HOST:PORT',
+    placeholder: '[https://]HOST:PORT',
     list: true,
     default: '127.0.0.1:8080',
-    meaning: 'where XCAP clients connect',
-    read: readEndpoint,
+    meaning: 'where XCAP clients connect, with https:// by TLS',
+    read: readHttpEndpoint,
   },
   {
     name: 'sip',
@@ -107,6 +121,60 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: oneOf(['digest', 'none']),
   },
   {
+    name: 'tls-cert',
+    field: 'tlsCertificate',
+    placeholder: 'FILE',
+    list: false,
+    default: '',
+    meaning: 'PEM file with the certificate (and those it is signed by) for https; read again when it changes and on SIGHUP',
+    read: (value) => resolve(text(value, 'a file')),
+  },
+  {
+    name: 'tls-key',
+    field: 'tlsKey',
+    placeholder: 'FILE',
+    list: false,
+    default: '',
+    meaning: 'PEM file with the key of the certificate',
+    read: (value) => resolve(text(value, 'a file')),
+  },
+  {
+    name: 'trusted-proxy',
+    field: 'trustedProxies',
+    placeholder: 'IP[/BITS]',
+    list: true,
+    default: '',
+    meaning: 'address of a proxy that authenticates users: its X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
+    read: readNetwork,
+  },
+  {
+    name: 'max-document-size',
+    field: 'maxDocumentSize',
+    placeholder: 'BYTES',
+    list: false,
+    default: '1048576',
+    meaning: 'greatest size of a document; larger ones are answered 413',
+    read: wholeNumber(1024, 64 * 1024 * 1024, 'bytes'),
+  },
+  {
+    name: 'max-depth',
+    field: 'maxDepth',
+    placeholder: 'LEVELS',
+    list: false,
+    default: '100',
+    meaning: 'how deep the elements of a document may be nested',
+    read: wholeNumber(10, 100, 'levels'),
+  },
+  {
+    name: 'max-documents',
+    field: 'maxDocuments',
+    placeholder: 'NUMBER',
+    list: false,
+    default: '1000',
+    meaning: 'how many documents one user may have, of all kinds together; one more is answered 409',
+    read: wholeNumber(1, 1_000_000, 'documents'),
+  },
+  {
     name: 'default-decision',
     field: 'defaultDecision',
     placeholder: 'confirm|block|polite-block|allow',
@@ -122,7 +190,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     list: false,
     default: '60',
     meaning: 'least expiry of registrations, publications and subscriptions; shorter ones are answered 423',
-    read: readSeconds,
+    read: wholeNumber(1, 3600, 'seconds'),
   },
   {
     name: 'diff-interval',
@@ -131,7 +199,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     list: false,
     default: '5',
     meaning: 'least time between two notifications of document changes (xcap-diff) in one subscription; 0 tells of each change at once',
-    read: (value) => (String(value) === '0' ? 0 : readSeconds(value)),
+    read: wholeNumber(0, 3600, 'seconds'),
   },
   {
     name: 'usages',
@@ -180,10 +248,12 @@ function oneOf(choices: readonly string[]): (value: unknown) => string {
   };
 }
 
-function readSeconds(value: unknown): number {
-  const seconds = typeof value === 'number' ? value : /^\d{1,6}$/.test(String(value)) ? Number(value) : Number.NaN;
-  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 3600) return seconds;
-  throw new Error(`${show(value)} is not a number of seconds from 1 to 3600`);
+function wholeNumber(least: number, most: number, unit: string): (value: unknown) => number {
+  return (value) => {
+    const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN;
+    if (Number.isInteger(number) && number >= least && number <= most) return number;
+    throw new Error(`${show(value)} is not a number of ${unit} from ${least} to ${most}`);
+  };
 }
 
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
@@ -213,6 +283,14 @@ function readEndpoint(value: unknown): Endpoint {
   }
   if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
   return Object.freeze({ host, port });
+}
+
+function readHttpEndpoint(value: unknown): Endpoint {
+  const isObject = typeof value === 'object' && value !== null;
+  const [, scheme, authority] = (isObject ? undefined : /^(https?):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
+  const endpoint = readEndpoint(authority ?? value);
+  const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
+  return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
 }
 
 /** Paths that answer something else. */

@@ -73,8 +73,8 @@ function readFile(file: string, values: Map<string, unknown>): void {
 
 function readValue(key: ConfigKey, value: unknown, source: string): unknown {
   try {
-    if (!key.list) return key.read(value);
-    const items = Array.isArray(value) ? value : [value];
+    if (!key.list) return value === '' && key.default === '' ? value : key.read(value);
+    const items = Array.isArray(value) ? value : value === '' && key.default === '' ? [] : [value];
     if (items.length === 0 && key.default !== '') throw new ConfigError('at least one is needed');
     const read = items.map((item) => key.read(item));
     return read.filter((item, index) => typeof item !== 'string' || read.indexOf(item) === index);
@@ -90,5 +90,9 @@ function complete(values: ReadonlyMap<string, unknown>): Config {
     config[key.field] = Object.freeze(values.get(key.name) ?? readValue(key, unset, key.name));
   }
   // Every field is one key's, read by that key's own check.
-  return Object.freeze(config) as unknown as Config;
+  const checked = Object.freeze(config) as unknown as Config;
+  if (checked.http.some(({ secure }) => secure) && (checked.tlsCertificate === '' || checked.tlsKey === '')) {
+    throw new ConfigError('http: an https endpoint needs tls-cert and tls-key');
+  }
+  return checked;
 }

@@ -1,10 +1,14 @@
+import { Server as HttpsServer } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify';
 import type { Endpoint } from './config.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import type { TlsCertificate } from './tls-certificate.ts';
 
 /** A head that is not complete by then is given up, in milliseconds. */
 const REQUEST_TIMEOUT = 30_000;
+/** A TLS handshake that is not done by then is given up, in milliseconds. */
+const HANDSHAKE_TIMEOUT = 10_000;
 /** How long requests under way may take to end when the server stops, in milliseconds. */
 const STOP_TIMEOUT = 2000;
 /** Characters of a request target in the log. */
@@ -12,6 +16,8 @@ const LOGGED_TARGET = 500;
 
 export interface HttpOptions {
   readonly endpoint: Endpoint;
+  /** For a secure endpoint. */
+  readonly certificate?: TlsCertificate | undefined;
   /** Everything that is not the server's own housekeeping. */
   readonly xcap: FastifyPluginAsync;
   readonly metrics: Metrics;
@@ -26,11 +32,14 @@ export interface HttpListener {
   stop(): Promise<void>;
 }
 
-/** Listens for HTTP at one endpoint; rejects with the system's error when that cannot be done. */
+/** Listens for HTTP or HTTPS at one endpoint; rejects with the system's error when that cannot be done. */
 export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
+  const { endpoint, certificate } = options;
   const app = createApp(options);
+  const user = certificate && app.server instanceof HttpsServer ? app.server : undefined;
+  if (user) certificate?.add(user);
   try {
-    await app.listen({ host: options.endpoint.host, port: options.endpoint.port });
+    await app.listen({ host: endpoint.host, port: endpoint.port });
   } catch (error) {
     await app.close();
     throw error;
@@ -44,12 +53,16 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
       const deadline = setTimeout(() => app.server.closeAllConnections(), STOP_TIMEOUT);
       await app.close();
       clearTimeout(deadline);
+      if (user) certificate?.remove(user);
     },
   };
 }
 
-function createApp({ xcap, metrics, log, bodyLimit }: HttpOptions): FastifyInstance {
+function createApp({ endpoint, certificate, xcap, metrics, log, bodyLimit }: HttpOptions): FastifyInstance {
+  const https = endpoint.secure && certificate ? { ...certificate.pair, handshakeTimeout: HANDSHAKE_TIMEOUT } : null;
   const app = Fastify({
+    // Fastify's types tell apart what differs in nothing that is used here.
+    ...({ https } as object),
     logger: false,
     bodyLimit,
     requestTimeout: REQUEST_TIMEOUT,
@@ -59,15 +72,15 @@ function createApp({ xcap, metrics, log, bodyLimit }: HttpOptions): FastifyInsta
       plain(reply, error.statusCode ?? 400, 'The request target cannot be read.');
     },
   });
-  app.addHook('onResponse', async (request, reply) => {
-    const { method, raw, ip } = request;
-    metrics.countRequest(method, reply.statusCode, reply.elapsedTime);
-    if (!log.isLevelEnabled('info')) return;
-    const target = (raw.url ?? '').slice(0, LOGGED_TARGET);
-    log.info(
-      { method, target, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 1000) / 1000, remoteAddress: ip },
-      'HTTP request',
-    );
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method, raw } = request;
+    const { statusCode: status, elapsedTime } = reply;
+    metrics.countRequest(method, status, elapsedTime);
+    if (log.isLevelEnabled('info')) {
+      const target = (raw.url ?? '').slice(0, LOGGED_TARGET);
+      log.info({ method, target, status, ms: Math.round(elapsedTime * 1000) / 1000, remoteAddress: request.ip }, 'HTTP request');
+    }
+    done();
   });
   app.setNotFoundHandler((_request, reply) => plain(reply, 404, 'There is nothing here.'));
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {

@@ -24,6 +24,9 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  /** Those of the requests with their labels, by method and status, so that none is looked up by name. */
+  private readonly counters = new Map<string, Map<number, Counter.Internal>>();
+
   /** @param version of the server, given as a label of `rollcall_info` */
   constructor(version: string) {
     const info = new Gauge({ name: 'rollcall_info', help: 'The version that runs.', labelNames: ['version'], registers: [this.registry] });
@@ -32,7 +35,12 @@ export class Metrics {
 
   /** @param milliseconds the request took */
   countRequest(method: string, status: number, milliseconds: number): void {
-    this.requests.inc({ method: METHODS.has(method) ? method : 'other', status });
+    const known = METHODS.has(method) ? method : 'other';
+    let byStatus = this.counters.get(known);
+    if (!byStatus) this.counters.set(known, (byStatus = new Map()));
+    let counter = byStatus.get(status);
+    if (!counter) byStatus.set(status, (counter = this.requests.labels({ method: known, status })));
+    counter.inc();
     this.durations.observe(milliseconds / 1000);
   }
 

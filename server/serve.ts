@@ -4,7 +4,8 @@ import { createLogger } from './logger.ts';
 import { type RunningRollcall, startRollcall } from './server.ts';
 
 /**
- * Runs the server in the foreground: prints one line per listener and then `ready`, and resolves once a signal has stopped it.
+ * Runs the server in the foreground: prints one line per listener and then `ready`, and resolves once a signal has stopped it. SIGHUP
+ * makes it read its certificate again.
  * @param out prints one line on standard output
  */
 export async function serve(config: Config, out: (line: string) => void): Promise<void> {
@@ -12,13 +13,16 @@ export async function serve(config: Config, out: (line: string) => void): Promis
   const stopped = firstSignal();
   const rollcall = await startRollcall(config, { logger });
   announceFirstAdmin(rollcall, out);
-  for (const { address, port } of rollcall.http) {
-    for (const root of config.xcapRoots) out(`XCAP   http://${authority(address, port)}${root}`);
+  for (const { address, port, secure } of rollcall.http) {
+    for (const root of config.xcapRoots) out(`XCAP   ${secure ? 'https' : 'http'}://${authority(address, port)}${root}`);
   }
   for (const { protocol, address, port } of rollcall.sip) out(`SIP    ${protocol.toLowerCase()} ${authority(address, port)}`);
+  const reload = () => rollcall.reload();
+  process.on('SIGHUP', reload);
   out('ready');
   logger.info({ signal: await stopped }, 'stopping');
   await rollcall.stop();
+  process.off('SIGHUP', reload);
   logger.info({}, 'stopped');
   logger.flush();
 }

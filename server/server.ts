@@ -2,11 +2,14 @@ import { join } from 'node:path';
 import { createSipNode } from '../sip/node.ts';
 import { followChanges } from './accounts/account-changes.ts';
 import { AccountStore } from './accounts/account-store.ts';
+import { AssertingHttpAuthenticator } from './accounts/asserting-authenticator.ts';
 import { Digest } from './accounts/digest.ts';
 import { Directory } from './accounts/directory.ts';
 import { AccountHttpAuthenticator, openHttpAuthenticator } from './accounts/http-authenticator.ts';
+import { LoginBrake } from './accounts/login-brake.ts';
 import { Nonces } from './accounts/nonces.ts';
 import { SipAuthenticator } from './accounts/sip-authenticator.ts';
+import { trustedAddresses } from './accounts/trusted-addresses.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { listenError } from './listen-error.ts';
@@ -16,6 +19,7 @@ import { makeDataDirectory } from './storage/data-directory.ts';
 import { lockDataDirectory } from './storage/sqlite/data-lock.ts';
 import { SqliteDocumentStore } from './storage/sqlite/documents.ts';
 import { SqliteStateStore } from './storage/sqlite/state.ts';
+import { TlsCertificate } from './tls-certificate.ts';
 import { readVersion } from './version.ts';
 import { createXcap } from './xcap.ts';
 import { xcapRootUri } from './xcap-root-uri.ts';
@@ -23,10 +27,12 @@ import { xcapRootUri } from './xcap-root-uri.ts';
 export interface RunningRollcall {
   readonly config: Config;
   /** One per HTTP endpoint, with the port that was taken. */
-  readonly http: readonly { readonly address: string; readonly port: number }[];
+  readonly http: readonly { readonly address: string; readonly port: number; readonly secure: boolean }[];
   /** One per SIP endpoint and protocol. */
   readonly sip: readonly { readonly protocol: 'UDP' | 'TCP'; readonly address: string; readonly port: number }[];
   readonly accounts: AccountStore;
+  /** Reads the TLS certificate again; a bad one is told in the log and not used. */
+  reload(): void;
   /** Ends what is under way, stores what is outstanding and closes everything; may be called again. */
   stop(): Promise<void>;
 }
@@ -75,15 +81,18 @@ async function listen(
   { accounts, documents, state }: Stores,
   log: Logger,
   undo: (() => void | Promise<void>)[],
-): Promise<Pick<RunningRollcall, 'http' | 'sip'>> {
+): Promise<Pick<RunningRollcall, 'http' | 'sip' | 'reload'>> {
   const { domains, defaultDecision } = config;
   const open = config.auth === 'none';
   const users = new Directory(domains, open ? undefined : accounts);
-  const digest = new Digest(new Nonces(), (address) => accounts.find(address));
+  const findAccount = (address: string) => accounts.find(address);
+  const isProxy = trustedAddresses(config.trustedProxies);
+  const brake = new LoginBrake(isProxy);
+  const digest = new Digest(new Nonces(), findAccount, brake);
   const metrics = new Metrics(readVersion());
   documents.onChange(() => metrics.countChange());
 
-  const http: { address: string; port: number }[] = [];
+  const http: { address: string; port: number; secure: boolean }[] = [];
   const xcap = await createXcap({
     roots: config.xcapRoots,
     documents,
@@ -92,7 +101,16 @@ async function listen(
     mayWatch: (watcher, presentity) => node.mayWatch(watcher, presentity),
     usages: config.usages,
     hasAccount: (address) => accounts.find(address) !== undefined,
-    authenticator: open ? openHttpAuthenticator : new AccountHttpAuthenticator(digest, accounts, domains, log),
+    authenticator: open
+      ? openHttpAuthenticator
+      : new AssertingHttpAuthenticator({
+          inner: new AccountHttpAuthenticator(digest, accounts, domains, brake, log),
+          isTrusted: isProxy,
+          resolve: (identity) => users.resolveXui(identity),
+          findAccount,
+          log,
+        }),
+    limits: { documentBytes: config.maxDocumentSize, depth: config.maxDepth, documents: config.maxDocuments },
     rootUri: () => xcapRootUri(config, http[0]),
     requester: (address) => ({ address, admin: open || accounts.find(address)?.admin === true }),
     log,
@@ -116,12 +134,20 @@ async function listen(
     throw listenError('SIP', config.sip, error);
   });
 
+  const certificate = openCertificate(config, log);
+  undo.push(() => certificate?.close());
   for (const endpoint of config.http) {
-    const listener = await listenHttp({ endpoint, xcap: xcap.plugin, bodyLimit: xcap.bodyLimit, metrics, log }).catch((error: unknown) => {
-      throw listenError('HTTP', [endpoint], error);
-    });
+    const listener = await listenHttp({ endpoint, certificate, xcap: xcap.plugin, bodyLimit: xcap.bodyLimit, metrics, log }).catch(
+      (error: unknown) => {
+        throw listenError('HTTP', [endpoint], error);
+      },
+    );
     undo.push(() => listener.stop());
-    http.push({ address: listener.address, port: listener.port });
+    http.push({ address: listener.address, port: listener.port, secure: endpoint.secure ?? false });
   }
-  return { http, sip };
+  return { http, sip, reload: () => certificate?.reload() };
+}
+
+function openCertificate({ http, tlsCertificate, tlsKey }: Config, log: Logger): TlsCertificate | undefined {
+  return http.some(({ secure }) => secure) ? new TlsCertificate({ cert: tlsCertificate, key: tlsKey }, log) : undefined;
 }

@@ -10,9 +10,9 @@ const ANY_ADDRESS = ['0.0.0.0', '::'];
  * @param listening where the first HTTP endpoint listens; undefined before it does
  */
 export function xcapRootUri({ domains, http, xcapRoots }: Config, listening: { readonly port: number } | undefined): string {
-  const { host = 'localhost', port: configured = 80 } = http[0] ?? {};
+  const { host = 'localhost', port: configured = 80, secure = false } = http[0] ?? {};
   const port = listening?.port ?? configured;
   const known = ANY_ADDRESS.includes(host) ? (domains[0] ?? 'localhost') : host;
   const [root = '/'] = xcapRoots;
-  return `http://${isIPv6(known) ? `[${known}]` : known}:${port}${root.endsWith('/') ? root : `${root}/`}`;
+  return `${secure ? 'https' : 'http'}://${isIPv6(known) ? `[${known}]` : known}:${port}${root.endsWith('/') ? root : `${root}/`}`;
 }

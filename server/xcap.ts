@@ -3,7 +3,7 @@ import type { XcapResources } from '../sip/packages/xcap-resources.ts';
 import type { ListDirectory } from '../sip/rls/resolved-list.ts';
 import type { HttpAuthenticator, Requester, XuiDirectory } from '../xcap/access.ts';
 import type { ApplicationUsage } from '../xcap/application-usage.ts';
-import { DocumentService } from '../xcap/document-service.ts';
+import { DocumentService, type DocumentServiceOptions } from '../xcap/document-service.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import { xcapPlugin } from '../xcap/plugin.ts';
 import { applicationUsages } from '../xcap/usages/index.ts';
@@ -30,6 +30,7 @@ export interface XcapOptions {
   readonly rootUri: () => string;
   /** What the canonical address of an authenticated SIP user may do with documents. */
   readonly requester: (address: string) => Requester;
+  readonly limits: NonNullable<DocumentServiceOptions['limits']>;
   readonly log: Logger;
 }
 
@@ -45,12 +46,12 @@ export interface Xcap {
 
 /** Assembles the XCAP side over a document store. */
 export async function createXcap(options: XcapOptions): Promise<Xcap> {
-  const { roots, documents, directory, hasAccount, mayWatch, authenticator, rootUri, requester, log } = options;
+  const { roots, documents, directory, hasAccount, mayWatch, authenticator, rootUri, requester, limits, log } = options;
   const services = await ServiceIndex.open(documents);
   const more = operatorUsages(options.usages);
   const usages = applicationUsages({ documents, services, isUser: hasAccount, mayWatch, root: roots[0] ?? '', more });
   checkDistinct(usages);
-  const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots });
+  const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots, limits });
   return {
     lists: listDirectory(services, service, documents),
     resources: xcapResources({ service, usages, documents, directory, root: roots[0] ?? '/', rootUri, requester }),

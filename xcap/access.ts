@@ -15,13 +15,20 @@ export interface HttpCredentials {
   /** The Authorization header field, if any. */
   readonly authorization: string | undefined;
   readonly body: Uint8Array;
+  /** Address of the connection's peer. */
   readonly remoteAddress: string;
+  /** Canonical address of the user whose documents are asked for, if any. */
+  readonly owner?: string | undefined;
+  /** The values of all field lines of a name (in lower case). */
+  fields?(name: string): readonly string[];
 }
 
 export type HttpAuthentication =
   | { readonly kind: 'requester'; readonly requester: Requester /** Authentication-Info value, if any. */; readonly info?: string }
   /** Answer 401 with these WWW-Authenticate values. */
   | { readonly kind: 'challenge'; readonly challenges: readonly string[]; readonly reason: string }
+  /** Too many logins failed: answer 429 with Retry-After, in seconds. */
+  | { readonly kind: 'slowed'; readonly seconds: number; readonly reason: string }
   /** Answer 400. */
   | { readonly kind: 'malformed'; readonly reason: string };
 

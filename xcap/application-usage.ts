@@ -37,6 +37,8 @@ export interface ApplicationUsage {
   readonly directories?: readonly string[];
   /** Whether clients can store a document there; everywhere without it. What is not stored is `generated`, or not there. */
   isStored?(key: DocumentKey): boolean;
+  /** Whether admins can store documents in the global tree (RFC 4825 5.7); without it they are only read there. */
+  readonly hasGlobalDocuments?: boolean;
   /** A document that the server makes itself. */
   generated?(key: DocumentKey): MaybePromise<StoredDocument | undefined>;
 }

@@ -1,6 +1,8 @@
+import { canonicalAddress } from '../schemas/address.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { XuiDirectory } from './access.ts';
 import type { Access, ApplicationUsage } from './application-usage.ts';
+import { DocumentQuota } from './document-quota.ts';
 import { parseDocumentSelector } from './document-selector.ts';
 import {
   answerNotModified,
@@ -9,9 +11,11 @@ import {
   checkChangeable,
   checkConditions,
   checkContentType,
+  isWritable,
   load,
   represent,
   requireDocument,
+  unknownUser,
 } from './document-steps.ts';
 import type { DocumentStore, MaybePromise } from './document-store.ts';
 import { EditQueue } from './edit-queue.ts';
@@ -48,6 +52,8 @@ export interface DocumentServiceOptions {
     readonly documentBytes?: number;
     /** Greatest depth of nested elements; 100 unless told. */
     readonly depth?: number;
+    /** Most documents of one user, of all usages together; unbounded unless told. */
+    readonly documents?: number;
     /** Greatest number of elements and attributes; 20,000 unless told: more of them hold up everything else for too long. */
     readonly nodes?: number;
   };
@@ -69,26 +75,45 @@ export class DocumentService {
       roots: orderRoots(roots),
       publicUri: publicUri.replace(/\/$/, ''),
       documentBytes: this.documentBytes,
+      quota: new DocumentQuota(
+        store,
+        usages.map(({ auid }) => auid),
+        limits.documents ?? Number.POSITIVE_INFINITY,
+      ),
       limits: { depth: limits.depth ?? 100, nodes: limits.nodes ?? NODES },
       trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
       contents: new EtagCache<Content>(CONTENT_CHARACTERS),
     };
   }
 
-  /**
-   * What a raw request target names. Throws XcapRefusal: 404 for an unknown usage or user and for unknown extension
-   * selectors, which RFC 4825 8 puts before authentication; 400 for what is no XCAP URI.
-   */
+  /** What a raw request target names. Throws XcapRefusal: 404 for an unknown usage or user and as `identify` does. */
   locate(rawTarget: string): Target {
+    const target = this.identify(rawTarget);
+    if (target.unknownXui !== undefined) throw unknownUser(target.unknownXui);
+    return target;
+  }
+
+  /**
+   * What a raw request target names, whether its user is known or not: RFC 4825 8 puts the 404 for an unknown user before
+   * authentication, but there it would tell strangers who is a user here, so that `authorise` gives it to those who may know.
+   * Throws XcapRefusal: 404 for an unknown usage and for unknown extension selectors, 400 for what is no XCAP URI.
+   */
+  identify(rawTarget: string): Target {
     const uri = splitXcapUri(rawTarget, this.environment.roots);
     if (!uri) throw new XcapRefusal(404, 'the URI lies under no XCAP root of this server');
     const { auid, xui, name } = parseDocumentSelector(uri.document);
     const usage = this.usages.get(auid);
     if (!usage) throw new XcapRefusal(404, `there is no application usage ${auid} here`);
     const user = xui === undefined ? undefined : this.environment.directory.resolveXui(xui);
-    if (xui !== undefined && user === undefined) throw new XcapRefusal(404, `there is no user ${xui} here`);
     const node = uri.node === undefined ? undefined : parseNodeSelector(uri.node, uri.query);
-    return { usage, key: { auid, xui: user, name }, node, uri };
+    if (xui === undefined || user !== undefined) return { usage, key: { auid, xui: user, name }, node, uri };
+    const absent = canonicalAddress(/^[^@]*:/.test(xui) ? xui : `sip:${xui}`);
+    return { usage, key: { auid, xui: absent, name }, node, uri, unknownXui: xui };
+  }
+
+  /** Whether what the target names can be changed at all, whoever asks. */
+  isChangeable({ usage, key, node }: Target): boolean {
+    return isWritable(usage, key) && !(node?.selectsNamespaces ?? false);
   }
 
   /** Throws (or rejects with) XcapRefusal. */

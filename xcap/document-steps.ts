@@ -1,8 +1,9 @@
 import { parseXml } from '../schemas/xml/parse.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
+import type { Requester } from './access.ts';
 import { type ApplicationUsage, defaultAuthorization } from './application-usage.ts';
 import { documentPath } from './document-selector.ts';
-import type { StoredDocument } from './document-store.ts';
+import type { DocumentKey, StoredDocument } from './document-store.ts';
 import { XcapRefusal } from './errors.ts';
 import type { Content, Environment, PipelineStep } from './exchange.ts';
 import { namespaceElement, type Selection, selectNode } from './node-operations.ts';
@@ -11,24 +12,42 @@ import { checkPreconditions, isNotModified } from './preconditions.ts';
 
 /** The steps that all methods share, and those that answer a GET. */
 
-const ALLOW_READ = { allow: 'GET, HEAD, OPTIONS' };
+/** What can be done with a resource that is not stored. */
+export const ALLOW_READ = { allow: 'GET, HEAD, OPTIONS' };
 const ELEMENT = 'application/xcap-el+xml';
 const ATTRIBUTE = 'application/xcap-att+xml';
 const NAMESPACES = 'application/xcap-ns+xml';
 
-/** RFC 4825 8: who asks must be allowed to. */
+/**
+ * RFC 4825 8: who asks must be allowed to. Only owners and admins learn that there is no such user; to others a user who is not
+ * there looks like one with no documents.
+ */
 export const authorise: PipelineStep = ({ request, access }) => {
-  const { usage, key } = request.target;
-  const allowed = usage.authorize ? usage.authorize(request.requester, key, access) : defaultAuthorization(request.requester, key, access);
-  if (allowed) return undefined;
-  const shared = access === 'read' && (usage.shares?.(request.requester, key) ?? false);
-  const conclude = (mayRead: boolean): void => {
-    if (mayRead) return;
-    const whose = key.xui === undefined ? 'the global documents' : `the documents of ${key.xui}`;
-    throw new XcapRefusal(403, `${request.requester.address} may not ${access} ${whose} of ${usage.auid}`);
+  const { requester, target } = request;
+  const { usage, key, unknownXui } = target;
+  const allowed = usage.authorize ? usage.authorize(requester, key, access) : defaultAuthorization(requester, key, access);
+  const conclude = (mayAccess: boolean): void => {
+    if (!mayAccess) {
+      const whose = key.xui === undefined ? 'the global documents' : 'the documents of this user';
+      throw new XcapRefusal(403, `${requester.address} may not ${access} ${whose} of ${usage.auid}`);
+    }
+    if (unknownXui === undefined) return;
+    throw mayKnowUsers(requester, key) ? unknownUser(unknownXui) : new XcapRefusal(404, NO_DOCUMENT);
   };
-  return shared instanceof Promise ? shared.then(conclude) : conclude(shared);
+  const shared = !allowed && access === 'read' && (usage.shares?.(requester, key) ?? false);
+  return shared instanceof Promise ? shared.then(conclude) : conclude(allowed || shared);
 };
+
+/** RFC 4825 6.2, 8. */
+export function unknownUser(xui: string): XcapRefusal {
+  return new XcapRefusal(404, `there is no user ${xui} here`);
+}
+
+function mayKnowUsers({ admin, address }: Requester, { xui }: DocumentKey): boolean {
+  return admin || xui === undefined || xui === address;
+}
+
+const NO_DOCUMENT = 'there is no such document';
 
 /** RFC 4825 8: every prefix in the node selector must be bound by the query component. */
 export const bindPrefixes: PipelineStep = (exchange) => {
@@ -40,9 +59,14 @@ export const bindPrefixes: PipelineStep = (exchange) => {
 export const checkChangeable: PipelineStep = ({ request, selector }) => {
   const { usage, key } = request.target;
   if (selector?.terminal?.kind === 'namespaces') throw new XcapRefusal(405, 'namespace bindings can only be read', ALLOW_READ);
-  if (usage.isStored?.(key) ?? true) return;
+  if (isWritable(usage, key)) return;
   throw new XcapRefusal(405, `documents of ${usage.auid} are not stored there: they can only be read`, ALLOW_READ);
 };
+
+/** Whether clients, if they may, can store a document there. */
+export function isWritable(usage: ApplicationUsage, key: DocumentKey): boolean {
+  return (usage.isStored?.(key) ?? true) && (key.xui !== undefined || usage.hasGlobalDocuments === true);
+}
 
 /** RFC 4825 8.2.2: the body's media type follows from what the URI names. */
 export const checkContentType: PipelineStep = ({ request, selector }) => {
@@ -66,7 +90,9 @@ export const load: PipelineStep = (exchange, { store }) => {
 
 /** RFC 4825 8.3, 8.4. */
 export const requireDocument: PipelineStep = ({ request, stored }) => {
-  if (!stored) throw new XcapRefusal(404, `there is no document ${documentPath(request.target.key)}`);
+  if (stored) return;
+  const { key } = request.target;
+  throw new XcapRefusal(404, mayKnowUsers(request.requester, key) ? `there is no document ${documentPath(key)}` : NO_DOCUMENT);
 };
 
 /** RFC 4825 7.11: a client that has this version is told so, once it is known that there is something to have. */
@@ -88,7 +114,7 @@ export const represent: PipelineStep = (exchange, environment) => {
 function documentContent({ etag, text, modified }: StoredDocument, { contentType }: ApplicationUsage, { contents }: Environment): Content {
   let content = contents.get(etag);
   if (!content) {
-    content = { type: contentType, body: text, lastModified: new Date(modified).toUTCString() };
+    content = { type: contentType, body: text, bytes: Buffer.byteLength(text), lastModified: new Date(modified).toUTCString() };
     contents.set(etag, content, text.length);
   }
   return content;
@@ -99,7 +125,7 @@ function nodeContent(stored: StoredDocument, selector: NodeSelector, environment
   const selected = selectNode(document, selector);
   if (!selected) throw new XcapRefusal(404, 'the node selector does not select exactly one node of the document');
   const [type, text] = nodeText(document, selected);
-  return { type, body: text, lastModified: new Date(stored.modified).toUTCString() };
+  return { type, body: text, bytes: Buffer.byteLength(text), lastModified: new Date(stored.modified).toUTCString() };
 }
 
 /** Media type and text of a node, an attribute without its quotes. */

@@ -48,6 +48,8 @@ export interface DocumentStore {
   get(key: DocumentKey): MaybePromise<StoredDocument | undefined>;
   /** All documents of one user (or, with undefined, of the global tree) for an AUID, ordered by name. */
   list(auid: string, xui: string | undefined): MaybePromise<readonly StoredDocument[]>;
+  /** How many documents one user has for an AUID: a store that can tell without reading them does. */
+  count?(auid: string, xui: string): number;
   /** All documents of an AUID in all users' trees, ordered by XUI and name. */
   listAll(auid: string): MaybePromise<readonly StoredDocument[]>;
   /**

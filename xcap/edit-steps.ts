@@ -125,6 +125,17 @@ export const store: PipelineStep = async (exchange, environment) => {
     exchange.answer = { status, etag: stored.etag, content: undefined };
     return;
   }
+  const room = edited && !stored ? await environment.quota.take(target.key) : undefined;
+  try {
+    await write(exchange, environment, status);
+  } finally {
+    room?.release();
+  }
+};
+
+async function write(exchange: Exchange, environment: Environment, status: 200 | 201): Promise<void> {
+  const { request, stored, edited } = exchange;
+  const { target } = request;
   const reservation = edited && target.usage.reserve?.(edited, validationContext(target, environment));
   try {
     const change = await environment.store.write({ key: target.key, expected: stored?.etag, text: edited?.source });
@@ -136,7 +147,7 @@ export const store: PipelineStep = async (exchange, environment) => {
   } finally {
     reservation?.release();
   }
-};
+}
 
 function validationContext({ key }: Target, { roots, directory }: Environment): ValidationContext {
   return { key, roots, resolveXui: (xui) => directory.resolveXui(xui) };

@@ -28,9 +28,12 @@ export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
 export class XcapRefusal extends Error {
   readonly status: number;
   readonly headers: HeaderFields;
+  /** What the log says, where the client is not to be told. */
+  readonly reason: string;
 
-  constructor(status: number, reason: string, headers: HeaderFields = {}) {
-    super(reason);
+  constructor(status: number, message: string, headers: HeaderFields = {}, reason: string = message) {
+    super(message);
+    this.reason = reason;
     this.name = 'XcapRefusal';
     this.status = status;
     this.headers = headers;

@@ -1,6 +1,7 @@
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { Requester, XuiDirectory } from './access.ts';
 import type { Access, ApplicationUsage } from './application-usage.ts';
+import type { DocumentQuota } from './document-quota.ts';
 import type { DocumentKey, DocumentStore, StoredDocument } from './document-store.ts';
 import type { EtagCache } from './etag-cache.ts';
 import type { TreeLimits } from './node-operations.ts';
@@ -9,12 +10,14 @@ import type { Conditions } from './preconditions.ts';
 import type { Range } from './schema-excerpt.ts';
 import type { XcapUri } from './uri.ts';
 
-/** A request's target: an existing usage and user, a well-formed node selector. */
+/** A request's target: an existing usage, a user, a well-formed node selector. */
 export interface Target {
   readonly usage: ApplicationUsage;
   readonly key: DocumentKey;
   readonly node: ParsedNodeSelector | undefined;
   readonly uri: XcapUri;
+  /** The XUI as it stands in the URI, when it names no user here; `key.xui` is then what it would be. */
+  readonly unknownXui?: string;
 }
 
 export interface XcapRequest {
@@ -36,6 +39,8 @@ export interface XcapAnswer {
 export interface Content {
   readonly type: string;
   readonly body: string;
+  /** Length of the body in UTF-8. */
+  readonly bytes: number;
   /** As HTTP has it (RFC 9110 5.6.7). */
   readonly lastModified: string;
 }
@@ -47,6 +52,7 @@ export interface Environment {
   readonly roots: readonly string[];
   readonly publicUri: string;
   readonly documentBytes: number;
+  readonly quota: DocumentQuota;
   readonly limits: TreeLimits;
   readonly trees: EtagCache<XmlDocument>;
   readonly contents: EtagCache<Content>;

@@ -28,6 +28,8 @@ export interface NodeSelector {
 
 /** A node selector whose grammar is known to be right and whose prefixes are not yet looked up. */
 export interface ParsedNodeSelector {
+  /** Whether it ends with `namespace::*`: what it names is only read (RFC 4825 10). */
+  readonly selectsNamespaces: boolean;
   /** Looks the prefixes up. Throws XcapRefusal 400 for a prefix that no xmlns() part binds (RFC 4825 8). */
   bind(defaultNamespace: string): NodeSelector;
   /** The first `count` steps as they stand in the URI, with its query component, fit to stand in another. */
@@ -62,6 +64,7 @@ export function parseNodeSelector(encoded: string, query: string | undefined): P
   const bindings = parseNamespaceBindings(query);
 
   return {
+    selectsNamespaces: terminal && !attribute,
     encodedSteps: (count) => escapeExcluded(encodedSteps.slice(0, count).join('/') + (query === undefined ? '' : `?${query}`)),
     bind(defaultNamespace) {
       const bound = steps.map((step) => bindStep(step, bindings, defaultNamespace));

@@ -1,11 +1,13 @@
-import { METHODS } from 'node:http';
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { writeXcapError, XCAP_ERROR_TYPE } from '../schemas/xcap-error.ts';
 import type { HttpAuthenticator, Requester } from './access.ts';
+import { decodeBody, encodeContent } from './content-coding.ts';
 import type { DocumentService } from './document-service.ts';
+import { ALLOW_READ } from './document-steps.ts';
 import type { MaybePromise } from './document-store.ts';
 import { type HeaderFields, XcapConflict, XcapRefusal } from './errors.ts';
-import type { XcapAnswer, XcapRequest } from './exchange.ts';
+import type { Content, XcapAnswer, XcapRequest } from './exchange.ts';
 
 export interface XcapPluginOptions {
   /** Paths of the XCAP roots, the same that the service has. */
@@ -18,6 +20,7 @@ export interface XcapPluginOptions {
 
 /** As pino has it. */
 export interface XcapLog {
+  isLevelEnabled?(level: string): boolean;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   error(fields: object, message: string): void;
@@ -33,6 +36,10 @@ interface Call {
 
 const UNDERSTOOD = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
 const ALLOW: HeaderFields = { allow: UNDERSTOOD.join(', ') };
+/** RFC 4825 9: a cache cannot know that a change of another resource changed this one. RFC 9110 12.5.5: what was negotiated. */
+const REVALIDATE: HeaderFields = { 'cache-control': 'no-cache', vary: 'accept-encoding' };
+const AS_IT_IS = Object.entries(REVALIDATE).flat() as readonly string[];
+const UNAUTHENTICATED = 'who asks must log in';
 const NO_BODY = Buffer.alloc(0);
 const TEXT = 'text/plain; charset=utf-8';
 /** Characters of a request target in the log. */
@@ -51,9 +58,47 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
   for (const root of roots) {
     // A colon would begin a parameter's name.
     const url = `${root.endsWith('/') ? root : `${root}/`}*`.replaceAll(':', '::');
-    fastify.route({ method: UNDERSTOOD, url, bodyLimit: service.documentBytes, exposeHeadRoute: false, handler: handle });
+    fastify.route({
+      method: UNDERSTOOD,
+      url,
+      bodyLimit: service.documentBytes,
+      exposeHeadRoute: false,
+      onRequest: beforeBody,
+      handler: handle,
+    });
     // A hook, so that the body, whatever it is, is not looked at.
     fastify.route({ method: others, url, onRequest: (request, reply) => refuseMethod(request, reply, log), handler: () => undefined });
+  }
+
+  // Without a listener of its own Node asks for every body at once.
+  fastify.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    // Where the body is never asked for, a client may still send it or not: the connection cannot go on.
+    response.setHeader('connection', 'close');
+    fastify.routing(request, response);
+  });
+
+  /** RFC 9110 10.1.1: a client that waits with its body is refused what it would send in vain. */
+  function beforeBody(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    const { headers, url, httpVersionMinor } = request.raw;
+    if (headers.expect === undefined || httpVersionMinor === 0) {
+      done();
+      return;
+    }
+    const call: Call = { request, reply, requester: undefined };
+    try {
+      if (Number(headers['content-length']) > service.documentBytes) {
+        throw new XcapRefusal(413, `the document would be longer than ${service.documentBytes} bytes`);
+      }
+      const { key } = service.identify(url ?? '');
+      // Credentials are looked at with the body, which they may be for, and once.
+      if (headers.authorization === undefined) authenticate(call, NO_BODY, key.xui);
+    } catch (error) {
+      refuse(call, error, log);
+      return;
+    }
+    reply.raw.removeHeader('connection');
+    reply.raw.writeContinue();
+    done();
   }
 
   /** Not async: what is answered from memory is sent without a turn of the event loop. */
@@ -61,7 +106,7 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
     const call: Call = { request, reply, requester: undefined };
     try {
       if (request.method === 'OPTIONS') {
-        respond(call, 204, ALLOW, undefined, log);
+        respond(call, 204, service.isChangeable(service.identify(request.raw.url ?? '')) ? ALLOW : ALLOW_READ, undefined, log);
         return;
       }
       const answer = perform(call);
@@ -80,9 +125,9 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
   function perform(call: Call): MaybePromise<XcapAnswer> {
     const { raw, body } = call.request;
     const { headers } = raw;
-    const target = service.locate(raw.url ?? '');
+    const target = service.identify(raw.url ?? '');
     const bytes = body instanceof Uint8Array ? body : NO_BODY;
-    call.requester = authenticate(call, bytes);
+    call.requester = authenticate(call, bytes, target.key.xui);
     const request: XcapRequest = {
       target,
       requester: call.requester,
@@ -97,22 +142,24 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
     };
     if (raw.method === 'DELETE') return service.delete(request);
     if (raw.method !== 'PUT') return service.get(request);
-    const coding = headers['content-encoding'];
-    if (coding !== undefined && coding.toLowerCase() !== 'identity') {
-      throw new XcapRefusal(415, `the content coding ${coding} is not understood`, { 'accept-encoding': 'identity' });
-    }
+    const decoded = decodeBody(bytes, headers['content-encoding'], service.documentBytes);
+    if (decoded instanceof Promise) return decoded.then((body) => service.put({ ...request, body }));
     return service.put(request);
   }
 
-  function authenticate({ request: { raw }, reply }: Call, body: Uint8Array): Requester {
+  function authenticate({ request: { raw }, reply }: Call, body: Uint8Array, owner: string | undefined): Requester {
     const result = authenticator.authenticate({
       method: raw.method ?? '',
       target: raw.url ?? '',
       authorization: raw.headers.authorization,
       body,
       remoteAddress: raw.socket.remoteAddress ?? '',
+      owner,
+      fields: (name) => raw.headersDistinct[name] ?? [],
     });
-    if (result.kind === 'challenge') throw new XcapRefusal(401, result.reason, { 'www-authenticate': result.challenges });
+    // The reason is for the log alone: it would tell who has an account.
+    if (result.kind === 'challenge') throw new XcapRefusal(401, UNAUTHENTICATED, { 'www-authenticate': result.challenges }, result.reason);
+    if (result.kind === 'slowed') throw new XcapRefusal(429, result.reason, { 'retry-after': String(result.seconds) });
     if (result.kind === 'malformed') throw new XcapRefusal(400, result.reason);
     if (result.info !== undefined) reply.header('authentication-info', result.info);
     return result.requester;
@@ -120,15 +167,43 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
 }
 
 function send(call: Call, { status, etag, content }: XcapAnswer, log: XcapLog): void {
-  const { reply } = call;
-  if (etag !== undefined) reply.header('etag', `"${etag}"`);
-  if (!content) {
-    respond(call, status, {}, undefined, log);
+  const { reply, request } = call;
+  const accepted = request.raw.headers['accept-encoding'];
+  if (content && accepted === undefined && status === 200 && etag !== undefined) {
+    sendAsItIs(call, etag, content, log);
     return;
   }
-  // RFC 4825 9: a cache cannot know that a change of another resource changed this one.
-  const headers = { 'content-type': content.type, 'last-modified': content.lastModified, 'cache-control': 'no-cache' };
-  respond(call, status, headers, content.body, log);
+  if (etag !== undefined) reply.header('etag', `"${etag}"`);
+  if (!content) {
+    respond(call, status, status === 304 ? REVALIDATE : {}, undefined, log);
+    return;
+  }
+  const { type, lastModified, body } = content;
+  const headers = { 'content-type': type, 'last-modified': lastModified, ...REVALIDATE };
+  const coded = encodeContent(content, accepted);
+  if (!coded) respond(call, status, headers, body, log);
+  else if (!(coded instanceof Promise)) respond(call, status, { ...headers, 'content-encoding': coded.coding }, coded.body, log);
+  else
+    coded.then(
+      (ready) => respond(call, status, { ...headers, 'content-encoding': ready.coding }, ready.body, log),
+      (error: unknown) => refuse(call, error, log),
+    );
+}
+
+/** The most frequent answer, past all that Fastify could still do with it. */
+function sendAsItIs({ request, reply, requester }: Call, etag: string, content: Content, log: XcapLog): void {
+  const { type, lastModified, body, bytes } = content;
+  const { raw } = reply;
+  const fields = ['etag', `"${etag}"`, 'content-type', type, 'last-modified', lastModified, ...AS_IT_IS, 'content-length', String(bytes)];
+  const info = reply.getHeader('authentication-info');
+  if (typeof info === 'string') fields.push('authentication-info', info);
+  raw.writeHead(200, fields);
+  reply.hijack();
+  // Text that is ASCII alone is copied into the answer as it is.
+  raw.end(body, bytes === body.length ? 'latin1' : 'utf8');
+  if (log.isLevelEnabled?.('debug') ?? true) {
+    log.debug({ method: request.method, url: request.raw.url?.slice(0, LOGGED), status: 200, user: requester?.address }, 'xcap');
+  }
 }
 
 /** RFC 4825 8.1: POST and the like have no meaning here. */
@@ -145,7 +220,7 @@ function refuse(call: Call, error: unknown, log: XcapLog): void {
     return;
   }
   if (error instanceof XcapRefusal) {
-    respond(call, error.status, { ...error.headers, 'content-type': TEXT }, `${error.message}\n`, log, error.message);
+    respond(call, error.status, { ...error.headers, 'content-type': TEXT }, `${error.message}\n`, log, error.reason);
     return;
   }
   const status = frameworkStatus(error);
@@ -171,8 +246,10 @@ function respond(
   reply.code(status);
   for (const name in headers) reply.header(name, headers[name]);
   reply.send(body);
-  const fields = { method: request.method, url: request.raw.url?.slice(0, LOGGED), status, user: requester?.address, reason };
   // A challenge is the usual beginning of a client's visit.
-  if (reason === undefined || status === 401) log.debug(fields, 'xcap');
+  const isUsual = reason === undefined || status === 401;
+  if (!(log.isLevelEnabled?.(isUsual ? 'debug' : 'info') ?? true)) return;
+  const fields = { method: request.method, url: request.raw.url?.slice(0, LOGGED), status, user: requester?.address, reason };
+  if (isUsual) log.debug(fields, 'xcap');
   else log.info(fields, 'xcap: refused');
 }

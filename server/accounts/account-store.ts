@@ -155,15 +155,26 @@ const ACCOUNT_ADDRESS =
 
 /**
  * The canonical address that an admin or a client means by `sip:alice@example.com`, `alice@example.com` or, in the default domain,
- * `alice`; undefined when that is no address an account can have.
+ * `alice`; undefined when that is no address an account can have. A telephone number is the user of that name (RFC 3261 19.1.6).
  */
 export function accountAddress(text: string, defaultDomain: string): string | undefined {
   if (text.length > 255) return undefined;
+  if (/^tel:/i.test(text)) return telephoneAddress(text, defaultDomain);
   const colon = text.indexOf(':');
   const at = text.indexOf('@');
   const address = at < 0 && colon < 0 ? `sip:${text}@${defaultDomain}` : at >= 0 && (colon < 0 || at < colon) ? `sip:${text}` : text;
   const canonical = canonicalAddress(address);
   return ACCOUNT_ADDRESS.test(canonical) ? canonical : undefined;
+}
+
+function telephoneAddress(uri: string, domain: string): string | undefined {
+  const number = canonicalAddress(uri).slice('tel:'.length);
+  if (!/^(?:\+[0-9]+|[0-9a-f*#]+)$/.test(number)) return undefined;
+  // RFC 3966 5.1.5: a local number means something only in its context.
+  const context = /;phone-context=([^;]*)/i.exec(uri)?.[1]?.toLowerCase();
+  if (!number.startsWith('+') && context !== undefined && context !== domain) return undefined;
+  const address = `sip:${number.replaceAll('#', '%23')}@${domain}`;
+  return ACCOUNT_ADDRESS.test(address) ? address : undefined;
 }
 
 function checkPassword(password: string): string {

@@ -2,12 +2,15 @@ import { timingSafeEqual } from 'node:crypto';
 import { type Account, accountAddress } from './account-store.ts';
 import { type DigestParameters, parseDigestParameters, unescapeQuoted } from './authorization-header.ts';
 import { ALGORITHMS, type Algorithm, type Credential, digestHash } from './ha1.ts';
+import type { LoginBrake } from './login-brake.ts';
 import type { Nonces } from './nonces.ts';
 
 /** What credentials are for. */
 export interface DigestRequest {
   readonly method: string;
   readonly body: Uint8Array;
+  /** Textual address of the peer. */
+  readonly peer: string;
   /** Is the `uri` of the credentials the target of the request? The protocol knows what is equal. */
   sameTarget(uri: string): boolean;
 }
@@ -16,6 +19,8 @@ export type DigestOutcome =
   | { readonly kind: 'user'; readonly account: Account }
   /** `username` is what was claimed, for the log. */
   | { readonly kind: 'refused'; readonly reason: string; readonly stale: boolean; readonly username?: string }
+  /** Too many logins failed: the credentials were not looked at, and will not be for so many seconds. */
+  | { readonly kind: 'slowed'; readonly reason: string; readonly seconds: number; readonly username: string }
   | { readonly kind: 'malformed'; readonly reason: string };
 
 /** Reasons for the log alone: told to a client, they would tell it who has an account. */
@@ -24,6 +29,8 @@ export const NO_SUCH_USER = 'no such user';
 
 /** Compared with in place of a credential that does not exist, so that a wrong name takes as long as a wrong password. */
 const NOBODY: Credential['ha1'] = { 'SHA-256': '0'.repeat(64), MD5: '0'.repeat(32) };
+/** For the log. */
+export const SLOWED = 'too many logins failed';
 /** RFC 7616 3.4: eight hexadecimal digits. */
 const NONCE_COUNT = /^[0-9A-Fa-f]{8}$/;
 const HEX = /^[0-9A-Fa-f]+$/;
@@ -32,10 +39,12 @@ const HEX = /^[0-9A-Fa-f]+$/;
 export class Digest {
   private readonly nonces: Nonces;
   private readonly findAccount: (address: string) => Account | undefined;
+  private readonly brake: LoginBrake;
 
-  constructor(nonces: Nonces, findAccount: (address: string) => Account | undefined) {
+  constructor(nonces: Nonces, findAccount: (address: string) => Account | undefined, brake: LoginBrake) {
     this.nonces = nonces;
     this.findAccount = findAccount;
+    this.brake = brake;
   }
 
   /** WWW-Authenticate values for a realm, the strongest algorithm first (RFC 8760 2.2), all with one new nonce. */
@@ -64,27 +73,37 @@ export class Digest {
     if (!request.sameTarget(unescapeQuoted(read.uri)))
       return { kind: 'malformed', reason: 'uri in the credentials is not the request target' };
 
-    const account = this.accountOf(username, realm);
+    const address = accountAddress(username, realm);
+    const claimed = address ?? `${username}@${realm}`;
+    // A client that goes on with a nonce of its own is not guessing, and cannot be slowed by those who are: who knows its nonce has seen
+    // its responses too, and guesses at home.
+    const goesOn = this.nonces.isUsedBy(nonce, claimed);
+    if (!goesOn) {
+      const seconds = this.brake.delay(request.peer, claimed);
+      if (seconds > 0) return { kind: 'slowed', reason: SLOWED, seconds, username };
+    }
+    const account = this.accountOf(address, realm);
     const credential = account?.credentials.find((candidate) => candidate.username === username);
     const stored = (credential?.ha1 ?? NOBODY)[algorithm];
     const ha1 = session ? digestHash(algorithm, `${stored}:${nonce}:${read.cnonce}`) : stored;
     const good = isAnswer(read, algorithm, ha1, request);
     const state = this.nonces.state(nonce);
     if (!good || !account || !credential) {
+      this.brake.failed(request.peer, claimed);
       return refused(credential ? WRONG_PASSWORD : NO_SUCH_USER);
     }
+    if (!goesOn) this.brake.succeeded(request.peer, claimed);
     // From here on the client knows the password: a new nonce is all it needs (RFC 7616 3.3, stale).
     if (state !== 'valid')
       return refused(state === 'expired' ? 'the nonce has expired' : 'the nonce is not from here, or of before the last start', true);
     if (count === undefined) {
       return this.nonces.youngEnoughUncounted(nonce) ? { kind: 'user', account } : refused('the nonce has expired', true);
     }
-    if (!this.nonces.use(nonce, count)) return refused('the nonce count was used before', true);
+    if (!this.nonces.use(nonce, count, claimed)) return refused('the nonce count was used before', true);
     return { kind: 'user', account };
   }
 
-  private accountOf(username: string, realm: string): Account | undefined {
-    const address = accountAddress(username, realm);
+  private accountOf(address: string | undefined, realm: string): Account | undefined {
     const account = address === undefined ? undefined : this.findAccount(address);
     return account?.realm === realm ? account : undefined;
   }

@@ -1,12 +1,17 @@
 import { addressHost } from '../../schemas/address.ts';
 import type { UserDirectory } from '../../sip/core/authenticator.ts';
 import type { XuiDirectory } from '../../xcap/access.ts';
+import { GenerationCache } from '../storage/generation-cache.ts';
 import { type AccountStore, accountAddress } from './account-store.ts';
+
+/** XUIs whose addresses are remembered. */
+const NAMED = 20_000;
 
 /** Who is known here: the accounts in the served domains, or, without authentication, every address in them. */
 export class Directory implements UserDirectory, XuiDirectory {
   private readonly domains: readonly string[];
   private readonly accounts: AccountStore | undefined;
+  private readonly named = new GenerationCache<readonly string[]>(NAMED);
 
   /**
    * @param domains the served domains, the default one first
@@ -28,7 +33,19 @@ export class Directory implements UserDirectory, XuiDirectory {
   }
 
   resolveXui(xui: string): string | undefined {
-    const address = accountAddress(xui, this.domains[0] ?? 'localhost');
-    return address !== undefined && this.hasUser(address) ? address : undefined;
+    let addresses = this.named.get(xui);
+    if (!addresses) {
+      addresses = this.addressesOf(xui);
+      // What is cut from a request would keep the whole of it in memory.
+      this.named.set(Buffer.from(xui, 'utf8').toString('utf8'), addresses);
+    }
+    for (const address of addresses) if (this.hasUser(address)) return address;
+    return undefined;
+  }
+
+  /** The addresses that an XUI can mean; more than one only for a telephone number, which is in no domain of its own. */
+  private addressesOf(xui: string): readonly string[] {
+    const domains = /^tel:/i.test(xui) ? this.domains : [this.domains[0] ?? 'localhost'];
+    return domains.map((domain) => accountAddress(xui, domain)).filter((address) => address !== undefined);
   }
 }

@@ -3,8 +3,9 @@ import type { Logger } from 'pino';
 import type { HttpAuthentication, HttpAuthenticator, HttpCredentials } from '../../xcap/access.ts';
 import { type Account, type AccountStore, accountAddress } from './account-store.ts';
 import { splitScheme } from './authorization-header.ts';
-import { type Digest, NO_SUCH_USER, WRONG_PASSWORD } from './digest.ts';
+import { type Digest, NO_SUCH_USER, SLOWED, WRONG_PASSWORD } from './digest.ts';
 import { digestHash, wireText } from './ha1.ts';
+import type { LoginBrake } from './login-brake.ts';
 
 /** Everyone may do everything: what `auth: none` asks for. */
 export const openHttpAuthenticator: HttpAuthenticator = {
@@ -20,11 +21,13 @@ export class AccountHttpAuthenticator implements HttpAuthenticator {
   private readonly digest: Digest;
   private readonly accounts: AccountStore;
   private readonly domains: readonly string[];
+  private readonly brake: LoginBrake;
   private readonly log: Logger;
 
   /** @param domains the served domains, the default one first: each is a realm */
-  constructor(digest: Digest, accounts: AccountStore, domains: readonly string[], log: Logger) {
+  constructor(digest: Digest, accounts: AccountStore, domains: readonly string[], brake: LoginBrake, log: Logger) {
     this.digest = digest;
+    this.brake = brake;
     this.accounts = accounts;
     this.domains = domains;
     this.log = log;
@@ -42,6 +45,7 @@ export class AccountHttpAuthenticator implements HttpAuthenticator {
     const outcome = this.digest.verify(text, (realm) => this.domains.includes(realm), {
       method: request.method,
       body: request.body,
+      peer: request.remoteAddress,
       sameTarget: (uri) => sameHttpTarget(uri, request.target),
     });
     if (outcome.kind === 'user') return requester(outcome.account);
@@ -49,6 +53,7 @@ export class AccountHttpAuthenticator implements HttpAuthenticator {
       this.note(request, outcome.reason, undefined);
       return outcome;
     }
+    if (outcome.kind === 'slowed') return this.slow(request, outcome.seconds, outcome.username);
     if (!outcome.stale) this.note(request, outcome.reason, outcome.username);
     const guessed = outcome.reason === WRONG_PASSWORD || outcome.reason === NO_SUCH_USER;
     return this.challenge(request, guessed ? WRONG_LOGIN : outcome.reason, outcome.stale);
@@ -66,11 +71,18 @@ export class AccountHttpAuthenticator implements HttpAuthenticator {
     const password = pair.slice(colon + 1);
     let account: Account | undefined;
     // A bare name is looked for in the domain of the document first: an admin of the default domain works in all others too.
-    for (const realm of new Set([this.realmOf(request.target), this.domains[0] ?? ''])) {
-      account = this.checkPassword(accountAddress(username, realm), password);
-      if (account || username.includes('@')) break;
+    const addresses = new Set([this.realmOf(request.target), this.domains[0] ?? ''].map((realm) => accountAddress(username, realm)));
+    for (const address of addresses) {
+      const seconds = this.brake.delay(request.remoteAddress, address ?? username);
+      if (seconds > 0) return this.slow(request, seconds, username);
+      account = this.checkPassword(address, password);
+      if (account) break;
     }
-    if (account) return requester(account);
+    if (account) {
+      this.brake.succeeded(request.remoteAddress, account.address);
+      return requester(account);
+    }
+    for (const address of addresses) this.brake.failed(request.remoteAddress, address ?? username);
     this.note(request, WRONG_LOGIN, username);
     return this.challenge(request, WRONG_LOGIN, false);
   }
@@ -92,6 +104,11 @@ export class AccountHttpAuthenticator implements HttpAuthenticator {
       challenges: [...this.digest.challenges(realm, stale), `Basic realm="${realm}", charset="UTF-8"`],
       reason,
     };
+  }
+
+  private slow({ method, target, remoteAddress }: HttpCredentials, seconds: number, username: string): HttpAuthentication {
+    this.log.debug({ method, target: target.slice(0, 500), remoteAddress, username, seconds }, 'HTTP login slowed');
+    return { kind: 'slowed', seconds, reason: SLOWED };
   }
 
   private note({ method, target, remoteAddress }: HttpCredentials, reason: string, username: string | undefined): void {

@@ -20,6 +20,8 @@ const GENERATION = 50_000;
 
 interface Use {
   readonly issued: number;
+  /** Whose good credentials used it first. */
+  readonly user: string;
   /** The highest nonce count seen. */
   highest: number;
   /** Bit i is set when the count `highest - i` was seen: requests overtake one another on their way. */
@@ -80,16 +82,21 @@ export class Nonces {
     return issued !== undefined && this.clock() - issued <= UNCOUNTED_LIFETIME;
   }
 
+  /** Has this user logged in with the nonce? */
+  isUsedBy(nonce: string, user: string): boolean {
+    return (this.recent.get(nonce) ?? this.older.get(nonce))?.user === user;
+  }
+
   /**
    * Notes that good credentials used a valid nonce with this count; false when that count was used before, or is so far behind the
    * highest one that it cannot be told (RFC 7616 5.4: a repeated count is a replay).
    */
-  use(nonce: string, count: number): boolean {
+  use(nonce: string, count: number, user = ''): boolean {
     const use = this.recent.get(nonce) ?? this.older.get(nonce);
     if (!use) {
       const issued = this.issueTime(nonce);
       if (issued === undefined) return false;
-      this.remember(nonce, { issued, highest: count, seen: 1 });
+      this.remember(nonce, { issued, user, highest: count, seen: 1 });
       return true;
     }
     if (count > use.highest) {

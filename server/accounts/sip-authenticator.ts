@@ -18,7 +18,7 @@ export class SipAuthenticator implements Authenticator {
   }
 
   authenticate(request: AuthenticationRequest): AuthenticationResult {
-    let failure: Exclude<DigestOutcome, { kind: 'user' }> | undefined;
+    let failure: Extract<DigestOutcome, { kind: 'refused' | 'malformed' }> | undefined;
     // A request may carry credentials for several realms and servers (RFC 3261 22.3); one good answer is enough.
     for (const value of request.credentials.slice(0, CREDENTIALS_LIMIT)) {
       const { scheme, rest } = splitScheme(value);
@@ -26,9 +26,14 @@ export class SipAuthenticator implements Authenticator {
       const outcome = this.digest.verify(rest, (realm) => this.domains.includes(realm), {
         method: request.method,
         body: request.body,
+        peer: request.remoteAddress,
         sameTarget: (uri) => sameSipTarget(uri, request.uri),
       });
       if (outcome.kind === 'user') return { kind: 'user', address: outcome.account.address, admin: outcome.account.admin };
+      if (outcome.kind === 'slowed') {
+        this.note(request, outcome);
+        return outcome;
+      }
       if (!failure || (outcome.kind === 'refused' && outcome.stale)) failure = outcome;
     }
     if (failure) this.note(request, failure);
@@ -38,8 +43,9 @@ export class SipAuthenticator implements Authenticator {
   }
 
   private note({ method, remoteAddress }: AuthenticationRequest, failure: Exclude<DigestOutcome, { kind: 'user' }>): void {
-    const username = failure.kind === 'refused' ? failure.username : undefined;
-    const level = failure.kind === 'refused' && failure.stale ? 'debug' : 'warn';
+    const username = failure.kind === 'malformed' ? undefined : failure.username;
+    // What is slowed comes in floods.
+    const level = failure.kind === 'slowed' || (failure.kind === 'refused' && failure.stale) ? 'debug' : 'warn';
     this.log[level]({ method, remoteAddress, username, reason: failure.reason }, 'SIP login refused');
   }
 

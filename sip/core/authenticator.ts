@@ -20,6 +20,8 @@ export type AuthenticationResult =
   | { readonly kind: 'user'; readonly address: string; readonly admin: boolean }
   /** `challenges` are WWW-Authenticate values, strongest first; `reason` is for the log and says nothing secret. */
   | { readonly kind: 'challenge'; readonly challenges: readonly string[]; readonly reason: string }
+  /** Too many logins failed: answer 503 with Retry-After, in seconds. */
+  | { readonly kind: 'slowed'; readonly seconds: number; readonly reason: string }
   /** Credentials that cannot be understood: answer 400. */
   | { readonly kind: 'malformed'; readonly reason: string };
 

@@ -131,6 +131,10 @@ export class MethodRouter {
       remoteAddress: context.flow.remoteAddress,
     });
     if (result.kind === 'malformed') throw new SipError(400, result.reason);
+    if (result.kind === 'slowed') {
+      context.because = result.reason;
+      throw new SipError(503, undefined, [['Retry-After', String(result.seconds)]]);
+    }
     if (result.kind === 'challenge') {
       context.because = result.reason;
       const challenges = result.challenges.map((value): [string, string] => ['WWW-Authenticate', value]);

@@ -172,10 +172,13 @@ describe('rule 22: XUIs (RFC 4825 6.2)', () => {
     expect((await server.get(D.replace('sip:a@x', xui))).body).toBe(LISTS);
   });
 
-  test('rule 22: an unknown user -> 404, before authentication (RFC 4825 8)', async () => {
+  test('rule 22: an unknown user -> 404, for those who may know who is a user', async () => {
     const strict = await XcapServer.start({ authenticator: byName });
     try {
-      expect((await strict.get(D.replace('sip:a@x', 'sip:nobody@x'))).status).toBe(404);
+      const nobody = D.replace('sip:a@x', 'sip:nobody@x');
+      expect((await strict.get(nobody)).status).toBe(401);
+      expect((await strict.get(nobody, { authorization: 'Test sip:b@x' })).status).toBe(403);
+      expect((await strict.get(nobody, { authorization: 'Test admin' })).status).toBe(404);
       expect((await strict.get(D)).status).toBe(401);
     } finally {
       await strict.stop();
@@ -239,6 +242,20 @@ describe('rule 33: request targets (RFC 4825 6.1, 8.2.1; RFC 9112 3.2)', () => {
     await server.store.write({ key: { auid: 'resource-lists', xui: 'sip:a@x', name: 'work/other' }, expected: undefined, text: LISTS });
     expect((await server.put(path, RESOURCE_LISTS, LISTS)).status).toBe(201);
     expect((await server.get(path)).body).toBe(LISTS);
+  });
+
+  test('rule 33: a directory that a usage has from the start takes a first document', async () => {
+    const tree = await XcapServer.start({ adaptUsages: (usages) => usages.map((usage) => ({ ...usage, directories: ['work/old'] })) });
+    try {
+      const path = D.replace('index', 'work/old/friends.xml');
+      expect((await tree.put(path, RESOURCE_LISTS, LISTS)).status).toBe(201);
+      expect((await tree.get(path)).body).toBe(LISTS);
+      expect((await tree.get(D.replace('index', 'work'))).status).toBe(404);
+      expect((await tree.delete(path)).status).toBe(200);
+      expect((await tree.get(path)).status).toBe(404);
+    } finally {
+      await tree.stop();
+    }
   });
 
   test.each([

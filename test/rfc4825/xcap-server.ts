@@ -27,6 +27,8 @@ export interface XcapServerOptions {
   readonly limits?: NonNullable<DocumentServiceOptions['limits']>;
   readonly publicUri?: string;
   readonly isUser?: (address: string) => boolean;
+  /** What the usages are instead. */
+  readonly adaptUsages?: (usages: readonly ApplicationUsage[]) => readonly ApplicationUsage[];
   readonly mayWatch?: MayWatch;
   readonly more?: readonly ApplicationUsage[];
   /** Puts something between the service and the SQLite store. */
@@ -93,14 +95,16 @@ export class XcapServer {
     const sqlite = new SqliteDocumentStore(join(folder, 'documents.db'), log);
     const store = wrapStore(sqlite);
     const services = await ServiceIndex.open(store);
-    const usages = applicationUsages({
-      documents: store,
-      services,
-      root: roots[0] ?? '',
-      ...(isUser && { isUser }),
-      ...(mayWatch && { mayWatch }),
-      more,
-    });
+    const usages = (options.adaptUsages ?? ((same) => same))(
+      applicationUsages({
+        documents: store,
+        services,
+        root: roots[0] ?? '',
+        ...(isUser && { isUser }),
+        ...(mayWatch && { mayWatch }),
+        more,
+      }),
+    );
     const service = new DocumentService({
       store,
       usages,

@@ -20,6 +20,7 @@ class TinyAuthenticator implements Authenticator {
     const user = part('username');
     const ha1 = hash(`${user}:example.com:${user}`);
     const expected = hash(`${ha1}:${part('nonce')}:${part('nc')}:${part('cnonce')}:auth:${hash(`${method}:${part('uri')}`)}`);
+    if (user === 'slow') return { kind: 'slowed', seconds: 7, reason: 'too many logins failed' };
     if (part('nonce') !== 'n1') return this.challenge('stale nonce', ', stale=true');
     if (part('response') !== expected) return this.challenge('wrong password');
     return { kind: 'user', address: `sip:${user}@example.com`, admin: user === 'root' };
@@ -91,6 +92,11 @@ it('RFC 7616 3.3: a wrong password and an old nonce are challenged anew, an old 
   );
   expect(statusOf(old)).toBe(401);
   expect(fieldOf(old, 'WWW-Authenticate')).toContain('stale=true');
+});
+
+it('RFC 3261 21.5.4: after too many failed logins 503 with Retry-After', async () => {
+  const slowed = await peer.ask(request({ method: 'REGISTER', from: from('slow'), fields: [authorization('slow', 'slow')] }));
+  expect([statusOf(slowed), fieldOf(slowed, 'Retry-After'), fieldOf(slowed, 'WWW-Authenticate')]).toEqual([503, '7', undefined]);
 });
 
 it('RFC 4475 3.3.7: credentials that cannot be understood are 400', async () => {

@@ -166,7 +166,7 @@ describe('org.openmobilealliance.pres-content is read by those whom the presence
     // To read is all that is shared.
     expect((await reader.put(ICON, icon)).status).toBe(403);
     expect((await reader.delete(ICON)).status).toBe(403);
-    expect((await reader.get('/org.openmobilealliance.pres-content/users/C/oma_status-icon/index')).status).toBe(404);
+    expect((await reader.get('/org.openmobilealliance.pres-content/users/C/oma_status-icon/index')).status).toBe(403);
     await writeRules(stage, 'B', 'block', ['A']);
     expect((await reader.get(ICON)).status).toBe(403);
   });

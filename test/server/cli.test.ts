@@ -110,7 +110,7 @@ describe('user', { timeout: 60_000 }, () => {
     const document = `${server.base}/xcap-root/resource-lists/users/sip:alice@example.com/index`;
     const status = async (password: string) => (await fetch(document, { headers: basic('alice', password) })).status;
 
-    expect(await status('one')).toBe(404);
+    expect(await status('one')).toBe(401);
     expect(await user('add', 'alice', '--password', 'one')).toEqual({ code: 0, out: 'added sip:alice@example.com\n', err: '' });
     const headers = { ...basic('alice', 'one'), 'content-type': 'application/resource-lists+xml' };
     expect((await fetch(document, { method: 'PUT', headers, body: LIST })).status).toBe(201);
@@ -131,7 +131,7 @@ describe('user', { timeout: 60_000 }, () => {
     expect((await user('list')).out).toBe('sip:admin@example.com admin\nsip:alice@example.com\nsip:root@example.com admin\n');
 
     expect(await user('remove', 'alice')).toMatchObject({ code: 0, out: 'removed sip:alice@example.com\n' });
-    expect(await status('two')).toBe(404);
+    expect(await status('two')).toBe(401);
     expect(await user('remove', 'alice')).toMatchObject({ code: 1, err: 'rollcall: there is no account sip:alice@example.com\n' });
     expect(await user('passwd', 'alice', '--password', 'x')).toMatchObject({ code: 1 });
     expect(await user('add', 'bob@elsewhere.net', '--password', 'x')).toMatchObject({

@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -56,6 +57,9 @@ export interface Served {
   readonly base: string;
   /** Everything on standard error so far. */
   log(): string;
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves once the log holds this. */
+  logs(pattern: RegExp): Promise<void>;
   stop(signal: NodeJS.Signals): Promise<Outcome>;
 }
 
@@ -78,6 +82,10 @@ export function serve(words: readonly string[], environment: Record<string, stri
         lines: out.trimEnd().split('\n'),
         base: /http:\/\/[^/\s]+/.exec(out)?.[0] ?? '',
         log: () => err,
+        signal: (signal) => void child.kill(signal),
+        logs: async (pattern) => {
+          while (!pattern.test(err)) await Promise.race([once(child.stderr, 'data'), ended.then(() => Promise.reject(new Error(err)))]);
+        },
         stop: (signal) => {
           child.kill(signal);
           return ended;

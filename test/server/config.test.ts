@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -19,6 +19,8 @@ function yaml(text: string): string {
 const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   domain: [['Example.COM.', ['example.com']], ['b.example', ['b.example']], ['c.example', ['c.example']]], // biome-ignore format: a table
   http: [['[::1]:81', [{ host: '::1', port: 81 }]], ['0.0.0.0:0', [{ host: '0.0.0.0', port: 0 }]], ['localhost:65535', [{ host: 'localhost', port: 65535 }]]], // biome-ignore format: a table
+  'tls-cert': [['/etc/a.pem', '/etc/a.pem'], ['b.pem', resolve('b.pem')], ['/c.pem', '/c.pem']], // biome-ignore format: a table
+  'tls-key': [['/etc/a.key', '/etc/a.key'], ['b.key', resolve('b.key')], ['/c.key', '/c.key']], // biome-ignore format: a table
   sip: [['127.0.0.2:1', [{ host: '127.0.0.2', port: 1 }]], ['127.0.0.2:2', [{ host: '127.0.0.2', port: 2 }]], ['127.0.0.2:3', [{ host: '127.0.0.2', port: 3 }]]], // biome-ignore format: a table
   'xcap-root': [
     ['/', ['/']],
@@ -27,6 +29,10 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   ],
   data: [['d1', resolve('d1')], ['/d2', '/d2'], ['./d3', resolve('d3')]], // biome-ignore format: a table
   auth: [['none', 'none'], ['digest', 'digest'], ['none', 'none']], // biome-ignore format: a table
+  'trusted-proxy': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['2001:DB8::/32', ['2001:db8::/32']]], // biome-ignore format: a table
+  'max-document-size': [['2048', 2048], ['65536', 65536], ['1024', 1024]], // biome-ignore format: a table
+  'max-depth': [['10', 10], ['20', 20], ['99', 99]], // biome-ignore format: a table
+  'max-documents': [['1', 1], ['2', 2], ['3', 3]], // biome-ignore format: a table
   'default-decision': [
     ['allow', 'allow'],
     ['polite-block', 'polite-block'],
@@ -88,12 +94,28 @@ describe('settings', () => {
     expect(loadConfig({ flags: { config: yaml('domain: [a.example, b.example]') }, environment: {} }).domains).toEqual(expected);
   });
 
+  it('name endpoints with and without TLS, and take them back as they are', () => {
+    const files = { 'tls-cert': '/a.pem', 'tls-key': '/a.key' };
+    const http = ['https://[::1]:443', 'HTTP://127.0.0.1:80/', '127.0.0.1:81'];
+    const config = loadConfig({ flags: { ...files, http }, environment: {} });
+    expect(config.http).toEqual([
+      { host: '::1', port: 443, secure: true },
+      { host: '127.0.0.1', port: 80 },
+      { host: '127.0.0.1', port: 81 },
+    ]);
+    expect(resolveConfig(config)).toEqual(config);
+  });
+
   it('stand in a table with flag, variable, key, default and meaning each', () => {
     const rows = settingsTable().split('\n').slice(2);
     expect(rows).toHaveLength(CONFIG_KEYS.length);
     for (const [index, { name, meaning }] of CONFIG_KEYS.entries()) {
       for (const word of [`--${name}`, environmentName(name), meaning]) expect(rows[index]).toContain(word);
     }
+  });
+
+  it('stand in the README as they are', () => {
+    expect(readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')).toContain(settingsTable());
   });
 
   it('given in code are checked like any other', () => {
@@ -113,6 +135,16 @@ describe('a wrong setting is told in one line', () => {
     ['root with a query', { flags: { 'xcap-root': ['/x?y'] } }, /^--xcap-root:/],
     ['root that climbs', { flags: { 'xcap-root': ['/x/../y'] } }, /^--xcap-root:/],
     ['root that is taken', { flags: { 'xcap-root': ['/metrics'] } }, /^--xcap-root: \/metrics answers something else$/],
+    [
+      'https without a certificate',
+      { flags: { http: ['https://127.0.0.1:8443'] } },
+      /^http: an https endpoint needs tls-cert and tls-key$/,
+    ],
+    ['scheme', { flags: { http: ['ftp://127.0.0.1:8443'] } }, /^--http: "ftp:.*" is not HOST:PORT/],
+    ['https for SIP', { flags: { sip: ['https://127.0.0.1:5061'] } }, /^--sip: .* is not HOST:PORT/],
+    ['size', { flags: { 'max-document-size': '10' } }, /^--max-document-size: "10" is not a number of bytes from 1024 to 67108864$/],
+    ['proxy', { flags: { 'trusted-proxy': ['example.com'] } }, /^--trusted-proxy: "example\.com" is not an IP address or a block/],
+    ['block', { flags: { 'trusted-proxy': ['10.0.0.0/33'] } }, /^--trusted-proxy: "10\.0\.0\.0\/33" is not an IP address/],
     ['choice', { environment: { ROLLCALL_AUTH: 'yes' } }, /^ROLLCALL_AUTH: "yes" is not one of digest, none$/],
     ['level', { flags: { log: 'loud' } }, /^--log: "loud" is not one of trace/],
     ['variable', { environment: { ROLLCALL_DOMIAN: 'x' } }, /^ROLLCALL_DOMIAN is no setting$/],

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { AccountStore } from '../../server/accounts/account-store.ts';
 import { Digest } from '../../server/accounts/digest.ts';
 import { AccountHttpAuthenticator } from '../../server/accounts/http-authenticator.ts';
+import { LoginBrake } from '../../server/accounts/login-brake.ts';
 import { Nonces } from '../../server/accounts/nonces.ts';
 import { SipAuthenticator } from '../../server/accounts/sip-authenticator.ts';
 import type { AuthenticationResult } from '../../sip/core/authenticator.ts';
@@ -32,23 +33,26 @@ export class Login {
     this.parts = this.assemble();
   }
 
-  sip(credentials: readonly string[], change: { method?: string; uri?: string; body?: string } = {}): AuthenticationResult {
+  sip(credentials: readonly string[], change: { method?: string; uri?: string; body?: string; peer?: string } = {}): AuthenticationResult {
     return this.parts.sip.authenticate({
       method: change.method ?? 'REGISTER',
       uri: change.uri ?? 'sip:example.com',
       credentials,
       body: Buffer.from(change.body ?? ''),
-      remoteAddress: '127.0.0.1',
+      remoteAddress: change.peer ?? '127.0.0.1',
     });
   }
 
-  http(authorization: string | undefined, change: { method?: string; target?: string; body?: string } = {}): HttpAuthentication {
+  http(
+    authorization: string | undefined,
+    change: { method?: string; target?: string; body?: string; peer?: string } = {},
+  ): HttpAuthentication {
     return this.parts.http.authenticate({
       method: change.method ?? 'GET',
       target: change.target ?? '/xcap-root/resource-lists/users/sip:alice@example.com/index',
       authorization,
       body: Buffer.from(change.body ?? ''),
-      remoteAddress: '127.0.0.1',
+      remoteAddress: change.peer ?? '127.0.0.1',
     });
   }
 
@@ -67,10 +71,11 @@ export class Login {
   private assemble() {
     const log = pino({ level: 'trace' }, { write: (line: string) => this.logged.push(line) });
     const nonces = new Nonces(() => this.now);
-    const digest = new Digest(nonces, (address) => this.accounts.find(address));
+    const brake = new LoginBrake(undefined, () => this.now);
+    const digest = new Digest(nonces, (address) => this.accounts.find(address), brake);
     return {
       sip: new SipAuthenticator(digest, this.domains, log),
-      http: new AccountHttpAuthenticator(digest, this.accounts, this.domains, log),
+      http: new AccountHttpAuthenticator(digest, this.accounts, this.domains, brake, log),
     };
   }
 }

@@ -10,5 +10,6 @@ export const resourceLists: ApplicationUsage = {
   schema: RESOURCE_LISTS,
   isRepeatable: isEntry,
   namespaces: [RESOURCE_LISTS],
+  hasGlobalDocuments: true,
   validate: ({ root }) => checkLists(root, RESOURCE_LISTS),
 };

@@ -87,6 +87,10 @@ export class SqliteDocumentStore implements DocumentStore {
     return list;
   }
 
+  count(auid: string, xui: string): number {
+    return this.statements.count.get(auid, xui) ?? 0;
+  }
+
   listAll(auid: string): readonly StoredDocument[] {
     return this.statements.listAll.all(auid).map((row) => this.fromRow(row, auid));
   }
@@ -235,6 +239,7 @@ function prepare(database: Database) {
     rollback: database.prepare('ROLLBACK'),
     get: database.prepare<[string, string, string], Row>(`SELECT ${columns} FROM documents WHERE ${one}`),
     list: database.prepare<[string, string], Row>(`SELECT ${columns} FROM documents WHERE auid = ? AND xui = ? ORDER BY name`),
+    count: database.prepare<[string, string], number>('SELECT count(*) FROM documents WHERE auid = ? AND xui = ?').pluck(),
     listAll: database.prepare<[string], Row>(`SELECT ${columns} FROM documents WHERE auid = ? ORDER BY xui, name`),
     create: database.prepare<[string, string, string, string, number, string]>(
       'INSERT INTO documents (auid, xui, name, etag, modified, text) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
