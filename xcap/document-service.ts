@@ -68,6 +68,7 @@ export class DocumentService {
       publicUri: publicUri.replace(/\/$/, ''),
       documentBytes: this.documentBytes,
       depth: limits.depth ?? 100,
+      namespaces: new Set(usages.flatMap((usage) => usage.namespaces)),
       trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
       contents: new EtagCache<Content>(CONTENT_CHARACTERS),
     };

@@ -1,4 +1,5 @@
 import { decodeUtf8, parseXml } from '../schemas/xml/parse.ts';
+import type { XmlDocument } from '../schemas/xml/tree.ts';
 import { schemaViolations } from '../schemas/xml/validate.ts';
 import type { ValidationContext } from './application-usage.ts';
 import { documentPath } from './document-selector.ts';
@@ -16,7 +17,8 @@ import {
   walk,
   xmlConflict,
 } from './node-operations.ts';
-import { schemaExcerpt } from './schema-excerpt.ts';
+import { type Range, schemaExcerpt } from './schema-excerpt.ts';
+import { undeclaredName } from './undeclared-name.ts';
 
 /** The steps that make the new text of a PUT or DELETE, check it and store it. */
 
@@ -57,15 +59,17 @@ function placeNode({ request, stored, selector }: Exchange, environment: Environ
 
 /**
  * RFC 4825 8.2.1: the directory must exist. XCAP cannot make one, so the only ones below a home directory (or the global
- * one) are those that hold a document already.
+ * one) are those that hold a document already. And 6.2: no document has the name of a directory.
  */
 function checkDirectory(target: Target, environment: Environment): void | Promise<void> {
   const { auid, xui, name } = target.key;
   const slash = name.lastIndexOf('/');
-  if (slash < 0) return;
   const check = (documents: readonly { key: { name: string } }[]) => {
-    if (documents.some(({ key }) => key.name.startsWith(name.slice(0, slash + 1)))) return;
-    throw noParent(homeUri(target, environment), `there is no directory ${name.slice(0, slash)}`);
+    const exists = (directory: string) => documents.some(({ key }) => key.name.startsWith(directory));
+    if (slash >= 0 && !exists(name.slice(0, slash + 1))) {
+      throw noParent(homeUri(target, environment), `there is no directory ${name.slice(0, slash)}`);
+    }
+    if (exists(`${name}/`)) throw new XcapConflict('constraint-failure', `there is a directory ${name} already`);
   };
   const documents = environment.store.list(auid, xui);
   return documents instanceof Promise ? documents.then(check) : check(documents);
@@ -97,12 +101,19 @@ export const validate: PipelineStep = ({ request, stored, edited, changed }, env
     // What is wrong with an excerpt is wrong with the whole, which knows the line.
     if (schemaViolations(usage.schema, excerpt).length > 0) checkSchema(usage.schema, source);
   } else checkSchema(usage.schema, source);
+  checkNames(edited, changed, environment.namespaces);
   usage.validate?.(edited, validationContext(request.target, environment));
 };
 
 function checkSchema(schema: string, source: string): void {
   const [violation] = schemaViolations(schema, source);
   if (violation) throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message}`);
+}
+
+/** RFC 4825 8.2.5: what is in a namespace that the server has told to know must be in its schema. */
+function checkNames({ root }: XmlDocument, changed: Range | undefined, namespaces: ReadonlySet<string>): void {
+  const stranger = undeclaredName(root, namespaces, changed);
+  if (stranger !== undefined) throw new XcapConflict('schema-validation-error', `no schema of this server has ${stranger}`);
 }
 
 /**

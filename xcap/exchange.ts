@@ -47,6 +47,8 @@ export interface Environment {
   readonly publicUri: string;
   readonly documentBytes: number;
   readonly depth: number;
+  /** Those that some usage says it can validate. */
+  readonly namespaces: ReadonlySet<string>;
   readonly trees: EtagCache<XmlDocument>;
   readonly contents: EtagCache<Content>;
 }

@@ -13,6 +13,7 @@ import {
   xmlRegisterInputProvider,
 } from 'libxml2-wasm';
 import * as libxml2 from 'libxml2-wasm/lib/libxml2.mjs';
+import { type DeclaredNames, readNames } from './declared-names.ts';
 import { type Complaint, elementName, type SchemaViolation, violationFrom } from './violations.ts';
 
 export type { SchemaViolation };
@@ -35,13 +36,14 @@ export interface SchemaSource {
 }
 
 interface Known {
-  readonly source: Omit<SchemaSource, 'text'>;
+  readonly source: SchemaSource;
   /** Under which the importing schemas find it. */
   readonly file: string;
 }
 
 const known = new Map<string, Known>();
 const compiled = new Map<string, Schema>();
+const declared = new Map<string, DeclaredNames>();
 const buffers = new XmlBufferInputProvider({});
 if (!xmlRegisterInputProvider(buffers)) throw new Error('libxml2 takes no further input provider');
 
@@ -79,6 +81,17 @@ export function schemaNamespaces(): string[] {
   return [...known.keys()];
 }
 
+/** The names that the namespace's schema declares anywhere, or undefined if there is none. */
+export function declaredNames(namespace: string): DeclaredNames | undefined {
+  let names = declared.get(namespace);
+  const entry = known.get(namespace);
+  if (!names && entry) {
+    names = readNames(entry.source.text);
+    declared.set(namespace, names);
+  }
+  return names;
+}
+
 /** Adds a schema, or replaces the namespace's. Throws Error, with the reason, if it is no usable schema. */
 export function registerSchema(source: SchemaSource): void {
   const { namespace, text } = source;
@@ -87,6 +100,7 @@ export function registerSchema(source: SchemaSource): void {
   const schema = new CompiledSchema({ source, file });
   known.set(namespace, { source, file });
   compiled.clear();
+  declared.delete(namespace);
   compiled.set(namespace, schema);
 }
 
@@ -182,8 +196,9 @@ function pointer(object: XsdValidator | XmlDocument): number {
 
 /** A schema of ours: `xsd/FILE`, beside this folder in the sources and in the build. */
 function own(file: string, namespace?: string, root?: SchemaSource['root'], uses: readonly string[] = []): void {
-  buffers.addBuffer(BASE + file, readFileSync(new URL(`../xsd/${file}`, import.meta.url)));
-  if (namespace !== undefined && root) known.set(namespace, { source: { namespace, root, uses }, file });
+  const bytes = readFileSync(new URL(`../xsd/${file}`, import.meta.url));
+  buffers.addBuffer(BASE + file, bytes);
+  if (namespace !== undefined && root) known.set(namespace, { source: { namespace, text: bytes.toString(), root, uses }, file });
 }
 
 const IETF = 'urn:ietf:params:xml:ns:';
