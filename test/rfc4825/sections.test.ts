@@ -296,7 +296,7 @@ describe('8: server behaviour', () => {
     expect([after.body, after.headers.etag]).toEqual([before.body, before.headers.etag]);
   });
 
-  test('8.3: a document is of its usage\u2019s media type, an unknown one 404', async () => {
+  test('8.3: a document has the media type of its usage, an unknown one is 404', async () => {
     expect((await server.get(D)).headers['content-type']).toBe(RESOURCE_LISTS);
     await server.put(RULES, AUTH_POLICY, '<ruleset xmlns="urn:ietf:params:xml:ns:common-policy"/>');
     expect((await server.get(RULES)).headers['content-type']).toBe(AUTH_POLICY);
