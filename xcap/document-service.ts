@@ -70,6 +70,7 @@ export class DocumentService {
       depth: limits.depth ?? 100,
       namespaces: new Set(usages.flatMap((usage) => usage.namespaces)),
       trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
+      reading: new Map(),
       contents: new EtagCache<Content>(CONTENT_CHARACTERS),
     };
   }

@@ -50,6 +50,8 @@ export interface Environment {
   /** Those that some usage says it can validate. */
   readonly namespaces: ReadonlySet<string>;
   readonly trees: EtagCache<XmlDocument>;
+  /** Trees of large documents on their way into `trees`, by entity tag. */
+  readonly reading: Map<string, Promise<XmlDocument>>;
   readonly contents: EtagCache<Content>;
 }
 

@@ -1,5 +1,5 @@
 import { escapeAttribute } from '../schemas/xml/escape.ts';
-import { decodeUtf8, parseXml, XmlError } from '../schemas/xml/parse.ts';
+import { decodeUtf8, MAX_TAG, type ParseOptions, parseXml, readXml, XmlBoundError, XmlError } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, lookupNamespace, type XmlAttribute, type XmlDocument, type XmlElement } from '../schemas/xml/tree.ts';
 import { XcapConflict } from './errors.ts';
 import type { ExpandedName, NodeSelector, Step, Terminal } from './node-selector.ts';
@@ -85,12 +85,17 @@ export interface Place {
 }
 
 /**
- * Puts the element in `body` at a place, replacing what is there (RFC 4825 8.2.3, 8.2.4).
+ * Puts the element in `body`, which may have been read already, at a place, replacing what is there (RFC 4825 8.2.3, 8.2.4).
  * The caller must still see that the selector selects what was put.
  * `maxDepth` bounds the nested elements of the result. Throws XcapConflict.
  */
-export function placeElement(document: XmlDocument, { parent, element: removed, step }: Place, body: Uint8Array, maxDepth: number): Placed {
-  const { source, root: inserted } = parseFragment(body, parent, maxDepth);
+export function placeElement(
+  document: XmlDocument,
+  { parent, element: removed, step }: Place,
+  body: Uint8Array | XmlDocument,
+  maxDepth: number,
+): Placed {
+  const { source, root: inserted } = body instanceof Uint8Array ? parseFragment(body, parent, maxDepth) : body;
   const text = source.slice(inserted.start, inserted.end);
 
   let edit: { start: number; end: number; before: string; after: string } | undefined;
@@ -99,26 +104,44 @@ export function placeElement(document: XmlDocument, { parent, element: removed, 
   if (!edit) throw cannotInsert('the element cannot be put at the position that the URI asks for');
   const splice = { start: edit.start, end: edit.end, text: edit.before + text + edit.after };
   const start = splice.start + edit.before.length;
-  return {
-    document: editChildren(document, { parent, splice, removed, inserted, lead: edit.before.length }),
-    start,
-    end: start + text.length,
-    created: !removed,
-  };
-}
-
-/** The body as a document of one element, with the bindings that are in scope where it goes and room for the depth that is left there. */
-function parseFragment(body: Uint8Array, parent: XmlElement | undefined, maxDepth: number): XmlDocument {
-  let depth = 0;
-  for (let e = parent; e; e = e.parent) depth++;
   try {
-    const fragment = parseXml(decodeUtf8(body), { maxDepth: maxDepth - depth, namespaces: parent ? inScopeNamespaces(parent) : new Map() });
-    const { source, root } = fragment;
-    // RFC 4825 8.2.2: a single element, so neither an XML declaration nor a comment beside it. White space is left out.
-    if ((source.slice(0, root.start) + source.slice(root.end)).trim() === '') return fragment;
+    const edited = editChildren(document, { parent, splice, removed, inserted, lead: edit.before.length });
+    return { document: edited, start, end: start + text.length, created: !removed };
   } catch (error) {
     throw xmlConflict(error, 'not-xml-frag');
   }
+}
+
+function parseFragment(body: Uint8Array, parent: XmlElement | undefined, maxDepth: number): XmlDocument {
+  try {
+    return onlyElement(parseXml(decodeUtf8(body), surroundings(parent, maxDepth)));
+  } catch (error) {
+    throw xmlConflict(error, 'not-xml-frag');
+  }
+}
+
+/**
+ * The body as a document of one element, with the bindings that are in scope where it goes and room for the depth that is left
+ * there; in turns where it is large. Rejects with XcapConflict.
+ */
+export async function readFragment(body: Uint8Array, parent: XmlElement | undefined, maxDepth: number): Promise<XmlDocument> {
+  try {
+    return onlyElement(await readXml(decodeUtf8(body), surroundings(parent, maxDepth)));
+  } catch (error) {
+    throw xmlConflict(error, 'not-xml-frag');
+  }
+}
+
+function surroundings(parent: XmlElement | undefined, maxDepth: number): ParseOptions {
+  let depth = 0;
+  for (let e = parent; e; e = e.parent) depth++;
+  return { maxDepth: maxDepth - depth, namespaces: parent ? inScopeNamespaces(parent) : new Map() };
+}
+
+/** RFC 4825 8.2.2: a single element, so neither an XML declaration nor a comment beside it. White space is left out. */
+function onlyElement(fragment: XmlDocument): XmlDocument {
+  const { source, root } = fragment;
+  if ((source.slice(0, root.start) + source.slice(root.end)).trim() === '') return fragment;
   throw new XcapConflict('not-xml-frag', 'the body must hold one element and nothing beside it');
 }
 
@@ -160,7 +183,11 @@ export function placeAttribute(document: XmlDocument, element: XmlElement, name:
     splice = { start: offset, end: offset, text: lead + value + quote };
   }
   const start = splice.start + lead.length;
-  return { document: editStartTag(document, element, splice), start, end: start + value.length, created: !present };
+  try {
+    return { document: editStartTag(document, element, splice), start, end: start + value.length, created: !present };
+  } catch (error) {
+    throw xmlConflict(error, 'not-xml-att-value');
+  }
 }
 
 /** The place behind the last attribute (or the name) in an element's start tag. */
@@ -184,6 +211,7 @@ function nameAt(element: XmlElement, { prefix, uri, local }: AttributeSelector):
  */
 function attributeValue(body: Uint8Array): string {
   let value: string;
+  if (body.length > MAX_TAG) throw new XcapConflict('constraint-failure', `the value is longer than ${MAX_TAG} bytes`);
   try {
     value = decodeUtf8(body);
     const quoted = /^\s*(?:"([^"]*)"|'([^']*)')\s*$/.exec(value);
@@ -226,8 +254,9 @@ export function checkRemoved(document: XmlDocument, selector: NodeSelector): voi
   throw new XcapConflict('cannot-delete', 'after the removal the URI would select another node (RFC 4825 8.4)');
 }
 
-/** An XmlError as the conflict it means: `element`, or not-utf-8. Anything else comes back as it is. */
+/** An XmlError as the conflict it means: `element`, not-utf-8, or constraint-failure for more than is taken. Anything else comes back as it is. */
 export function xmlConflict(error: unknown, element: 'not-well-formed' | 'not-xml-frag' | 'not-xml-att-value'): unknown {
+  if (error instanceof XmlBoundError) return new XcapConflict('constraint-failure', error.message);
   if (!(error instanceof XmlError)) return error;
   return new XcapConflict(error.notUtf8 ? 'not-utf-8' : element, error.message);
 }

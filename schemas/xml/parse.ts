@@ -1,4 +1,5 @@
 import { SaxesParser } from 'saxes';
+import { LARGE, turn } from '../turns.ts';
 import type { XmlAttribute, XmlDocument, XmlElement, XmlText } from './tree.ts';
 
 /** Why a text is not an XML document, and where. `reason` is a phrase for people. */
@@ -20,12 +21,34 @@ export class XmlError extends Error {
   }
 }
 
+/** The text is XML, but more of it than is taken. */
+export class XmlBoundError extends XmlError {}
+
 export interface ParseOptions {
   /** Bindings taken as in scope around the text: prefix ('' for the default) to namespace name. */
   readonly namespaces?: ReadonlyMap<string, string>;
   /** Greatest depth of nested elements; 100 unless told. */
   readonly maxDepth?: number;
+  /** Greatest number of elements; 50,000 unless told. */
+  readonly maxElements?: number;
+  /** Greatest number of attributes and namespace declarations; 100,000 unless told. */
+  readonly maxAttributes?: number;
+  /** Greatest length of a start tag in characters; 128 Ki unless told. */
+  readonly maxTag?: number;
 }
+
+/** For a text that was bounded when it was stored, maybe by other bounds. */
+export const AS_STORED: ParseOptions = {
+  maxDepth: Number.POSITIVE_INFINITY,
+  maxElements: Number.POSITIVE_INFINITY,
+  maxAttributes: Number.POSITIVE_INFINITY,
+  maxTag: Number.POSITIVE_INFINITY,
+};
+
+/** The bounds of a document, which those that edits make of it keep too. */
+export const MAX_ELEMENTS = 50_000;
+export const MAX_ATTRIBUTES = 100_000;
+export const MAX_TAG = 128 * 1024;
 
 const XMLNS = 'http://www.w3.org/2000/xmlns/';
 const MAX_DEPTH = 100;
@@ -49,6 +72,17 @@ export function parseXml(source: string, options?: ParseOptions): XmlDocument {
   const builder = new TreeBuilder(source, options);
   return { source, root: builder.build() };
 }
+
+/**
+ * As `parseXml`: at once for a small text, and for a large one in pieces, as a promise, so that the event loop is never
+ * held up for long. Throws, or rejects with, XmlError.
+ */
+export function readXml(source: string, options?: ParseOptions): XmlDocument | Promise<XmlDocument> {
+  return source.length <= LARGE ? parseXml(source, options) : new TreeBuilder(source, options).buildInTurns();
+}
+
+/** Characters of a piece: a few milliseconds. */
+const PIECE = 32 * 1024;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface Building extends Mutable<XmlElement> {
@@ -74,26 +108,60 @@ class TreeBuilder {
   readonly source: string;
   private readonly parser: TreeParser;
   private readonly maxDepth: number;
+  private readonly maxElements: number;
+  private readonly maxAttributes: number;
+  private readonly maxTag: number;
   private root: Building | undefined;
   private open: Building | undefined;
   private depth = 0;
+  private elements = 0;
+  private attributes = 0;
+  /** Where the start tag being read has its first character, or thereabouts. */
+  private tagStart: number | undefined;
 
   constructor(source: string, options: ParseOptions | undefined) {
     this.source = source;
     this.maxDepth = options?.maxDepth ?? MAX_DEPTH;
+    this.maxElements = options?.maxElements ?? MAX_ELEMENTS;
+    this.maxAttributes = options?.maxAttributes ?? MAX_ATTRIBUTES;
+    this.maxTag = options?.maxTag ?? MAX_TAG;
     this.parser = new TreeParser(
       options?.namespaces ? { xmlns: true, additionalNamespaces: Object.fromEntries(options.namespaces) } : { xmlns: true },
     );
   }
 
   build(): XmlElement {
+    this.feed(this.source, true);
+    return this.root as XmlElement;
+  }
+
+  async buildInTurns(): Promise<XmlDocument> {
+    const { source } = this;
+    for (let at = 0; at < source.length; at += PIECE) {
+      await turn();
+      this.feed(source.slice(at, at + PIECE), at + PIECE >= source.length);
+    }
+    return { source, root: this.root as XmlElement };
+  }
+
+  private feed(piece: string, isLast: boolean): void {
     active = this;
     try {
-      this.parser.write(this.source).close();
+      this.parser.write(piece);
+      if (this.tagStart !== undefined) this.checkTag(this.parser.position - this.tagStart);
+      if (isLast) this.parser.close();
     } catch (error) {
       throw error instanceof XmlError ? error : this.fault((error as Error).message.replace(/^\d+:\d+: /, ''));
     }
-    return this.root as XmlElement;
+  }
+
+  private checkTag(length: number): void {
+    if (length > this.maxTag) throw this.tooMuch(`a start tag is longer than ${this.maxTag} characters`);
+  }
+
+  private tooMuch(reason: string): XmlBoundError {
+    const { line, column } = this.parser;
+    return new XmlBoundError(reason, { line, column });
   }
 
   fault(reason: string, notUtf8 = false): XmlError {
@@ -102,6 +170,9 @@ class TreeBuilder {
   }
 
   startTag(): void {
+    this.tagStart = this.parser.position;
+    if (++this.elements > this.maxElements) throw this.tooMuch(`there are more than ${this.maxElements} elements`);
+    if (this.attributes > this.maxAttributes) throw this.tooMuch(`there are more than ${this.maxAttributes} attributes`);
     if (++this.depth > this.maxDepth) throw this.fault(`elements are nested more than ${this.maxDepth} deep`);
   }
 
@@ -109,6 +180,8 @@ class TreeBuilder {
     const { source, open } = this;
     const contentStart = this.parser.position;
     const start = source.lastIndexOf('<', contentStart - 1 - tagLength(tag));
+    this.tagStart = undefined;
+    this.checkTag(contentStart - start);
     const element: Building = {
       kind: 'element',
       name: tag.name,
@@ -141,6 +214,7 @@ class TreeBuilder {
     let declarations: Map<string, string> | undefined;
     for (const name in tag.attributes) {
       const found = tag.attributes[name] as SaxTag['attributes'][string];
+      this.attributes++;
       while (isSpace(source.charCodeAt(at))) at++;
       const start = at;
       at = source.indexOf('=', at + name.length) + 1;

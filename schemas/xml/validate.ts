@@ -76,6 +76,16 @@ export function schemaFor(namespace: string): Schema | undefined {
   return schema;
 }
 
+/** Whether the namespace has a schema; without compiling it. */
+export function hasSchema(namespace: string): boolean {
+  return known.has(namespace);
+}
+
+/** The schemas that have come by `registerSchema`, in that order. */
+export function registeredSchemas(): readonly SchemaSource[] {
+  return registrations;
+}
+
 /** Every namespace with a schema. */
 export function schemaNamespaces(): string[] {
   return [...known.keys()];
@@ -99,12 +109,14 @@ export function registerSchema(source: SchemaSource): void {
   buffers.addBuffer(BASE + file, Buffer.from(text));
   const schema = new CompiledSchema({ source, file });
   known.set(namespace, { source, file });
+  registrations.push(source);
   compiled.clear();
   declared.delete(namespace);
   compiled.set(namespace, schema);
 }
 
 let registered = 0;
+const registrations: SchemaSource[] = [];
 
 class CompiledSchema implements Schema {
   readonly namespace: string;

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { canonicalAddress } from '../../schemas/address.ts';
 import { parseRlsServices, RLS_SERVICES, type Service } from '../../schemas/rls-services.ts';
 import { escapeAttribute } from '../../schemas/xml/escape.ts';
-import { parseXml } from '../../schemas/xml/parse.ts';
+import { AS_STORED, readXml } from '../../schemas/xml/parse.ts';
 import { lookupNamespace, type XmlDocument, type XmlElement } from '../../schemas/xml/tree.ts';
 import type { Reservation } from '../application-usage.ts';
-import type { DocumentChange, DocumentKey, DocumentStore, StoredDocument } from '../document-store.ts';
+import type { DocumentChange, DocumentKey, DocumentStore, MaybePromise, StoredDocument } from '../document-store.ts';
 
 /** A service and where it is defined. */
 export interface IndexedService {
@@ -33,8 +33,8 @@ export class ServiceIndex {
   private readonly byUri = new Map<string, IndexedService>();
   /** URIs that writes under way will take: to the document they are for. */
   private readonly reserved = new Map<string, string>();
-  /** Documents being read again, each with the last change of it that is known. */
-  private readonly refreshing = new Map<string, { seq: number; done: Promise<void> }>();
+  /** Documents being read again, each with the last change of it that is known, and whether the store has given it already. */
+  private readonly refreshing = new Map<string, { seq: number; done: Promise<void>; isHere: boolean }>();
   private readonly store: DocumentStore;
   private readonly unfollow: () => void;
   private union: StoredDocument | undefined;
@@ -49,7 +49,10 @@ export class ServiceIndex {
     const index = new ServiceIndex(store);
     for (const stored of await store.listAll('rls-services')) {
       const id = documentId(stored.key);
-      if (!index.refreshing.has(id) && !index.documents.has(id)) index.put(stored);
+      if (index.refreshing.has(id) || index.documents.has(id)) continue;
+      const found = read(stored);
+      const known = found instanceof Promise ? await found : found;
+      if (known && !index.refreshing.has(id) && !index.documents.has(id)) index.put(known);
     }
     await Promise.all([...index.refreshing.values()].map(({ done }) => done));
     return index;
@@ -84,8 +87,9 @@ export class ServiceIndex {
     return {
       release: () => {
         const refresh = this.refreshing.get(id);
-        if (refresh) refresh.done.then(drop, drop);
-        else drop();
+        if (!refresh) return drop();
+        const known = refresh.done.then(drop, drop);
+        return refresh.isHere ? known : undefined;
       },
     };
   }
@@ -99,39 +103,41 @@ export class ServiceIndex {
   private follow({ seq, key, newEtag }: DocumentChange): void {
     if (key.auid !== 'rls-services') return;
     const id = documentId(key);
-    const found = newEtag === undefined ? undefined : this.store.get(key);
-    if (!(found instanceof Promise)) {
-      this.refreshing.delete(id);
-      this.replace(id, found);
-      return;
-    }
-    const done = found.then((stored) => {
+    const settle = (known: ServiceDocument | undefined) => {
       // A later change has been heard of meanwhile: what it found is newer.
       if (this.refreshing.get(id)?.seq !== seq) return;
       this.refreshing.delete(id);
-      this.replace(id, stored);
-    });
-    this.refreshing.set(id, { seq, done });
+      this.replace(id, known);
+    };
+    const stored = newEtag === undefined ? undefined : this.store.get(key);
+    if (stored instanceof Promise) {
+      const done = stored.then((late) => {
+        const known = late && read(late);
+        return known instanceof Promise ? known.then(settle) : settle(known);
+      });
+      this.refreshing.set(id, { seq, done, isHere: false });
+      return;
+    }
+    const known = stored && read(stored);
+    this.refreshing.delete(id);
+    if (known instanceof Promise) this.refreshing.set(id, { seq, done: known.then(settle), isHere: true });
+    else this.replace(id, known);
   }
 
-  private replace(id: string, stored: StoredDocument | undefined): void {
+  private replace(id: string, known: ServiceDocument | undefined): void {
     for (const { canonical } of this.documents.get(id)?.services ?? []) {
       const indexed = this.byUri.get(canonical);
       if (indexed && documentId(indexed.key) === id) this.byUri.delete(canonical);
     }
     this.documents.delete(id);
     this.union = undefined;
-    if (stored) this.put(stored);
+    if (known) this.put(known);
   }
 
-  private put({ key, text, modified }: StoredDocument): void {
-    const owner = key.xui;
-    if (owner === undefined) return;
-    // Its depth was bounded when it was stored.
-    const document = parseXml(text, { maxDepth: Number.POSITIVE_INFINITY });
-    const services = parseRlsServices(document);
-    this.documents.set(documentId(key), { owner, key, document, services, modified });
-    for (const service of services) this.byUri.set(service.canonical, { owner, service, key });
+  private put(known: ServiceDocument): void {
+    const { key, owner } = known;
+    this.documents.set(documentId(key), known);
+    for (const service of known.services) this.byUri.set(service.canonical, { owner, service, key });
   }
 
   private makeUnion(): StoredDocument {
@@ -181,6 +187,15 @@ function missingDeclarations({ source }: XmlDocument, element: XmlElement): stri
   if (element.declarations?.has('')) return declarations;
   const uri = lookupNamespace(parent, '') ?? '';
   return uri === RLS_SERVICES ? declarations : `${declarations} xmlns="${escapeAttribute(uri)}"`;
+}
+
+/** What a stored document defines; nothing without a user. A large one is read in turns. */
+function read({ key, text, modified }: StoredDocument): MaybePromise<ServiceDocument | undefined> {
+  const owner = key.xui;
+  if (owner === undefined) return undefined;
+  const know = (document: XmlDocument) => ({ owner, key, document, services: parseRlsServices(document), modified });
+  const document = readXml(text, AS_STORED);
+  return document instanceof Promise ? document.then(know) : know(document);
 }
 
 /** Whatever may be a prefix in the text between two offsets: in a name, or in a value that holds one. */
