@@ -6,6 +6,8 @@ import { XmlError } from './xml/parse.ts';
 import { attribute, childrenNamed, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
 export const COMMON_POLICY = 'urn:ietf:params:xml:ns:common-policy';
+/** The conditions that OMA XDM adds. */
+export const OMA_COMMON_POLICY = 'urn:oma:xml:xdm:common-policy';
 export const COMMON_POLICY_TYPE = 'application/auth-policy+xml';
 
 export interface Ruleset {
@@ -23,7 +25,13 @@ export interface Rule {
   readonly transformations: readonly XmlElement[];
 }
 
-export type Condition = IdentityCondition | SphereCondition | ValidityCondition | UnknownCondition;
+export type Condition =
+  | IdentityCondition
+  | SphereCondition
+  | ValidityCondition
+  | OtherIdentityCondition
+  | ExternalListCondition
+  | UnknownCondition;
 
 /** Holds if any member matches the authenticated identity (RFC 4745 7.1.1). Without members only an unauthenticated requester matches (RFC 5025 3.1.1.2). */
 export interface IdentityCondition {
@@ -83,6 +91,18 @@ export interface ValidityInterval {
   readonly until: number;
 }
 
+/** Holds for those whom no other rule names (OMA XDM Core). */
+export interface OtherIdentityCondition {
+  readonly kind: 'other-identity';
+}
+
+/** Holds for the members of the lists, each named by its XCAP URI (OMA XDM Core). */
+export interface ExternalListCondition {
+  readonly kind: 'external-list';
+  /** As written. */
+  readonly anchors: readonly string[];
+}
+
 /** A condition not understood: its rule matches nobody (RFC 4745 7, 10.1). */
 export interface UnknownCondition {
   readonly kind: 'unknown';
@@ -122,6 +142,13 @@ function parseCondition(element: XmlElement): Condition {
     if (element.local === 'sphere') {
       const value = attribute(element, 'value') ?? '';
       return { kind: 'sphere', value, tokens: value.toLowerCase().split(/\s+/).filter(Boolean) };
+    }
+  }
+  if (element.uri === OMA_COMMON_POLICY) {
+    if (element.local === 'other-identity') return { kind: 'other-identity' };
+    if (element.local === 'external-list') {
+      const anchors = childrenNamed(element, OMA_COMMON_POLICY, 'entry').map((entry) => attribute(entry, 'anc') ?? '');
+      return { kind: 'external-list', anchors };
     }
   }
   return { kind: 'unknown', name: element.local, namespace: element.uri };

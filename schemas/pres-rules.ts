@@ -1,5 +1,6 @@
 /** Presence authorisation rules (RFC 5025): common policy with what a watcher may do and see, and how such grants combine. */
 import { type Condition, parseRuleset } from './common-policy.ts';
+import { OMA_PRES_RULES, omaAttributes } from './oma-presence.ts';
 import { attribute, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
 export const PRES_RULES = 'urn:ietf:params:xml:ns:pres-rules';
@@ -12,7 +13,8 @@ export type SubHandling = (typeof SUB_HANDLINGS)[number];
 export const USER_INPUTS = ['false', 'bare', 'thresholds', 'full'] as const;
 export type UserInput = (typeof USER_INPUTS)[number];
 
-export type SelectorKind = 'class' | 'occurrence-id' | 'deviceID' | 'service-uri' | 'service-uri-scheme';
+/** Those of RFC 5025, and OMA's `service-id`. */
+export type SelectorKind = 'class' | 'occurrence-id' | 'deviceID' | 'service-uri' | 'service-uri-scheme' | 'service-id';
 
 /** Names occurrences of a person, device or service (RFC 5025 3.3.1). */
 export interface Selector {
@@ -68,7 +70,7 @@ export interface PresenceRule {
 }
 
 /**
- * The rules of a pres-rules document, in document order. Actions and transformations that are not RFC 5025's grant nothing.
+ * The rules of a pres-rules document, in document order. Actions and transformations that are neither RFC 5025's nor OMA's grant nothing.
  * Throws XmlError if the root is not a common policy `<ruleset>`.
  */
 export function parsePresenceRules(document: XmlDocument): PresenceRule[] {
@@ -87,7 +89,7 @@ function parseSubHandling(actions: readonly XmlElement[]): SubHandling | undefin
 function parsePermissions(transformations: readonly XmlElement[]): Permissions {
   const grants: Partial<Permissions>[] = [];
   for (const e of transformations) {
-    const grant = e.uri === PRES_RULES ? parseGrant(e) : undefined;
+    const grant = e.uri === PRES_RULES ? parseGrant(e) : e.uri === OMA_PRES_RULES ? parseOmaGrant(e) : undefined;
     if (grant) grants.push(grant);
   }
   return combinePermissions(grants);
@@ -123,9 +125,16 @@ function parseGrant(element: XmlElement): Partial<Permissions> | undefined {
   }
 }
 
+function parseOmaGrant(element: XmlElement): Partial<Permissions> {
+  return { provideUnknownAttributes: omaAttributes(element.local, token(element)) };
+}
+
 function parseProvided(element: XmlElement, all: string, kinds: readonly SelectorKind[]): Provided {
   const selectors: Selector[] = [];
   for (const e of element.elements) {
+    if (e.uri === OMA_PRES_RULES && e.local === 'service-id' && kinds === SERVICE_SELECTORS) {
+      selectors.push({ kind: 'service-id', value: token(e) });
+    }
     if (e.uri !== PRES_RULES) continue;
     if (e.local === all) return 'all';
     const kind = kinds.find((name) => name === e.local);

@@ -6,6 +6,7 @@ import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
 import { ListenError } from './listen-error.ts';
 import { StorageError } from './storage/sqlite/database.ts';
 import type { Surroundings } from './surroundings.ts';
+import { usageMapping } from './usage-setting.ts';
 import { addUser, changePassword, listUsers, removeUser } from './user-commands.ts';
 import { readVersion } from './version.ts';
 
@@ -44,9 +45,14 @@ function program(surroundings: Surroundings): Command {
     const { serve } = await import('./serve.ts');
     await serve(config, out);
   });
-  settingOptions(root.command('check-config').description('check the settings and print them as they would be used')).action((flags) => {
-    out(printable(loadConfig({ flags: byName(flags), environment })).trimEnd());
-  });
+  settingOptions(root.command('check-config').description('check the settings and print them as they would be used')).action(
+    async (flags) => {
+      const config = loadConfig({ flags: byName(flags), environment });
+      const { operatorUsages } = await import('./operator-usages.ts');
+      operatorUsages(config.usages);
+      out(printable(config).trimEnd());
+    },
+  );
   root
     .command('version')
     .description('print the version')
@@ -74,7 +80,10 @@ const ADDRESS = 'such as alice@example.com, or alice in the default domain';
 function settingOptions(command: Command): Command {
   command.addOption(new Option('--config <FILE>', 'YAML file with the same keys'));
   for (const { name, placeholder, list, default: value, meaning } of CONFIG_KEYS) {
-    const option = new Option(`--${name} <${placeholder}>`, `${meaning}${list ? ' (repeatable)' : ''} (default: ${value})`);
+    const option = new Option(
+      `--${name} <${placeholder}>`,
+      `${meaning}${list ? ' (repeatable)' : ''} (default: ${value === '' ? 'none' : value})`,
+    );
     if (list) option.argParser((item: string, items: string[] | undefined) => [...(items ?? []), item]);
     command.addOption(option);
   }
@@ -106,7 +115,11 @@ function printable(config: Config): string {
   const endpoint = ({ host, port }: { host: string; port: number }) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const values = CONFIG_KEYS.map(({ name, field }) => [
     name,
-    field === 'http' || field === 'sip' ? config[field].map(endpoint) : config[field],
+    field === 'http' || field === 'sip'
+      ? config[field].map(endpoint)
+      : field === 'usages'
+        ? config[field].map(usageMapping)
+        : config[field],
   ]);
   return stringify(Object.fromEntries(values));
 }

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
+import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Where to listen. Port 0 takes any free one. */
 export interface Endpoint {
@@ -25,6 +26,8 @@ export interface Config {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Application usages besides those that the server knows. */
+  readonly usages: readonly UsageSetting[];
   readonly logLevel: string;
 }
 
@@ -37,6 +40,7 @@ export interface ConfigKey {
   readonly placeholder: string;
   /** May be given several times. */
   readonly list: boolean;
+  /** As text; '' for a list that has nothing in it unless told. */
   readonly default: string;
   readonly meaning: string;
   /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
@@ -119,6 +123,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: readSeconds,
   },
   {
+    name: 'usages',
+    field: 'usages',
+    placeholder: 'AUID;NAMESPACE;TYPE;XSD',
+    list: true,
+    default: '',
+    meaning:
+      'further application usage; in the file, a mapping with auid, namespace, content-type and, if documents are to be validated, schema',
+    read: readUsageSetting,
+  },
+  {
     name: 'log',
     field: 'logLevel',
     placeholder: 'LEVEL',
@@ -138,7 +152,7 @@ export function environmentName(name: string): string {
 export function settingsTable(): string {
   const rows = CONFIG_KEYS.map(({ name, placeholder, list, default: value, meaning }) => {
     const flag = `\`--${name} ${placeholder.replaceAll('|', '\\|')}\`${list ? ' (repeatable)' : ''}`;
-    return `| ${flag} | \`${environmentName(name)}\` | \`${name}\` | \`${value}\` | ${meaning} |`;
+    return `| ${flag} | \`${environmentName(name)}\` | \`${name}\` | ${value === '' ? 'none' : `\`${value}\``} | ${meaning} |`;
   });
   return ['| Flag | Variable | Key in the file | Default | Meaning |', '|---|---|---|---|---|', ...rows].join('\n');
 }

@@ -35,6 +35,7 @@ export interface ConfigSources {
 export function loadConfig({ flags, environment }: ConfigSources): Config {
   const values = new Map<string, unknown>();
   const file = flags.config ?? environment[environmentName('config')];
+  if (flags.config === '') throw new ConfigError('--config needs the name of a file');
   if (typeof file === 'string' && file !== '') readFile(file, values);
 
   for (const [variable, text] of Object.entries(environment)) {
@@ -74,7 +75,7 @@ function readValue(key: ConfigKey, value: unknown, source: string): unknown {
   try {
     if (!key.list) return key.read(value);
     const items = Array.isArray(value) ? value : [value];
-    if (items.length === 0) throw new ConfigError('at least one is needed');
+    if (items.length === 0 && key.default !== '') throw new ConfigError('at least one is needed');
     const read = items.map((item) => key.read(item));
     return read.filter((item, index) => typeof item !== 'string' || read.indexOf(item) === index);
   } catch (error) {
@@ -84,7 +85,10 @@ function readValue(key: ConfigKey, value: unknown, source: string): unknown {
 
 function complete(values: ReadonlyMap<string, unknown>): Config {
   const config: Record<string, unknown> = {};
-  for (const key of CONFIG_KEYS) config[key.field] = Object.freeze(values.get(key.name) ?? readValue(key, key.default, key.name));
+  for (const key of CONFIG_KEYS) {
+    const unset = key.list && key.default === '' ? [] : key.default;
+    config[key.field] = Object.freeze(values.get(key.name) ?? readValue(key, unset, key.name));
+  }
   // Every field is one key's, read by that key's own check.
   return Object.freeze(config) as unknown as Config;
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createSipNode } from '../sip/node.ts';
+import { followChanges } from './accounts/account-changes.ts';
 import { AccountStore } from './accounts/account-store.ts';
 import { Digest } from './accounts/digest.ts';
 import { Directory } from './accounts/directory.ts';
@@ -85,6 +86,9 @@ async function listen(
     roots: config.xcapRoots,
     documents,
     directory: users,
+    // Asked only once requests come in, when the node is there.
+    mayWatch: (watcher, presentity) => node.mayWatch(watcher, presentity),
+    usages: config.usages,
     hasAccount: (address) => accounts.find(address) !== undefined,
     authenticator: open ? openHttpAuthenticator : new AccountHttpAuthenticator(digest, accounts, domains, log),
     log,
@@ -101,6 +105,7 @@ async function listen(
     log,
   });
   undo.push(() => node.stop());
+  if (!open) undo.push(followChanges(accounts, () => node.usersChanged()));
   const sip = await node.start().catch((error: unknown) => {
     throw listenError('SIP', config.sip, error);
   });

@@ -85,9 +85,11 @@ function readAddress(name: string, domains: readonly string[]): string {
 async function choosePassword({ password, passwordStdin }: UserFlags, { stdin }: Surroundings): Promise<string> {
   if (password !== undefined) return password;
   if (passwordStdin !== true) return randomBytes(12).toString('base64url');
+  // Else a letter that two chunks share would be broken.
+  stdin.setEncoding('utf8');
   let text = '';
   for await (const chunk of stdin) {
-    text += chunk.toString();
+    text += chunk;
     if (text.length > 4096) throw new ConfigError('the password on standard input is too long');
   }
   return text.replace(/\r?\n.*$/s, '');

@@ -1,13 +1,18 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ListDirectory } from '../sip/rls/resolved-list.ts';
 import type { HttpAuthenticator, XuiDirectory } from '../xcap/access.ts';
+import type { ApplicationUsage } from '../xcap/application-usage.ts';
 import { DocumentService } from '../xcap/document-service.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import { xcapPlugin } from '../xcap/plugin.ts';
 import { applicationUsages } from '../xcap/usages/index.ts';
+import type { MayWatch } from '../xcap/usages/pres-content.ts';
 import { ServiceIndex } from '../xcap/usages/rls-services-index.ts';
+import { ConfigError } from './config.ts';
 import { listDirectory } from './list-directory.ts';
 import type { Logger } from './logger.ts';
+import { operatorUsages } from './operator-usages.ts';
+import type { UsageSetting } from './usage-setting.ts';
 
 export interface XcapOptions {
   readonly roots: readonly string[];
@@ -15,6 +20,9 @@ export interface XcapOptions {
   readonly directory: XuiDirectory;
   /** Is there an account of this canonical address, so that it cannot be a service's? */
   readonly hasAccount: (address: string) => boolean;
+  /** Do the user's presence rules let the watcher see the user's presence? */
+  readonly mayWatch: MayWatch;
+  readonly usages: readonly UsageSetting[];
   readonly authenticator: HttpAuthenticator;
   readonly log: Logger;
 }
@@ -28,9 +36,12 @@ export interface Xcap {
 }
 
 /** Assembles the XCAP side over a document store. */
-export async function createXcap({ roots, documents, directory, hasAccount, authenticator, log }: XcapOptions): Promise<Xcap> {
+export async function createXcap(options: XcapOptions): Promise<Xcap> {
+  const { roots, documents, directory, hasAccount, mayWatch, authenticator, log } = options;
   const services = await ServiceIndex.open(documents);
-  const usages = applicationUsages({ services, isUser: hasAccount });
+  const more = operatorUsages(options.usages);
+  const usages = applicationUsages({ documents, services, isUser: hasAccount, mayWatch, root: roots[0] ?? '', more });
+  checkDistinct(usages);
   const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots });
   return {
     lists: listDirectory(services, service, documents),
@@ -39,4 +50,12 @@ export async function createXcap({ roots, documents, directory, hasAccount, auth
       await app.register(xcapPlugin, { service, authenticator, roots, log });
     },
   };
+}
+
+function checkDistinct(usages: readonly ApplicationUsage[]): void {
+  const auids = new Set<string>();
+  for (const { auid } of usages) {
+    if (auids.has(auid)) throw new ConfigError(`usages: ${auid}: the server has this usage itself`);
+    auids.add(auid);
+  }
 }

@@ -1,4 +1,5 @@
 /** Assembles the SIP side: stack, registrar, compositor, notifier, and the packages that `packages/` and `rls/` bring. */
+import { addressHost } from '../schemas/address.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
@@ -15,9 +16,10 @@ import { subscribeHandler } from './events/subscribe-handler.ts';
 import { WatcherLists } from './events/watcher-list.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
-import type { ListDirectory } from './rls/resolved-list.ts';
+import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
@@ -41,6 +43,10 @@ export interface SipNodeOptions {
 export interface SipNode {
   readonly notifier: Notifier;
   readonly registrar: Registrar;
+  /** To be told when accounts have changed: what those who are gone have published goes, and so does what they watch. */
+  usersChanged(): void;
+  /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
+  mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
   start(): Promise<ListeningPoint[]>;
   stop(): Promise<void>;
@@ -50,6 +56,7 @@ export interface SipNode {
 const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
+const MAX_SUBSCRIPTIONS = 500_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -65,20 +72,30 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const uac = new UserAgentClient(transactions);
 
   const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
-  const notifier = new Notifier({ uac, wheel, state, watchers, log, now });
+  const isUser = (address: string): boolean => users.hasUser(address);
+  const mayWatch = (address: string): boolean => isUser(address) || !users.servesDomain(addressHost(address) ?? '');
+  const notifier = new Notifier({ uac, wheel, state, watchers, log, now, isUser, mayWatch });
   watchers.onChange((packageName, resource) => notifier.stateChanged(`${packageName}.winfo`, resource));
 
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, {
     state,
     wheel,
     now,
-    hasUser: (address) => users.hasUser(address),
+    hasUser: isUser,
     minExpires,
     defaultExpires: 3600,
     maxExpires: 86_400,
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   });
-  const presence = presencePackage({ users, policy: new PresencePolicy(documents, options.defaultDecision), compositor });
+  const presence = presencePackage({
+    users,
+    policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
+      const list = (await lists.resolve(uri, owner))?.list;
+      return list ? listMembers(list).map(({ canonical }) => canonical) : [];
+    }),
+    hardState: new HardState(documents),
+    compositor,
+  });
   compositor.onChange((resource) => {
     presence.forget(resource);
     notifier.stateChanged(presence.key, resource);
@@ -109,6 +126,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       now,
       minExpires,
       maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
+      maxInAll: MAX_SUBSCRIPTIONS,
+      reachedAt: (flow) => transport.sentBy(flow),
       listPackage: (asked, resource) => (asked.key === presence.key && lists.find(resource) ? presenceLists : undefined),
     }),
   );
@@ -117,6 +136,15 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   return {
     notifier,
     registrar,
+    usersChanged() {
+      compositor.usersChanged();
+      notifier.usersChanged();
+    },
+    mayWatch(watcher, presentity) {
+      const judge = (): boolean => users.hasUser(presentity) && presence.authorize(watcher, presentity, now()).handling === 'allow';
+      const loading = presence.ready?.(presentity);
+      return loading ? loading.then(judge) : judge();
+    },
     async start() {
       const points: ListeningPoint[] = [];
       for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));

@@ -28,6 +28,13 @@ export interface ApplicationUsage {
   reserve?(document: XmlDocument, context: ValidationContext): Reservation;
   /** Who may do what (RFC 4825 5.7); `defaultAuthorization` without it. */
   authorize?(requester: Requester, key: DocumentKey, access: Access): boolean;
+  /**
+   * Whether somebody whom `authorize` refuses may read the document all the same, because its user lets them. Asked of nobody who
+   * is not authenticated.
+   */
+  shares?(requester: Requester, key: DocumentKey): MaybePromise<boolean>;
+  /** Directories that every user's tree has from the start (RFC 4825 8.2.1: XCAP itself cannot make any). */
+  readonly directories?: readonly string[];
   /** Whether clients can store a document there; everywhere without it. What is not stored is `generated`, or not there. */
   isStored?(key: DocumentKey): boolean;
   /** A document that the server makes itself. */

@@ -48,6 +48,8 @@ export interface DocumentServiceOptions {
     readonly documentBytes?: number;
     /** Greatest depth of nested elements; 100 unless told. */
     readonly depth?: number;
+    /** Greatest number of elements and attributes; 20,000 unless told: more of them hold up everything else for too long. */
+    readonly nodes?: number;
   };
 }
 
@@ -67,7 +69,7 @@ export class DocumentService {
       roots: orderRoots(roots),
       publicUri: publicUri.replace(/\/$/, ''),
       documentBytes: this.documentBytes,
-      depth: limits.depth ?? 100,
+      limits: { depth: limits.depth ?? 100, nodes: limits.nodes ?? NODES },
       namespaces: new Set(usages.flatMap((usage) => usage.namespaces)),
       trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
       reading: new Map(),
@@ -126,6 +128,7 @@ export class DocumentService {
 }
 
 const ATTEMPTS = 20;
+const NODES = 20_000;
 /** A tree takes some thirty times the memory of its text. */
 const TREE_CHARACTERS = 4 * 1024 * 1024;
 const CONTENT_CHARACTERS = 32 * 1024 * 1024;

@@ -20,9 +20,14 @@ const NAMESPACES = 'application/xcap-ns+xml';
 export const authorise: PipelineStep = ({ request, access }) => {
   const { usage, key } = request.target;
   const allowed = usage.authorize ? usage.authorize(request.requester, key, access) : defaultAuthorization(request.requester, key, access);
-  if (allowed) return;
-  const whose = key.xui === undefined ? 'the global documents' : `the documents of ${key.xui}`;
-  throw new XcapRefusal(403, `${request.requester.address} may not ${access} ${whose} of ${usage.auid}`);
+  if (allowed) return undefined;
+  const shared = access === 'read' && (usage.shares?.(request.requester, key) ?? false);
+  const conclude = (mayRead: boolean): void => {
+    if (mayRead) return;
+    const whose = key.xui === undefined ? 'the global documents' : `the documents of ${key.xui}`;
+    throw new XcapRefusal(403, `${request.requester.address} may not ${access} ${whose} of ${usage.auid}`);
+  };
+  return shared instanceof Promise ? shared.then(conclude) : conclude(shared);
 };
 
 /** RFC 4825 8: every prefix in the node selector must be bound by the query component. */

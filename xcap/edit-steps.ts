@@ -10,6 +10,7 @@ import type { MaybePromise } from './document-store.ts';
 import { noParent, XcapConflict, XcapRefusal } from './errors.ts';
 import type { Environment, Exchange, PipelineStep, Target } from './exchange.ts';
 import {
+  checkNodes,
   checkPlaced,
   checkRemoved,
   type Placed,
@@ -51,7 +52,7 @@ function putDocument(exchange: Exchange, environment: Environment): void | Promi
   };
   let document: MaybePromise<XmlDocument>;
   try {
-    document = readXml(decodeUtf8(request.body), { maxDepth: environment.depth });
+    document = readXml(decodeUtf8(request.body), { maxDepth: environment.limits.depth, maxNodes: environment.limits.nodes });
   } catch (error) {
     return fail(error);
   }
@@ -70,7 +71,7 @@ async function putNodeInTurns(
   let fragment: Uint8Array | XmlDocument = body;
   if (!selector.terminal && body.length > LARGE) {
     const parent = walk(document, selector.steps)[selector.steps.length - 2];
-    fragment = await readFragment(body, parent, environment.depth);
+    fragment = await readFragment(body, parent, environment.limits);
   }
   await turn();
   putNode(exchange, environment, selector, document, fragment);
@@ -103,23 +104,30 @@ function placeNode(
     throw noParent(nodeUri(target, environment, chosen.length), phrase);
   }
   const element = chosen[steps.length - 1];
-  if (terminal?.kind === 'attribute' && element && body instanceof Uint8Array) return placeAttribute(document, element, terminal, body);
-  return placeElement(document, { parent: chosen[steps.length - 2], element, step: steps.at(-1) }, body, environment.depth);
+  const placed =
+    terminal?.kind === 'attribute' && element && body instanceof Uint8Array
+      ? placeAttribute(document, element, terminal, body)
+      : placeElement(document, { parent: chosen[steps.length - 2], element, step: steps.at(-1) }, body, environment.limits);
+  checkNodes(placed.document, document, environment.limits.nodes);
+  return placed;
 }
 
 /**
  * RFC 4825 8.2.1: the directory must exist. XCAP cannot make one, so the only ones below a home directory (or the global
- * one) are those that hold a document already. And 6.2: no document has the name of a directory.
+ * one) are those that hold a document already, and those that the usage has from the start. And 6.2: no document has the name
+ * of a directory.
  */
 function checkDirectory(target: Target, environment: Environment): void | Promise<void> {
   const { auid, xui, name } = target.key;
   const slash = name.lastIndexOf('/');
   const check = (documents: readonly { key: { name: string } }[]) => {
     const exists = (directory: string) => documents.some(({ key }) => key.name.startsWith(directory));
-    if (slash >= 0 && !exists(name.slice(0, slash + 1))) {
+    const isGiven = xui !== undefined && target.usage.directories?.includes(name.slice(0, slash));
+    if (slash >= 0 && !isGiven && !exists(name.slice(0, slash + 1))) {
       throw noParent(homeUri(target, environment), `there is no directory ${name.slice(0, slash)}`);
     }
-    if (exists(`${name}/`)) throw new XcapConflict('constraint-failure', `there is a directory ${name} already`);
+    if (exists(`${name}/`) || (xui !== undefined && target.usage.directories?.includes(name)))
+      throw new XcapConflict('constraint-failure', `there is a directory ${name} already`);
   };
   const documents = environment.store.list(auid, xui);
   return documents instanceof Promise ? documents.then(check) : check(documents);
@@ -165,12 +173,15 @@ export const validate: PipelineStep = ({ request, stored, edited, changed }, env
   return constraints();
 };
 
+/** Characters of a violation in the report: it may repeat a value that is as long as the document. */
+const PHRASE = 1000;
+
 /** What is wrong with an excerpt is wrong with the whole, which knows the line. Gives a promise only for a large text. */
 function checkSchema(schema: string, excerpt: string, whole: string): void | Promise<void> {
   const judge = ([violation]: SchemaViolation[]): void | Promise<void> => {
     if (!violation) return;
     if (excerpt !== whole) return checkSchema(schema, whole, whole);
-    throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message}`);
+    throw new XcapConflict('schema-validation-error', `line ${violation.line}: ${violation.message.slice(0, PHRASE)}`);
   };
   const violations = violationsOf(schema, excerpt);
   return violations instanceof Promise ? violations.then(judge) : judge(violations);

@@ -3,6 +3,7 @@ import type { Requester, XuiDirectory } from './access.ts';
 import type { Access, ApplicationUsage } from './application-usage.ts';
 import type { DocumentKey, DocumentStore, StoredDocument } from './document-store.ts';
 import type { EtagCache } from './etag-cache.ts';
+import type { TreeLimits } from './node-operations.ts';
 import type { NodeSelector, ParsedNodeSelector } from './node-selector.ts';
 import type { Conditions } from './preconditions.ts';
 import type { Range } from './schema-excerpt.ts';
@@ -46,7 +47,7 @@ export interface Environment {
   readonly roots: readonly string[];
   readonly publicUri: string;
   readonly documentBytes: number;
-  readonly depth: number;
+  readonly limits: TreeLimits;
   /** Those that some usage says it can validate. */
   readonly namespaces: ReadonlySet<string>;
   readonly trees: EtagCache<XmlDocument>;

@@ -1,7 +1,7 @@
 import { escapeAttribute } from '../schemas/xml/escape.ts';
-import { decodeUtf8, MAX_TAG, type ParseOptions, parseXml, readXml, XmlBoundError, XmlError } from '../schemas/xml/parse.ts';
+import { decodeUtf8, MAX_TAG, type ParseOptions, parseXml, readXml, XmlError } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, lookupNamespace, type XmlAttribute, type XmlDocument, type XmlElement } from '../schemas/xml/tree.ts';
-import { XcapConflict } from './errors.ts';
+import { XcapConflict, XcapRefusal } from './errors.ts';
 import type { ExpandedName, NodeSelector, Step, Terminal } from './node-selector.ts';
 import { editChildren, editStartTag } from './tree-edit.ts';
 
@@ -76,6 +76,29 @@ export function namespaceElement(element: XmlElement): string {
   return `${text}/>`;
 }
 
+/** What the tree of a document may be at most. */
+export interface TreeLimits {
+  /** Nested elements. */
+  readonly depth: number;
+  /** Elements and attributes. */
+  readonly nodes: number;
+}
+
+/** Throws XcapRefusal 413 when an edit has left a document with more elements and attributes than `limit`, and more than before. */
+export function checkNodes({ source, root }: XmlDocument, before: XmlDocument, limit: number): void {
+  // `<a/>` is the shortest element, ` a=""` the shortest attribute.
+  if (source.length <= limit * 4) return;
+  const count = countNodes(root);
+  if (count <= limit || count <= countNodes(before.root)) return;
+  throw new XcapRefusal(413, `the document would have more than ${limit} elements and attributes`);
+}
+
+function countNodes({ attributes, declarations, elements }: XmlElement): number {
+  let count = 1 + attributes.length + (declarations?.size ?? 0);
+  for (const element of elements) count += countNodes(element);
+  return count;
+}
+
 /** Where an element is to be put: what the steps before the last select, what the last selects, and the last itself. */
 export interface Place {
   /** Undefined: the document node. */
@@ -87,15 +110,15 @@ export interface Place {
 /**
  * Puts the element in `body`, which may have been read already, at a place, replacing what is there (RFC 4825 8.2.3, 8.2.4).
  * The caller must still see that the selector selects what was put.
- * `maxDepth` bounds the nested elements of the result. Throws XcapConflict.
+ * Throws XcapConflict, or XcapRefusal 413.
  */
 export function placeElement(
   document: XmlDocument,
   { parent, element: removed, step }: Place,
   body: Uint8Array | XmlDocument,
-  maxDepth: number,
+  limits: TreeLimits,
 ): Placed {
-  const { source, root: inserted } = body instanceof Uint8Array ? parseFragment(body, parent, maxDepth) : body;
+  const { source, root: inserted } = body instanceof Uint8Array ? parseFragment(body, parent, limits) : body;
   const text = source.slice(inserted.start, inserted.end);
 
   let edit: { start: number; end: number; before: string; after: string } | undefined;
@@ -104,17 +127,17 @@ export function placeElement(
   if (!edit) throw cannotInsert('the element cannot be put at the position that the URI asks for');
   const splice = { start: edit.start, end: edit.end, text: edit.before + text + edit.after };
   const start = splice.start + edit.before.length;
-  try {
-    const edited = editChildren(document, { parent, splice, removed, inserted, lead: edit.before.length });
-    return { document: edited, start, end: start + text.length, created: !removed };
-  } catch (error) {
-    throw xmlConflict(error, 'not-xml-frag');
-  }
+  return {
+    document: editChildren(document, { parent, splice, removed, inserted, lead: edit.before.length }),
+    start,
+    end: start + text.length,
+    created: !removed,
+  };
 }
 
-function parseFragment(body: Uint8Array, parent: XmlElement | undefined, maxDepth: number): XmlDocument {
+function parseFragment(body: Uint8Array, parent: XmlElement | undefined, limits: TreeLimits): XmlDocument {
   try {
-    return onlyElement(parseXml(decodeUtf8(body), surroundings(parent, maxDepth)));
+    return onlyElement(parseXml(decodeUtf8(body), surroundings(parent, limits)));
   } catch (error) {
     throw xmlConflict(error, 'not-xml-frag');
   }
@@ -122,20 +145,20 @@ function parseFragment(body: Uint8Array, parent: XmlElement | undefined, maxDept
 
 /**
  * The body as a document of one element, with the bindings that are in scope where it goes and room for the depth that is left
- * there; in turns where it is large. Rejects with XcapConflict.
+ * there; in turns where it is large. Rejects with XcapConflict, or XcapRefusal 413.
  */
-export async function readFragment(body: Uint8Array, parent: XmlElement | undefined, maxDepth: number): Promise<XmlDocument> {
+export async function readFragment(body: Uint8Array, parent: XmlElement | undefined, limits: TreeLimits): Promise<XmlDocument> {
   try {
-    return onlyElement(await readXml(decodeUtf8(body), surroundings(parent, maxDepth)));
+    return onlyElement(await readXml(decodeUtf8(body), surroundings(parent, limits)));
   } catch (error) {
     throw xmlConflict(error, 'not-xml-frag');
   }
 }
 
-function surroundings(parent: XmlElement | undefined, maxDepth: number): ParseOptions {
-  let depth = 0;
-  for (let e = parent; e; e = e.parent) depth++;
-  return { maxDepth: maxDepth - depth, namespaces: parent ? inScopeNamespaces(parent) : new Map() };
+function surroundings(parent: XmlElement | undefined, { depth, nodes }: TreeLimits): ParseOptions {
+  let room = depth;
+  for (let e = parent; e; e = e.parent) room--;
+  return { maxDepth: room, maxNodes: nodes, namespaces: parent ? inScopeNamespaces(parent) : new Map() };
 }
 
 /** RFC 4825 8.2.2: a single element, so neither an XML declaration nor a comment beside it. White space is left out. */
@@ -183,11 +206,12 @@ export function placeAttribute(document: XmlDocument, element: XmlElement, name:
     splice = { start: offset, end: offset, text: lead + value + quote };
   }
   const start = splice.start + lead.length;
-  try {
-    return { document: editStartTag(document, element, splice), start, end: start + value.length, created: !present };
-  } catch (error) {
-    throw xmlConflict(error, 'not-xml-att-value');
-  }
+  if (element.contentStart - element.start + splice.text.length > MAX_TAG) throw tagTooLong();
+  return { document: editStartTag(document, element, splice), start, end: start + value.length, created: !present };
+}
+
+function tagTooLong(): XcapRefusal {
+  return new XcapRefusal(413, `the element's start tag would be longer than ${MAX_TAG} characters`);
 }
 
 /** The place behind the last attribute (or the name) in an element's start tag. */
@@ -211,7 +235,7 @@ function nameAt(element: XmlElement, { prefix, uri, local }: AttributeSelector):
  */
 function attributeValue(body: Uint8Array): string {
   let value: string;
-  if (body.length > MAX_TAG) throw new XcapConflict('constraint-failure', `the value is longer than ${MAX_TAG} bytes`);
+  if (body.length > MAX_TAG) throw tagTooLong();
   try {
     value = decodeUtf8(body);
     const quoted = /^\s*(?:"([^"]*)"|'([^']*)')\s*$/.exec(value);
@@ -254,10 +278,10 @@ export function checkRemoved(document: XmlDocument, selector: NodeSelector): voi
   throw new XcapConflict('cannot-delete', 'after the removal the URI would select another node (RFC 4825 8.4)');
 }
 
-/** An XmlError as the conflict it means: `element`, not-utf-8, or constraint-failure for more than is taken. Anything else comes back as it is. */
+/** An XmlError as what it means: the conflict `element`, or not-utf-8, or a refusal with 413. Anything else comes back as it is. */
 export function xmlConflict(error: unknown, element: 'not-well-formed' | 'not-xml-frag' | 'not-xml-att-value'): unknown {
-  if (error instanceof XmlBoundError) return new XcapConflict('constraint-failure', error.message);
   if (!(error instanceof XmlError)) return error;
+  if (error.tooLarge) return new XcapRefusal(413, error.message);
   return new XcapConflict(error.notUtf8 ? 'not-utf-8' : element, error.message);
 }
 

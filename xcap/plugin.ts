@@ -35,6 +35,8 @@ const UNDERSTOOD = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
 const ALLOW: HeaderFields = { allow: UNDERSTOOD.join(', ') };
 const NO_BODY = Buffer.alloc(0);
 const TEXT = 'text/plain; charset=utf-8';
+/** Characters of a request target in the log. */
+const LOGGED = 500;
 
 /** XCAP over HTTP (RFC 4825) below every root: a Fastify plugin, and the only file here that knows HTTP. */
 export async function xcapPlugin(fastify: FastifyInstance, { roots, service, authenticator, log }: XcapPluginOptions): Promise<void> {
@@ -169,7 +171,7 @@ function respond(
   reply.code(status);
   for (const name in headers) reply.header(name, headers[name]);
   reply.send(body);
-  const fields = { method: request.method, url: request.raw.url, status, user: requester?.address, reason };
+  const fields = { method: request.method, url: request.raw.url?.slice(0, LOGGED), status, user: requester?.address, reason };
   // A challenge is the usual beginning of a client's visit.
   if (reason === undefined || status === 401) log.debug(fields, 'xcap');
   else log.info(fields, 'xcap: refused');

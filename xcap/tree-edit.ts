@@ -1,4 +1,4 @@
-import { AS_STORED, MAX_ATTRIBUTES, MAX_ELEMENTS, parseXml, XmlBoundError } from '../schemas/xml/parse.ts';
+import { AS_STORED, parseXml } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, type XmlAttribute, type XmlDocument, type XmlElement, type XmlText } from '../schemas/xml/tree.ts';
 
 /**
@@ -27,44 +27,22 @@ export interface ChildEdit {
 
 type Building = { -readonly [K in keyof XmlElement]: XmlElement[K] } & { children: (XmlElement | XmlText)[]; elements: XmlElement[] };
 
-/** What the edit under way has made. */
-const made = { elements: 0, attributes: 0 };
-
-/**
- * The document after a change of children. An element put where none is taken out stands where the splice is.
- * Throws XmlBoundError if the document would have more elements or attributes than are taken.
- */
+/** The document after a change of children. An element put where none is taken out stands where the splice is. */
 export function editChildren(document: XmlDocument, edit: ChildEdit): XmlDocument {
   const { parent, splice, inserted } = edit;
   const source = splicedSource(document, splice);
-  made.elements = 0;
-  made.attributes = 0;
   if (!parent) {
     const root = inserted && copy(inserted, undefined, splice.start + edit.lead - inserted.start);
     return { source, root: root ?? document.root };
   }
-  const root = rebuild(document.root, undefined, parent, splice, (fresh) => changeChildren(fresh, parent, edit));
-  if (inserted) checkBound();
-  return { source, root };
+  return { source, root: rebuild(document.root, undefined, parent, splice, (fresh) => changeChildren(fresh, parent, edit)) };
 }
 
-/**
- * The document after a change within an element's start tag, behind its name. Throws XmlError if that leaves no start tag, or
- * more of one than is taken.
- */
+/** The document after a change within an element's start tag, behind its name. Throws XmlError if that leaves no start tag. */
 export function editStartTag(document: XmlDocument, element: XmlElement, splice: Splice): XmlDocument {
   const source = splicedSource(document, splice);
   const delta = growth(splice);
-  made.elements = 0;
-  made.attributes = 0;
-  const root = rebuild(document.root, undefined, element, splice, (fresh) => changeStartTag(fresh, element, source, delta));
-  if (delta > 0) checkBound();
-  return { source, root };
-}
-
-function checkBound(): void {
-  if (made.elements > MAX_ELEMENTS) throw new XmlBoundError(`there would be more than ${MAX_ELEMENTS} elements`);
-  if (made.attributes > MAX_ATTRIBUTES) throw new XmlBoundError(`there would be more than ${MAX_ATTRIBUTES} attributes`);
+  return { source, root: rebuild(document.root, undefined, element, splice, (fresh) => changeStartTag(fresh, element, source, delta)) };
 }
 
 /** Copies the elements around the splice down to `target`, which `change` makes anew, and all others as they are. */
@@ -119,7 +97,7 @@ function changeStartTag(fresh: Building, element: XmlElement, source: string, de
   const contentStart = element.contentStart + delta;
   const tag = source.slice(element.start, contentStart);
   const namespaces = element.parent ? inScopeNamespaces(element.parent) : new Map<string, string>();
-  const { root } = parseXml(element.selfClosing ? tag : `${tag.slice(0, -1)}/>`, { ...(delta > 0 ? {} : AS_STORED), namespaces });
+  const { root } = parseXml(element.selfClosing ? tag : `${tag.slice(0, -1)}/>`, { ...AS_STORED, namespaces });
   fresh.attributes = root.attributes.map((a) => shifted(a, element.start));
   fresh.declarations = root.declarations;
   fresh.contentStart = contentStart;
@@ -140,8 +118,6 @@ function copy(element: XmlElement, parent: XmlElement | undefined, shift: number
 
 /** The element without its children, the offsets of its start tag moved by `shift`, those of its end by `endShift`. */
 function empty(element: XmlElement, parent: XmlElement | undefined, shift: number, endShift: number): Building {
-  made.elements++;
-  made.attributes += element.attributes.length + (element.declarations?.size ?? 0);
   return {
     kind: 'element',
     name: element.name,

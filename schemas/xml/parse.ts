@@ -10,29 +10,27 @@ export class XmlError extends Error {
   readonly column: number | undefined;
   /** The bytes or the declared encoding are not UTF-8 (RFC 4825 8.2.5 asks for another error body then). */
   readonly notUtf8: boolean;
+  /** There is nothing wrong but that it holds more than `ParseOptions` allow. */
+  readonly tooLarge: boolean;
 
-  constructor(reason: string, place?: { line: number; column: number }, notUtf8 = false) {
+  constructor(reason: string, place?: { line: number; column: number }, kind?: 'not-utf-8' | 'too-large') {
     super(place ? `line ${place.line}, column ${place.column}: ${reason}` : reason);
     this.name = 'XmlError';
     this.reason = reason;
     this.line = place?.line;
     this.column = place?.column;
-    this.notUtf8 = notUtf8;
+    this.notUtf8 = kind === 'not-utf-8';
+    this.tooLarge = kind === 'too-large';
   }
 }
-
-/** The text is XML, but more of it than is taken. */
-export class XmlBoundError extends XmlError {}
 
 export interface ParseOptions {
   /** Bindings taken as in scope around the text: prefix ('' for the default) to namespace name. */
   readonly namespaces?: ReadonlyMap<string, string>;
   /** Greatest depth of nested elements; 100 unless told. */
   readonly maxDepth?: number;
-  /** Greatest number of elements; 50,000 unless told. */
-  readonly maxElements?: number;
-  /** Greatest number of attributes and namespace declarations; 100,000 unless told. */
-  readonly maxAttributes?: number;
+  /** Greatest number of elements and attributes, which cost more time than text of the same length; no bound unless told. */
+  readonly maxNodes?: number;
   /** Greatest length of a start tag in characters; 128 Ki unless told. */
   readonly maxTag?: number;
 }
@@ -40,14 +38,10 @@ export interface ParseOptions {
 /** For a text that was bounded when it was stored, maybe by other bounds. */
 export const AS_STORED: ParseOptions = {
   maxDepth: Number.POSITIVE_INFINITY,
-  maxElements: Number.POSITIVE_INFINITY,
-  maxAttributes: Number.POSITIVE_INFINITY,
+  maxNodes: Number.POSITIVE_INFINITY,
   maxTag: Number.POSITIVE_INFINITY,
 };
 
-/** The bounds of a document, which those that edits make of it keep too. */
-export const MAX_ELEMENTS = 50_000;
-export const MAX_ATTRIBUTES = 100_000;
 export const MAX_TAG = 128 * 1024;
 
 const XMLNS = 'http://www.w3.org/2000/xmlns/';
@@ -59,7 +53,7 @@ export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {
-    throw new XmlError('the body is not valid UTF-8', undefined, true);
+    throw new XmlError('the body is not valid UTF-8', undefined, 'not-utf-8');
   }
 }
 
@@ -108,22 +102,19 @@ class TreeBuilder {
   readonly source: string;
   private readonly parser: TreeParser;
   private readonly maxDepth: number;
-  private readonly maxElements: number;
-  private readonly maxAttributes: number;
+  private readonly maxNodes: number;
   private readonly maxTag: number;
   private root: Building | undefined;
   private open: Building | undefined;
   private depth = 0;
-  private elements = 0;
-  private attributes = 0;
+  private nodes = 0;
   /** Where the start tag being read has its first character, or thereabouts. */
   private tagStart: number | undefined;
 
   constructor(source: string, options: ParseOptions | undefined) {
     this.source = source;
     this.maxDepth = options?.maxDepth ?? MAX_DEPTH;
-    this.maxElements = options?.maxElements ?? MAX_ELEMENTS;
-    this.maxAttributes = options?.maxAttributes ?? MAX_ATTRIBUTES;
+    this.maxNodes = options?.maxNodes ?? Number.POSITIVE_INFINITY;
     this.maxTag = options?.maxTag ?? MAX_TAG;
     this.parser = new TreeParser(
       options?.namespaces ? { xmlns: true, additionalNamespaces: Object.fromEntries(options.namespaces) } : { xmlns: true },
@@ -156,23 +147,22 @@ class TreeBuilder {
   }
 
   private checkTag(length: number): void {
-    if (length > this.maxTag) throw this.tooMuch(`a start tag is longer than ${this.maxTag} characters`);
+    if (length > this.maxTag) throw this.fault(`a start tag is longer than ${this.maxTag} characters`, 'too-large');
   }
 
-  private tooMuch(reason: string): XmlBoundError {
+  fault(reason: string, kind?: 'not-utf-8' | 'too-large'): XmlError {
     const { line, column } = this.parser;
-    return new XmlBoundError(reason, { line, column });
+    return new XmlError(reason.replace(/\.$/, ''), { line, column }, kind);
   }
 
-  fault(reason: string, notUtf8 = false): XmlError {
-    const { line, column } = this.parser;
-    return new XmlError(reason.replace(/\.$/, ''), { line, column }, notUtf8);
+  /** Counts as soon as a tag's name or an attribute is read: a single tag can hold a hundred thousand. */
+  node(): void {
+    if (++this.nodes > this.maxNodes) throw this.fault(`there are more than ${this.maxNodes} elements and attributes`, 'too-large');
   }
 
   startTag(): void {
     this.tagStart = this.parser.position;
-    if (++this.elements > this.maxElements) throw this.tooMuch(`there are more than ${this.maxElements} elements`);
-    if (this.attributes > this.maxAttributes) throw this.tooMuch(`there are more than ${this.maxAttributes} attributes`);
+    this.node();
     if (++this.depth > this.maxDepth) throw this.fault(`elements are nested more than ${this.maxDepth} deep`);
   }
 
@@ -214,7 +204,6 @@ class TreeBuilder {
     let declarations: Map<string, string> | undefined;
     for (const name in tag.attributes) {
       const found = tag.attributes[name] as SaxTag['attributes'][string];
-      this.attributes++;
       while (isSpace(source.charCodeAt(at))) at++;
       const start = at;
       at = source.indexOf('=', at + name.length) + 1;
@@ -270,7 +259,7 @@ Object.assign(TreeParser.prototype, {
     if (declaration.version !== '1.0') throw active.fault('only XML 1.0 is supported');
     const encoding = declaration.encoding?.toLowerCase();
     if (encoding !== undefined && encoding !== 'utf-8' && encoding !== 'utf8' && encoding !== 'us-ascii') {
-      throw active.fault(`the declared encoding is ${declaration.encoding}, not UTF-8`, true);
+      throw active.fault(`the declared encoding is ${declaration.encoding}, not UTF-8`, 'not-utf-8');
     }
   },
   doctypeHandler() {
@@ -278,6 +267,9 @@ Object.assign(TreeParser.prototype, {
   },
   openTagStartHandler() {
     active.startTag();
+  },
+  attributeHandler() {
+    active.node();
   },
   openTagHandler(tag: SaxTag) {
     active.openTag(tag);

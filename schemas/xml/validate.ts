@@ -14,6 +14,9 @@ import {
 } from 'libxml2-wasm';
 import * as libxml2 from 'libxml2-wasm/lib/libxml2.mjs';
 import { type DeclaredNames, readNames } from './declared-names.ts';
+import { escapeAttribute } from './escape.ts';
+import { parseXml } from './parse.ts';
+import type { XmlElement } from './tree.ts';
 import { type Complaint, elementName, type SchemaViolation, violationFrom } from './violations.ts';
 
 export type { SchemaViolation };
@@ -29,8 +32,8 @@ export interface SchemaSource {
   readonly namespace: string;
   /** The XSD document. It finds other schemas by their namespace. */
   readonly text: string;
-  /** The element that documents must have as their root. */
-  readonly root: { readonly namespace: string; readonly local: string };
+  /** The element that documents must have as their root; without a local name, any that the namespace's schema declares. */
+  readonly root: { readonly namespace: string; readonly local?: string };
   /** Known namespaces whose schemas it needs, and those whose elements are validated where it lets any element stand. */
   readonly uses?: readonly string[];
 }
@@ -44,6 +47,8 @@ interface Known {
 const known = new Map<string, Known>();
 const compiled = new Map<string, Schema>();
 const declared = new Map<string, DeclaredNames>();
+/** Namespaces without a schema whose documents are taken all the same. */
+const open = new Map<string, Schema>();
 const buffers = new XmlBufferInputProvider({});
 if (!xmlRegisterInputProvider(buffers)) throw new Error('libxml2 takes no further input provider');
 
@@ -70,7 +75,7 @@ export function schemaFor(namespace: string): Schema | undefined {
   let schema = compiled.get(namespace);
   if (schema) return schema;
   const entry = known.get(namespace);
-  if (!entry) return undefined;
+  if (!entry) return open.get(namespace);
   schema = new CompiledSchema(entry);
   compiled.set(namespace, schema);
   return schema;
@@ -84,6 +89,25 @@ export function hasSchema(namespace: string): boolean {
 /** The schemas that have come by `registerSchema`, in that order. */
 export function registeredSchemas(): readonly SchemaSource[] {
   return registrations;
+}
+
+/** Whether the namespace's schema is one of those that come with the server. */
+export function isOwnSchema(namespace: string): boolean {
+  return ownNamespaces.has(namespace);
+}
+
+/** Takes any document whose root is in the namespace, which has no schema. */
+export function registerOpenNamespace(namespace: string): void {
+  open.set(namespace, {
+    namespace,
+    violations: (text) => foreignRoot(parseXml(text, { maxDepth: Number.POSITIVE_INFINITY }).root, namespace),
+  });
+}
+
+function foreignRoot({ uri, local }: XmlElement, namespace: string): SchemaViolation[] {
+  if (uri === namespace) return [];
+  const message = `the root element is ${elementName(uri, local)}, but must be of the namespace ${namespace}`;
+  return [{ line: 1, element: local, message }];
 }
 
 /** Every namespace with a schema. */
@@ -140,15 +164,10 @@ class CompiledSchema implements Schema {
     }
     try {
       const { name, namespaceUri, line } = document.root;
-      const { namespace, local } = this.root;
+      const { namespace, local = name } = this.root;
       if (name !== local || namespaceUri !== namespace) {
-        return [
-          {
-            line,
-            element: name,
-            message: `the root element is ${elementName(namespaceUri, name)}, but must be ${elementName(namespace, local)}`,
-          },
-        ];
+        const expected = this.root.local === undefined ? `of the namespace ${namespace}` : elementName(namespace, local);
+        return [{ line, element: name, message: `the root element is ${elementName(namespaceUri, name)}, but must be ${expected}` }];
       }
       return validate(this.validator, document).map(violationFrom);
     } finally {
@@ -159,13 +178,14 @@ class CompiledSchema implements Schema {
 
 /** A schema that only imports: what the source uses, and then the source itself, so that its own imports find theirs already there. */
 function compile({ namespace, uses = [] }: Known['source'], file: string): XsdValidator {
-  let imports = '';
+  // What comes first for a namespace holds, wherever the schema itself says that it is to be found.
+  let imports = '<xs:import namespace="http://www.w3.org/XML/1998/namespace" schemaLocation="xml.xsd"/>';
   for (const used of uses) {
     const entry = known.get(used);
     if (!entry) throw new Error(`there is no schema for the namespace ${used}`);
-    imports += `<xs:import namespace="${used}" schemaLocation="${entry.file}"/>`;
+    imports += `<xs:import namespace="${escapeAttribute(used)}" schemaLocation="${entry.file}"/>`;
   }
-  imports += `<xs:import namespace="${namespace}" schemaLocation="${file}"/>`;
+  imports += `<xs:import namespace="${escapeAttribute(namespace)}" schemaLocation="${file}"/>`;
   const text = `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">${imports}</xs:schema>`;
   const document = XmlDocument.fromString(text, { url: `${BASE}all.xsd`, option: OPTIONS });
   try {
@@ -250,3 +270,24 @@ for (const [file, namespace] of Object.entries({ 'pidf.xsd': presence.namespace,
     [presence.namespace, ...Object.values(presenceExtensions)].filter((other) => other !== namespace),
   );
 }
+
+/** Vocabularies of OMA and others that extend common policy: documents are rulesets, in which all of them are known. */
+own('oma-common-policy.xsd', 'urn:oma:xml:xdm:common-policy', ruleset, [ruleset.namespace]);
+own('oma-pres-rules.xsd', 'urn:oma:xml:prs:pres-rules', ruleset, [ruleset.namespace, `${IETF}pres-rules`, 'urn:oma:xml:xdm:common-policy']);
+own('dialog-rules.xsd', 'http://openxcap.org/ns/dialog-rules', ruleset, [ruleset.namespace]);
+
+const SIMSERVS = 'http://uri.etsi.org/ngn/params/xml/simservs/xcap';
+own('simservs.xsd', SIMSERVS, { namespace: SIMSERVS, local: 'simservs' }, [ruleset.namespace, 'urn:oma:xml:xdm:common-policy']);
+
+const resourceLists = { namespace: `${IETF}resource-lists`, local: 'resource-lists' };
+own('oma-uriusage.xsd', 'urn:oma:xml:xdm:resource-list:oma-uriusage', resourceLists, [resourceLists.namespace]);
+
+for (const [file, namespace, local] of [
+  ['xcap-directory.xsd', 'urn:oma:xml:xdm:xcap-directory', 'xcap-directory'],
+  ['pres-content.xsd', 'urn:oma:xml:prs:pres-content', 'content'],
+  ['user-profile.xsd', 'urn:oma:xml:xdm:user-profile', 'user-profiles'],
+] as const) {
+  own(file, namespace, { namespace, local });
+}
+
+const ownNamespaces: ReadonlySet<string> = new Set(known.keys());

@@ -44,6 +44,7 @@ export class AccountStore {
   private readonly cache = new GenerationCache<Account | 'none'>(CACHED_ACCOUNTS);
   private version: number | undefined;
   private checked = 0;
+  private ownChanges = 0;
 
   /** Opens (or makes) the database; throws StorageError when that cannot be done. */
   constructor(file: string) {
@@ -114,8 +115,14 @@ export class AccountStore {
     this.database.close();
   }
 
+  /** Another text once any account has been changed, by this process or another one. */
+  get generation(): string {
+    return `${this.statements.version.get()} ${this.ownChanges}`;
+  }
+
   private change(work: () => void): void {
     this.database.transaction(work).immediate();
+    this.ownChanges++;
     this.cache.clear();
   }
 

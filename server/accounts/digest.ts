@@ -18,6 +18,10 @@ export type DigestOutcome =
   | { readonly kind: 'refused'; readonly reason: string; readonly stale: boolean; readonly username?: string }
   | { readonly kind: 'malformed'; readonly reason: string };
 
+/** Reasons for the log alone: told to a client, they would tell it who has an account. */
+export const WRONG_PASSWORD = 'wrong password';
+export const NO_SUCH_USER = 'no such user';
+
 /** Compared with in place of a credential that does not exist, so that a wrong name takes as long as a wrong password. */
 const NOBODY: Credential['ha1'] = { 'SHA-256': '0'.repeat(64), MD5: '0'.repeat(32) };
 /** RFC 7616 3.4: eight hexadecimal digits. */
@@ -67,7 +71,7 @@ export class Digest {
     const good = isAnswer(read, algorithm, ha1, request);
     const state = this.nonces.state(nonce);
     if (!good || !account || !credential) {
-      return refused(credential ? 'wrong password' : 'no such user');
+      return refused(credential ? WRONG_PASSWORD : NO_SUCH_USER);
     }
     // From here on the client knows the password: a new nonce is all it needs (RFC 7616 3.3, stale).
     if (state !== 'valid')

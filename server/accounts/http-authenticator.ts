@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { HttpAuthentication, HttpAuthenticator, HttpCredentials } from '../../xcap/access.ts';
 import { type Account, type AccountStore, accountAddress } from './account-store.ts';
 import { splitScheme } from './authorization-header.ts';
-import type { Digest } from './digest.ts';
+import { type Digest, NO_SUCH_USER, WRONG_PASSWORD } from './digest.ts';
 import { digestHash, wireText } from './ha1.ts';
 
 /** Everyone may do everything: what `auth: none` asks for. */
@@ -11,6 +11,8 @@ export const openHttpAuthenticator: HttpAuthenticator = {
   authenticate: () => ({ kind: 'requester', requester: { address: undefined, admin: true } }),
 };
 
+/** What a client is told, whichever it is. */
+const WRONG_LOGIN = `${NO_SUCH_USER}, or ${WRONG_PASSWORD}`;
 const NO_HASH = '0'.repeat(64);
 
 /** Authenticates HTTP requests by Digest (RFC 7616) or Basic (RFC 7617) against the stored hashes. */
@@ -48,7 +50,8 @@ export class AccountHttpAuthenticator implements HttpAuthenticator {
       return outcome;
     }
     if (!outcome.stale) this.note(request, outcome.reason, outcome.username);
-    return this.challenge(request, outcome.reason, outcome.stale);
+    const guessed = outcome.reason === WRONG_PASSWORD || outcome.reason === NO_SUCH_USER;
+    return this.challenge(request, guessed ? WRONG_LOGIN : outcome.reason, outcome.stale);
   }
 
   private basicLogin(request: HttpCredentials, text: string): HttpAuthentication {
@@ -68,8 +71,8 @@ export class AccountHttpAuthenticator implements HttpAuthenticator {
       if (account || username.includes('@')) break;
     }
     if (account) return requester(account);
-    this.note(request, 'no such user, or wrong password', username);
-    return this.challenge(request, 'no such user, or wrong password', false);
+    this.note(request, WRONG_LOGIN, username);
+    return this.challenge(request, WRONG_LOGIN, false);
   }
 
   private checkPassword(address: string | undefined, password: string): Account | undefined {

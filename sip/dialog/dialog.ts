@@ -180,11 +180,15 @@ function contactOf(request: SipRequest): string | undefined {
   if (value === undefined) return undefined;
   const { uri } = parseNameAddr(value);
   try {
-    parseSipUri(uri);
+    const parsed = parseSipUri(uri);
+    if (parsed.headers === undefined && !parsed.params.has('method')) return uri;
+    // RFC 3261 19.1.1 table 1: not allowed in a Request-URI, nor for the peer to put into our requests.
+    parsed.headers = undefined;
+    parsed.params.delete('method');
+    return parsed.toString();
   } catch {
     throw new SipError(400, 'Contact is no SIP URI');
   }
-  return uri;
 }
 
 /** The Record-Route value, which must name a SIP URI. @throws SipError 400 */

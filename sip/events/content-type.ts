@@ -6,7 +6,8 @@ import { SipError } from '../message/sip-error.ts';
  * which is the package's default. Throws SipError 406.
  */
 export function chooseContentType(accept: readonly string[], offered: readonly string[]): string {
-  if (accept.length === 0) return offered[0] ?? '';
+  const [first = ''] = offered;
+  if (accept.length === 0 || (accept.length === 1 && accept[0] === first)) return first;
   const ranges = accept.flatMap((field) => splitOutsideQuotes(field, ',')).flatMap(acceptable);
   for (const type of offered) {
     const [major] = type.split('/');

@@ -34,6 +34,9 @@ export interface CompositorOptions {
   readonly maxPerUser: number;
 }
 
+/** Bytes of one body: what is published is sent to every watcher. */
+const MAX_BODY = 65_536;
+
 interface Publication<Document> {
   etag: string;
   readonly resource: string;
@@ -93,7 +96,15 @@ export class EventStateCompositor<Document> {
         continue;
       }
       const bytes = Buffer.from(body, 'utf8');
-      const document = this.format.parse(bytes, contentType);
+      let document: Document;
+      try {
+        document = this.format.parse(bytes, contentType);
+      } catch (error) {
+        if (!(error instanceof XmlError)) throw error;
+        // What an earlier version took and this one does not must not keep the server from starting.
+        this.table.delete(etag);
+        continue;
+      }
       const publication: Publication<Document> = { etag, resource, contentType, body: bytes, document, order, expiresAt, timer: undefined };
       this.order = Math.max(this.order, order);
       this.keep(publication);
@@ -118,8 +129,7 @@ export class EventStateCompositor<Document> {
     const { request } = context;
     if (request.body.length === 0) throw new SipError(400, 'A first PUBLISH needs a body');
     const { contentType, document } = this.read(request);
-    if ((this.publications.get(resource)?.size ?? 0) >= this.options.maxPerUser)
-      throw new SipError(403, 'Too many publications for this address');
+    this.makeRoom(resource);
     const publication: Publication<Document> = {
       etag: newEntityTag(),
       resource,
@@ -137,6 +147,14 @@ export class EventStateCompositor<Document> {
       this.listener(resource);
     }
     this.accept(context, publication.etag, expires);
+  }
+
+  /** An agent that starts over and over publishes anew each time: what it left behind the longest ago gives way. */
+  private makeRoom(resource: string): void {
+    const own = this.publications.get(resource);
+    if (!own || own.size < this.options.maxPerUser) return;
+    const oldest = [...own.values()].reduce((a, b) => (a.order < b.order ? a : b));
+    this.forget(oldest);
   }
 
   private update(context: RequestContext, publication: Publication<Document>, expires: number): void {
@@ -174,6 +192,7 @@ export class EventStateCompositor<Document> {
   }
 
   private read(request: SipRequest): { contentType: string; document: Document } {
+    if (request.body.length > MAX_BODY) throw new SipError(413, `A publication may have ${MAX_BODY} bytes at most`);
     const type = request.contentType?.type;
     const accept: [string, string] = ['Accept', this.format.contentTypes.join(', ')];
     if (type === undefined) throw new SipError(400, 'A body without a Content-Type');
@@ -216,6 +235,15 @@ export class EventStateCompositor<Document> {
     if (own?.size === 0) this.publications.delete(publication.resource);
     this.table.delete(publication.etag);
     if (publication.timer) this.options.wheel.cancel(publication.timer);
+  }
+
+  /** Accounts have come or gone: drops what is published by who is no user any more. */
+  usersChanged(): void {
+    for (const [resource, own] of [...this.publications]) {
+      if (this.options.hasUser(resource)) continue;
+      for (const publication of [...own.values()]) this.forget(publication);
+      this.listener(resource);
+    }
   }
 
   private expire(publication: Publication<Document>): void {

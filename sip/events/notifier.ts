@@ -4,33 +4,30 @@
  */
 
 import type { DocumentChange } from '../../xcap/document-store.ts';
-import type { Logger } from '../core/log.ts';
 import type { StateStore, StateTable } from '../core/state-store.ts';
 import type { UserAgentClient } from '../core/uac.ts';
-import { SipError } from '../message/sip-error.ts';
-import type { TimerWheel } from '../transport/timer-wheel.ts';
 import type { Body, EventPackage } from './event-package.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
 import { type EndReason, Subscription, type SubscriptionRecord } from './subscription.ts';
+import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
 import { WatchIndex } from './watch-index.ts';
-import type { WatcherLists } from './watcher-list.ts';
-import { decided, timedOut, type WatcherTransition } from './watcher-state.ts';
+import { WatchJudge, type WatchJudgeOptions } from './watch-judge.ts';
+import { timedOut } from './watcher-state.ts';
 
-export interface NotifierOptions {
+export interface NotifierOptions extends WatchJudgeOptions {
   readonly uac: UserAgentClient;
-  readonly wheel: TimerWheel;
   readonly state: StateStore;
-  readonly watchers: WatcherLists;
-  readonly log: Logger;
-  readonly now: () => number;
+  /** Is the canonical address a user here? */
+  readonly isUser: (address: string) => boolean;
 }
 
-/** A decision is asked for again after this time at the latest, in milliseconds; keeps timers within what the wheel can hold. */
-const LONGEST_DECISION = 24 * 3600_000;
 /** Seconds until a NOTIFY that was refused for the moment is sent again, when the refusal does not say. */
 const RETRY_AFTER = 30;
+/** After a restart so many watchers are told their state in each slice of time, in milliseconds: ten thousand in a second. */
+const RESTORED_PER_SLICE = 200;
+const RESTORE_SLICE = 20;
 /** Wait before a watch is tried again whose documents could not be read, in milliseconds. */
 const RETRY_DELAY = 1000;
 
@@ -40,11 +37,19 @@ export class Notifier {
   private readonly table: StateTable<SubscriptionRecord>;
   private readonly queue = new PacedQueue<WatchBase>((watch) => this.process(watch));
   private readonly sender: NotifySender;
+  private readonly judge: WatchJudge;
+  private readonly waiting: WaitingJudge;
   private readonly options: NotifierOptions;
 
   constructor(options: NotifierOptions) {
     this.options = options;
     this.table = options.state.table('subscriptions');
+    this.judge = new WatchJudge(options, {
+      touch: (watch) => this.touch(watch),
+      save: (subscription) => this.save(subscription),
+      waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
+    });
+    this.waiting = new WaitingJudge({ ...options, failed: (error) => this.failed(error) });
     this.sender = new NotifySender(options.uac, {
       delivered: (subscription) => {
         if (subscription.due !== 'nothing') this.enqueue(subscription);
@@ -52,7 +57,9 @@ export class Notifier {
       undelivered: (subscription, retryAfter) => {
         // What the NOTIFY said is not known to the watcher: the next one says it all, and comes without a change.
         subscription.full = true;
-        if (subscription.due === 'nothing') options.wheel.schedule((retryAfter ?? RETRY_AFTER) * 1000, (s) => this.force(s), subscription);
+        subscription.lastBody = undefined;
+        subscription.lastStatus = 'init';
+        this.tellAgain(subscription, retryAfter);
       },
       lost: (subscription, why) => this.lose(subscription, why),
     });
@@ -74,18 +81,25 @@ export class Notifier {
 
   /** The state of the resource, or what decides about its watchers, may have changed: each is judged anew and told what it may see. */
   stateChanged(packageKey: string, resource: string): void {
-    this.packages.get(packageKey)?.changed?.(resource);
+    const eventPackage = this.packages.get(packageKey);
+    eventPackage?.changed?.(resource);
     for (const watch of this.index.of(packageKey, resource)) this.touch(watch);
+    if (eventPackage?.watcherinfo) this.waiting.judge(eventPackage, resource);
   }
 
   /** Follows the change feed of the documents. */
   documentChanged(change: DocumentChange): void {
     for (const eventPackage of this.packages.values()) {
-      for (const resource of eventPackage.affectedBy?.(change) ?? []) {
-        this.stateChanged(eventPackage.key, resource);
-        if (eventPackage.watcherinfo && this.options.watchers.hasWaiting(eventPackage.name, resource))
-          this.judgeWaiting(eventPackage, resource);
-      }
+      for (const resource of eventPackage.affectedBy?.(change) ?? []) this.stateChanged(eventPackage.key, resource);
+    }
+  }
+
+  /** Accounts have come or gone: whose watcher or resource is no user any more is judged anew. */
+  usersChanged(): void {
+    const { mayWatch, isUser } = this.options;
+    for (const watch of this.index.all()) {
+      const gone = !watch.eventPackage.require && !isUser(watch.resource);
+      if (gone || !mayWatch(watch.watcher)) this.touch(watch);
     }
   }
 
@@ -100,7 +114,26 @@ export class Notifier {
     subscription.due = 'forced';
     subscription.started = true;
     subscription.full = true;
+    subscription.held = false;
     this.enqueue(subscription);
+  }
+
+  /**
+   * After a NOTIFY that was refused for the moment: nothing is told before the time that the watcher named, in seconds, unless it asks
+   * (RFC 3261 20.33). Where it named none, a change is told at once.
+   */
+  private tellAgain(subscription: Subscription, retryAfter: number | undefined): void {
+    const { wheel } = this.options;
+    subscription.held = retryAfter !== undefined;
+    const delay = (retryAfter ?? RETRY_AFTER) * 1000;
+    if (subscription.againTimer) wheel.reschedule(subscription.againTimer, delay);
+    else {
+      const again = (s: Subscription): void => {
+        s.held = false;
+        this.touch(s);
+      };
+      subscription.againTimer = wheel.schedule(delay, again, subscription);
+    }
   }
 
   private enqueue(watch: WatchBase): void {
@@ -111,8 +144,18 @@ export class Notifier {
 
   /** Judges a new subscription, takes it in, writes it down, and waits for the package to have opened it. The caller then forces a NOTIFY. */
   admit(subscription: Subscription): void | Promise<void> {
-    this.judge(subscription);
+    this.judge.judge(subscription);
     return this.open(subscription);
+  }
+
+  /** Takes back what could not be opened: nobody has been told of it. */
+  abandon(subscription: Subscription): void {
+    if (!subscription.closed) this.drop(subscription);
+  }
+
+  /** The record of a subscription that ends goes before its end is acknowledged. */
+  forget(subscription: Subscription): void {
+    this.table.delete(subscription.id);
   }
 
   private open(subscription: Subscription): void | Promise<void> {
@@ -144,7 +187,7 @@ export class Notifier {
   closeMember(member: MemberWatch): void {
     if (member.closed) return;
     this.drop(member);
-    if (member.status !== 'terminated' && member.status !== 'init') this.transit(member, timedOut(member.status));
+    if (member.status !== 'terminated' && member.status !== 'init') this.judge.transit(member, timedOut(member.status));
   }
 
   private save(subscription: Subscription): void {
@@ -168,13 +211,19 @@ export class Notifier {
     }
     const opened: unknown[] = [];
     for (const subscription of restored) {
-      if (subscription.eventPackage.watcherinfo && subscription.status !== 'init') this.report(subscription);
+      if (subscription.eventPackage.watcherinfo && subscription.status !== 'init') this.judge.report(subscription);
       opened.push(this.open(subscription));
     }
-    await Promise.all(opened);
+    for (const outcome of await Promise.allSettled(opened)) if (outcome.status === 'rejected') this.failed(outcome.reason);
     // Those who watch watchers come last, so that they hear of all of them at once.
     restored.sort((a, b) => rank(a) - rank(b));
-    for (const subscription of restored) if (subscription.expiresAt > this.options.now()) this.force(subscription);
+    // And not all at once: a network that has just come back, and the watchers' own servers, must bear it.
+    for (const [i, subscription] of restored.entries()) {
+      if (subscription.expiresAt <= this.options.now()) continue;
+      const slice = Math.floor(i / RESTORED_PER_SLICE);
+      if (slice === 0) this.force(subscription);
+      else this.options.wheel.schedule(slice * RESTORE_SLICE, (s) => this.force(s), subscription);
+    }
   }
 
   private process(watch: WatchBase): void {
@@ -203,122 +252,44 @@ export class Notifier {
     this.options.log.error({ err: error }, 'a notification could not be made');
   };
 
-  /** Judges the watch anew. False when the resource is gone. */
-  private judge(watch: WatchBase): boolean {
-    const { eventPackage, watcher, resource } = watch;
-    const now = this.options.now();
-    let decision: WatchBase['decision'];
-    try {
-      decision = eventPackage.authorize(watcher, resource, now);
-    } catch (error) {
-      if (error instanceof SipError) return false;
-      throw error;
-    }
-    if (decision === watch.decision) return true;
-    // A list asks on for a member that was refused: when it may be seen again, it is subscribed to anew.
-    const again = watch instanceof MemberWatch && watch.status === 'terminated';
-    const transition = decided(again ? 'init' : watch.status, decision.handling);
-    watch.decision = decision;
-    this.followDecision(watch, decision.validUntil, now);
-    if (transition && !(again && transition.status === 'terminated')) this.transit(watch, transition);
-    return true;
-  }
-
-  private followDecision(watch: WatchBase, validUntil: number | undefined, now: number): void {
-    if (validUntil === undefined) {
-      if (watch.decisionTimer) this.options.wheel.cancel(watch.decisionTimer);
-      return;
-    }
-    const delay = Math.min(validUntil - now, LONGEST_DECISION);
-    if (watch.decisionTimer) this.options.wheel.reschedule(watch.decisionTimer, delay);
-    else {
-      watch.decisionTimer = this.options.wheel.schedule(
-        delay,
-        (w: WatchBase) => {
-          // Asked anew even when the timer was cut short.
-          w.decision = undefined;
-          this.touch(w);
-        },
-        watch,
-      );
-    }
-  }
-
-  /** Moves the watch to its new state and tells those who watch the watchers, save of a fetch that leaves nothing behind. */
-  private transit(watch: WatchBase, { status, event }: WatcherTransition): void {
-    const before = watch.status;
-    watch.status = status;
-    watch.event = event;
-    const { log } = this.options;
-    if (log.isLevelEnabled('info')) {
-      const { watcher, resource, decision, eventPackage } = watch;
-      const because = event === 'timeout' ? undefined : decision?.because;
-      log.info({ event: eventPackage.name, watcher, resource, from: before, to: status, by: event, because }, 'subscription');
-    }
-    if (!watch.eventPackage.watcherinfo) return;
-    if (watch instanceof Subscription) {
-      if (watch.fetch && status !== 'waiting') return;
-      if (before !== 'init' && status !== 'waiting' && status !== 'terminated') this.save(watch);
-    }
-    this.report(watch);
-  }
-
-  private report(watch: WatchBase): void {
-    const { id, watcher, displayName, resource, eventPackage, status, event, since, endsAt } = watch;
-    if (status === 'init') return;
-    this.options.watchers.report({
-      packageName: eventPackage.name,
-      resource,
-      id,
-      watcher,
-      displayName,
-      status,
-      event,
-      since,
-      expiresAt: endsAt,
-    });
-  }
-
-  private judgeWaiting(eventPackage: EventPackage, resource: string): void {
-    const judge = () =>
-      this.options.watchers.decideWaiting(
-        eventPackage.name,
-        resource,
-        (watcher) => eventPackage.authorize(watcher, resource, this.options.now()).handling,
-      );
-    const loading = eventPackage.ready?.(resource);
-    if (loading) loading.then(judge).catch(this.failed);
-    else judge();
-  }
-
   private notify(subscription: Subscription): void {
     const { due } = subscription;
-    if (subscription.inFlight || due === 'nothing' || !subscription.started) return;
+    if (subscription.inFlight || due === 'nothing' || !subscription.started || subscription.held) return;
     subscription.due = 'nothing';
-    if (!this.judge(subscription)) subscription.ending = 'noresource';
+    const gone = this.judge.judge(subscription);
+    if (gone) subscription.ending = gone;
     else if (subscription.status === 'terminated') subscription.ending = 'rejected';
 
     const body = this.bodyFor(subscription);
     const { ending } = subscription;
     if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && sameBody(body, subscription.lastBody)) return;
     if (ending) this.finish(subscription, ending);
-    subscription.lastBody = body;
+    // A list's body is never like another.
+    subscription.lastBody = subscription.eventPackage.require ? undefined : body;
     subscription.lastStatus = subscription.status;
     subscription.full = false;
-    this.sender.send(subscription, body, this.options.now());
+    try {
+      this.sender.send(subscription, body, this.options.now());
+    } catch (error) {
+      this.failed(error);
+      subscription.inFlight = false;
+      this.lose(subscription, 'it cannot be sent');
+      return;
+    }
     if (!ending && subscription.outgrown) this.save(subscription);
   }
 
   private bodyFor(subscription: Subscription): Body | undefined {
     const { status, decision, eventPackage, full, notified: version } = subscription;
-    if (status !== 'active' || !decision || subscription.ending === 'noresource') return undefined;
+    const { ending } = subscription;
+    if (status !== 'active' || !decision || (ending !== undefined && ending !== 'timeout')) return undefined;
     return eventPackage.render(eventPackage.state(subscription.resource), decision, { watch: subscription, full, version });
   }
 
   private finish(subscription: Subscription, reason: EndReason): void {
     if (subscription.status === 'pending' || subscription.status === 'active') {
       const { status } = timedOut(subscription.status);
-      this.transit(subscription, reason === 'timeout' ? { status, event: 'timeout' } : { status: 'terminated', event: reason });
+      this.judge.transit(subscription, reason === 'timeout' ? { status, event: 'timeout' } : { status: 'terminated', event: reason });
     }
     this.drop(subscription);
   }
@@ -335,16 +306,16 @@ export class Notifier {
     this.index.remove(watch);
     if (watch.decisionTimer) this.options.wheel.cancel(watch.decisionTimer);
     if (!(watch instanceof Subscription)) return;
-    if (watch.expiryTimer) this.options.wheel.cancel(watch.expiryTimer);
+    for (const timer of [watch.expiryTimer, watch.againTimer]) if (timer) this.options.wheel.cancel(timer);
     if (!watch.fetch) this.table.delete(watch.id);
     watch.eventPackage.closed?.(watch);
   }
 
   private renderMember(member: MemberWatch): void {
     const { eventPackage, resource, state: before } = member;
-    const found = this.judge(member);
-    if (!found) {
-      if (member.status === 'pending' || member.status === 'active') this.transit(member, { status: 'terminated', event: 'noresource' });
+    const gone = this.judge.judge(member);
+    if (gone) {
+      if (member.status === 'pending' || member.status === 'active') this.judge.transit(member, { status: 'terminated', event: gone });
       member.decision = undefined;
       member.status = 'terminated';
     }
@@ -353,7 +324,7 @@ export class Notifier {
       status === 'active' && decision
         ? eventPackage.render(eventPackage.state(resource), decision, { watch: member, full: true, version: 0 })
         : undefined;
-    const reason = status === 'terminated' ? (found ? 'rejected' : 'noresource') : undefined;
+    const reason = status === 'terminated' ? (gone ?? 'rejected') : undefined;
     if (before && before.status === status && before.reason === reason && sameBody(body, before.body)) return;
     member.state = { status: status === 'active' || status === 'pending' ? status : 'terminated', reason, body };
     member.changed(member);

@@ -20,8 +20,11 @@ export interface SubscribeHandlerOptions {
   readonly now: () => number;
   /** The least expiry granted, in seconds; shorter ones are answered 423. */
   readonly minExpires: number;
-  /** Subscriptions that one watcher may hold. */
+  /** Subscriptions that one watcher may hold, and that all may. */
   readonly maxPerWatcher: number;
+  readonly maxInAll: number;
+  /** The Contact URI's host and port by which this server is reached, for a peer that came over the flow. */
+  reachedAt(flow: Flow): string;
   /** The package for a resource that is a list, given the package asked for; undefined for any other resource. */
   listPackage(eventPackage: EventPackage, resource: string): EventPackage | undefined;
 }
@@ -31,6 +34,9 @@ export function subscribeHandler(options: SubscribeHandlerOptions): (context: Re
   const { notifier } = options;
   return (context) => {
     const { request } = context;
+    for (const name of ['Event', 'Expires', 'Contact']) {
+      if (request.headers.count(name) > 1) throw new SipError(400, `More than one ${name} header field`);
+    }
     const eventHeader = request.headers.get('Event') ?? '';
     const name = eventName(eventHeader);
     const eventPackage = notifier.packageNamed(name);
@@ -61,9 +67,10 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
-  if (notifier.index.countOf(identity) >= options.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
 
   await eventPackage.ready?.(resource);
+  if (notifier.index.countOf(identity) >= options.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
+  if (notifier.index.size >= options.maxInAll) throw new SipError(503, 'Too many subscriptions', [['Retry-After', '600']]);
   const decision = eventPackage.authorize(identity, resource, now());
   if (decision.handling === 'block') {
     context.log.info({ event: asked.name, watcher: identity, resource, because: decision.because }, 'subscription refused');
@@ -71,7 +78,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   }
 
   const toTag = createTag();
-  const dialog = Dialog.accept(request, toTag, contactOf(flow));
+  const dialog = Dialog.accept(request, toTag, contactOf(flow, options));
   const { target, destination } = notifyTarget(request, flow);
   const since = now();
   const init = {
@@ -88,7 +95,12 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     subscription.fetch = true;
     subscription.ending = 'timeout';
   }
-  await notifier.admit(subscription);
+  try {
+    await notifier.admit(subscription);
+  } catch (error) {
+    notifier.abandon(subscription);
+    throw error;
+  }
   accept(context, subscription, expires, toTag, options);
 }
 
@@ -108,9 +120,11 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   if (identity !== subscription.watcher) throw new SipError(403, "The subscription is another watcher's");
   const expires = grantedExpires(request, subscription.eventPackage, options.minExpires);
   subscription.dialog.receive(request);
-  if (flow.reliable) subscription.target = { flow };
-  if (expires === 0) subscription.ending = 'timeout';
-  else {
+  subscription.retarget(request, flow);
+  if (expires === 0) {
+    subscription.ending = 'timeout';
+    notifier.forget(subscription);
+  } else {
     subscription.expiresAt = now() + expires * 1000;
     notifier.refreshed(subscription);
   }
@@ -123,17 +137,17 @@ function accept(
   subscription: Subscription,
   expires: number,
   toTag: string | undefined,
-  { notifier, state }: SubscribeHandlerOptions,
+  options: SubscribeHandlerOptions,
 ): void {
   const headers: HeaderField[] = [
     ['Expires', String(expires)],
-    ['Contact', contactOf(context.flow)],
+    ['Contact', contactOf(context.flow, options)],
   ];
   const { require } = subscription.eventPackage;
   if (require) headers.push(['Require', require]);
-  state.afterCommit(() => {
+  options.state.afterCommit(() => {
     context.respond(200, { headers, toTag });
-    notifier.force(subscription);
+    options.notifier.force(subscription);
   });
 }
 
@@ -158,7 +172,6 @@ function grantedExpires(request: SipRequest, { expires }: EventPackage, configur
 }
 
 /** The Contact value by which this server is reached in the dialog. */
-function contactOf({ localAddress, localPort, protocol }: Flow): string {
-  const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress;
-  return `<sip:${host}:${localPort}${protocol === 'UDP' ? '' : `;transport=${protocol.toLowerCase()}`}>`;
+function contactOf(flow: Flow, { reachedAt }: SubscribeHandlerOptions): string {
+  return `<sip:${reachedAt(flow)}${flow.protocol === 'UDP' ? '' : `;transport=${flow.protocol.toLowerCase()}`}>`;
 }

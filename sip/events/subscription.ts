@@ -40,7 +40,7 @@ export class Subscription extends WatchBase {
   readonly eventHeader: string;
   readonly firstCSeq: number;
   target: UacTarget;
-  private readonly destination: Destination | undefined;
+  private destination: Destination | undefined;
   /** Highest CSeq that the stored record covers. */
   private reservedCSeq = 0;
   /** Milliseconds since the epoch. */
@@ -58,6 +58,9 @@ export class Subscription extends WatchBase {
   started = false;
   /** A NOTIFY is on its way; the next waits for its response. */
   inFlight = false;
+  /** The watcher has asked not to be told anything for a time (Retry-After). */
+  held = false;
+  againTimer: Timer | undefined;
   lastBody: Body | undefined;
   lastStatus: WatcherStatus | 'init' = 'init';
 
@@ -75,6 +78,14 @@ export class Subscription extends WatchBase {
     this.eventHeader = eventHeader;
     this.firstCSeq = firstCSeq ?? dialog.localCSeq;
     this.expiresAt = expiresAt;
+    this.target = target;
+    this.destination = destination;
+  }
+
+  /** Follows a watcher whose connection or NAT binding is another since its last SUBSCRIBE. */
+  retarget(request: SipRequest, flow: Flow): void {
+    if (!flow.reliable && (!request.headers.has('Contact') || this.dialog.state.routeSet.length > 0)) return;
+    const { target, destination } = notifyTarget(request, flow);
     this.target = target;
     this.destination = destination;
   }

@@ -4,7 +4,7 @@ import type { WatchBase } from './watch.ts';
 
 const NOBODY: ReadonlySet<WatchBase> = new Set();
 
-/** All watches, by what they watch; subscriptions also by their dialog and counted by watcher. */
+/** All watches, by what they watch; counted by watcher; subscriptions also by their dialog. */
 export class WatchIndex {
   private readonly byResource = new Map<string, Set<WatchBase>>();
   private readonly byDialog = new Map<string, Subscription>();
@@ -15,10 +15,8 @@ export class WatchIndex {
     const watches = this.byResource.get(key);
     if (watches) watches.add(watch);
     else this.byResource.set(key, new Set([watch]));
-    if (watch instanceof Subscription) {
-      this.byDialog.set(watch.dialog.id, watch);
-      this.perWatcher.set(watch.watcher, this.countOf(watch.watcher) + 1);
-    }
+    if (watch instanceof Subscription) this.byDialog.set(watch.dialog.id, watch);
+    this.perWatcher.set(watch.watcher, this.countOf(watch.watcher) + 1);
   }
 
   remove(watch: WatchBase): void {
@@ -26,12 +24,10 @@ export class WatchIndex {
     const watches = this.byResource.get(key);
     if (!watches?.delete(watch)) return;
     if (watches.size === 0) this.byResource.delete(key);
-    if (watch instanceof Subscription) {
-      this.byDialog.delete(watch.dialog.id);
-      const count = this.countOf(watch.watcher) - 1;
-      if (count > 0) this.perWatcher.set(watch.watcher, count);
-      else this.perWatcher.delete(watch.watcher);
-    }
+    if (watch instanceof Subscription) this.byDialog.delete(watch.dialog.id);
+    const count = this.countOf(watch.watcher) - 1;
+    if (count > 0) this.perWatcher.set(watch.watcher, count);
+    else this.perWatcher.delete(watch.watcher);
   }
 
   of(packageKey: EventPackage['key'], resource: string): ReadonlySet<WatchBase> {
@@ -43,9 +39,18 @@ export class WatchIndex {
     return this.byDialog.get(dialogId);
   }
 
-  /** Subscriptions that a watcher (canonical address) holds. */
+  /** Subscriptions that a watcher (canonical address) holds, members of its lists included: each takes as much memory. */
   countOf(watcher: string): number {
     return this.perWatcher.get(watcher) ?? 0;
+  }
+
+  *all(): Iterable<WatchBase> {
+    for (const watches of this.byResource.values()) yield* watches;
+  }
+
+  /** Number of subscriptions. */
+  get size(): number {
+    return this.byDialog.size;
   }
 
   /** All subscriptions, for those who administer. */

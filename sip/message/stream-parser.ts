@@ -37,6 +37,13 @@ export class StreamParser {
     return this.length > 0 && this.stored[0] !== CR && this.stored[0] !== LF;
   }
 
+  /** The stream has ended: nothing is kept of it, though whoever holds its connection may live on. */
+  end(): void {
+    this.dead = true;
+    this.stored = Buffer.alloc(0);
+    this.length = 0;
+  }
+
   /** Takes the next bytes of the stream. */
   push(chunk: Buffer): void {
     if (this.dead) return;
@@ -155,9 +162,7 @@ export class StreamParser {
   }
 
   private fatal(error: SipParseError): void {
-    this.dead = true;
-    this.stored = Buffer.alloc(0);
-    this.length = 0;
+    this.end();
     this.events.onError(error, true);
   }
 }

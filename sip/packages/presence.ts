@@ -1,4 +1,4 @@
-/** Event package presence (RFC 3856): what a user has published, as far as the user's rules let the watcher see it. */
+/** Event package presence (RFC 3856): what a user has published or keeps as hard state, as far as the user's rules let the watcher see it. */
 import {
   CPIM_PIDF_TYPE,
   PIDF_TYPE,
@@ -17,6 +17,7 @@ import type { Body, EventPackage } from '../events/event-package.ts';
 import type { EventStateCompositor, PublicationFormat } from '../events/event-state-compositor.ts';
 import { SipError } from '../message/sip-error.ts';
 import { compose, sphereOf } from '../presence/composition.ts';
+import type { HardState } from '../presence/hard-state.ts';
 import type { PresenceDecision, PresencePolicy } from '../presence/policy.ts';
 import { transformComponent } from '../presence/transformations.ts';
 
@@ -38,6 +39,7 @@ export interface PresenceState {
 export interface PresencePackageOptions {
   readonly users: UserDirectory;
   readonly policy: PresencePolicy;
+  readonly hardState: HardState;
   readonly compositor: EventStateCompositor<PresenceDocument>;
 }
 
@@ -45,7 +47,10 @@ export interface PresencePackageOptions {
 const STATE_LIMIT = 10_000;
 const BODY_LIMIT = 100;
 
-export function presencePackage({ users, policy, compositor }: PresencePackageOptions): EventPackage<PresenceState, PresenceDecision> & {
+export function presencePackage({ users, policy, hardState, compositor }: PresencePackageOptions): EventPackage<
+  PresenceState,
+  PresenceDecision
+> & {
   /** To be told when what the user has published changed, before anybody is notified. */
   forget(resource: string): void;
 } {
@@ -59,7 +64,9 @@ export function presencePackage({ users, policy, compositor }: PresencePackageOp
   const stateOf = (resource: string): PresenceState => {
     let state = states.get(resource);
     if (state) return state;
-    const documents = compositor.documents(resource);
+    const hard = hardState.document(resource);
+    // RFC 4827 3: hard state is one more source, the oldest of all, so that whatever an agent says goes before it.
+    const documents = hard ? [...compositor.documents(resource), hard] : compositor.documents(resource);
     const components = documents.length === 0 ? parsePidf(writeClosedPidf(resource)).components : compose(documents);
     state = { entity: resource, components, sphere: sphereOf(components), bodies: new Map() };
     if (states.size >= sweepAt) sweep();
@@ -73,7 +80,13 @@ export function presencePackage({ users, policy, compositor }: PresencePackageOp
     // RFC 3856 6.4: 3600 seconds when nothing else is asked for.
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: true,
-    ready: (resource) => policy.ready(resource),
+    ready(resource) {
+      // Names that are nobody's must not drive out the rules of those who are somebody.
+      if (!users.hasUser(resource)) return undefined;
+      const rules = policy.ready(resource);
+      const state = hardState.ready(resource);
+      return rules && state ? Promise.all([rules, state]).then(() => undefined) : (rules ?? state);
+    },
     authorize(watcher, resource, now) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
       return policy.decide(resource, watcher, stateOf(resource).sphere, now);
@@ -92,6 +105,10 @@ export function presencePackage({ users, policy, compositor }: PresencePackageOp
     *affectedBy(change) {
       const presentity = policy.changed(change);
       if (presentity !== undefined) yield presentity;
+      const published = hardState.changed(change);
+      if (published === undefined) return;
+      states.delete(published);
+      yield published;
     },
     forget: (resource) => states.delete(resource),
   };

@@ -10,6 +10,10 @@ export interface Circumstances {
   readonly sphere: string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** Canonical addresses of the members of the lists that rules refer to, by the lists' URIs. */
+  readonly lists: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Whether a rule names the watcher (see `namesWatcher`). */
+  readonly named: boolean;
 }
 
 /** All conditions of a rule must hold; a rule without any always applies. */
@@ -17,7 +21,16 @@ export function conditionsHold(conditions: readonly Condition[], circumstances: 
   return conditions.every((condition) => conditionHolds(condition, circumstances));
 }
 
-function conditionHolds(condition: Condition, { watcher, sphere, now }: Circumstances): boolean {
+/**
+ * Whether the rule is one for this watcher by name, by domain or as a member of a list, be it that it applies now or not: who is named
+ * is none of the others of OMA's `<other-identity>`.
+ */
+export function namesWatcher(conditions: readonly Condition[], circumstances: Omit<Circumstances, 'named'>): boolean {
+  const naming = conditions.filter(({ kind }) => kind === 'identity' || kind === 'external-list');
+  return naming.length > 0 && conditionsHold(naming, { ...circumstances, named: false });
+}
+
+function conditionHolds(condition: Condition, { watcher, sphere, now, lists, named }: Circumstances): boolean {
   switch (condition.kind) {
     case 'identity':
       return condition.members.some((member) => identifies(member, watcher));
@@ -25,6 +38,10 @@ function conditionHolds(condition: Condition, { watcher, sphere, now }: Circumst
       return sphere !== undefined && condition.tokens.includes(sphere.toLowerCase());
     case 'validity':
       return condition.intervals.some(({ from, until }) => from <= now && now < until);
+    case 'other-identity':
+      return !named;
+    case 'external-list':
+      return condition.anchors.some((anchor) => lists.get(anchor)?.has(watcher) ?? false);
     case 'unknown':
       // RFC 4745 10.1: what is not understood does not hold, so its rule grants nothing.
       return false;
@@ -66,9 +83,21 @@ export function describeCondition(condition: Condition): string {
       return `sphere ${condition.value}`;
     case 'validity':
       return condition.intervals.map(({ from, until }) => `from ${isoDate(from)} until ${isoDate(until)}`).join(' or ');
+    case 'other-identity':
+      return 'whoever no other rule names';
+    case 'external-list':
+      return describeLists(condition.anchors);
     case 'unknown':
       return `unknown condition ${condition.name}`;
   }
+}
+
+const DESCRIBED = 3;
+
+function describeLists(anchors: readonly string[]): string {
+  const named = anchors.slice(0, DESCRIBED).map((anchor) => anchor.slice(0, 300));
+  const more = anchors.length > DESCRIBED ? ` and ${anchors.length - DESCRIBED} more lists` : '';
+  return `members of ${named.join(', ')}${more}`;
 }
 
 function isoDate(moment: number): string {

@@ -1,6 +1,7 @@
 /**
  * Presence authorization (RFC 5025) from all of a presentity's rule documents: rules are compiled once per change and combined by RFC 4745 10.
  */
+import { setImmediate } from 'node:timers/promises';
 import {
   ALL_PERMISSIONS,
   combinePermissions,
@@ -12,20 +13,30 @@ import {
   permissionsKey,
 } from '../../schemas/pres-rules.ts';
 import { parseXml } from '../../schemas/xml/parse.ts';
-import type { DocumentChange, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
+import type { DocumentChange, DocumentStore, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
 import type { Decision, SubHandling } from '../events/event-package.ts';
-import { conditionsHold, describeCondition, nextBoundary } from './conditions.ts';
+import { conditionsHold, describeCondition, namesWatcher, nextBoundary } from './conditions.ts';
 
 export interface PresenceDecision extends Decision {
   readonly permissions: Permissions;
 }
 
 /** AUIDs whose documents hold presence rules; a user's policy is the union of all their documents (RFC 5025 9.7). */
-const RULE_AUIDS: readonly string[] = ['pres-rules'];
+const RULE_AUIDS: readonly string[] = ['pres-rules', 'org.openmobilealliance.pres-rules'];
+
+/** Where the lists are that rules may refer to: their owner's own. */
+const LIST_AUID = 'resource-lists';
+/** Lists that the rules of one presentity may refer to; others have no members. */
+const LIST_LIMIT = 50;
+
+/** Canonical addresses of the members of the list with an XCAP URI, if it is one of the owner's. */
+export type ListMembers = (uri: string, owner: string) => MaybePromise<Iterable<string>>;
 
 interface CompiledRule extends PresenceRule {
   /** Where it stands, for the explanation. */
   readonly document: string;
+  /** Unique in the policy. */
+  readonly index: number;
 }
 
 interface CompiledPolicy {
@@ -33,7 +44,13 @@ interface CompiledPolicy {
   readonly byWatcher: ReadonlyMap<string, readonly CompiledRule[]>;
   /** All others; every decision looks at them. */
   readonly general: readonly CompiledRule[];
+  /** The members of the lists that rules refer to, by the lists' URIs. */
+  readonly lists: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Whether a rule is for whoever no other rule names. */
+  readonly others: boolean;
   readonly decisions: Map<string, CachedDecision>;
+  /** What rules that hold together come to, by their indexes: most watchers share a few such combinations. */
+  readonly combinations: Map<string, PresenceDecision>;
 }
 
 interface CachedDecision {
@@ -52,11 +69,13 @@ export class PresencePolicy {
   private readonly loading = new Map<string, Promise<void>>();
   private readonly documents: DocumentStore;
   private readonly defaultHandling: SubHandling;
+  private readonly membersOf: ListMembers;
 
   /** `defaultHandling` applies to watchers that no rule decides about. */
-  constructor(documents: DocumentStore, defaultHandling: SubHandling) {
+  constructor(documents: DocumentStore, defaultHandling: SubHandling, membersOf: ListMembers = () => []) {
     this.documents = documents;
     this.defaultHandling = defaultHandling;
+    this.membersOf = membersOf;
   }
 
   /** Loads and compiles the presentity's rules; undefined when they are in memory. */
@@ -75,23 +94,37 @@ export class PresencePolicy {
       const generation = this.generations.get(presentity);
       const documents: StoredDocument[] = [];
       for (const auid of RULE_AUIDS) documents.push(...(await this.documents.list(auid, presentity)));
+      const rules = documents.flatMap(parseRules).map((rule, index) => ({ ...rule, index }));
+      const lists = new Map<string, ReadonlySet<string>>();
+      for (const uri of referredLists(rules)) {
+        // A list can be as long as a document: nobody else waits for more than one.
+        if (lists.size > 0) await setImmediate();
+        lists.set(uri, new Set(await this.membersOf(uri, presentity)));
+      }
       if (this.generations.get(presentity) !== generation) continue;
       this.generations.delete(presentity);
       if (this.policies.size >= POLICY_LIMIT) {
         const [oldest] = this.policies.keys();
         if (oldest !== undefined) this.policies.delete(oldest);
       }
-      this.policies.set(presentity, compile(documents));
+      this.policies.set(presentity, compile(rules, lists));
       return;
     }
   }
 
   /** The presentity whose policy the change belongs to, which is forgotten until it is asked for again; undefined for other documents. */
   changed({ key }: DocumentChange): string | undefined {
-    if (key.xui === undefined || !RULE_AUIDS.includes(key.auid)) return undefined;
+    if (key.xui === undefined || !(RULE_AUIDS.includes(key.auid) || this.isReferred(key.auid, key.xui))) return undefined;
     this.policies.delete(key.xui);
     if (this.loading.has(key.xui)) this.generations.set(key.xui, (this.generations.get(key.xui) ?? 0) + 1);
     return key.xui;
+  }
+
+  /** Whether rules may depend on the user's documents of the AUID as lists. */
+  private isReferred(auid: string, user: string): boolean {
+    if (auid !== LIST_AUID) return false;
+    const policy = this.policies.get(user);
+    return !policy || policy.lists.size > 0;
   }
 
   /** Must only be called once `ready` has said that the rules are in memory. */
@@ -113,9 +146,13 @@ export class PresencePolicy {
   private evaluate(policy: CompiledPolicy, watcher: string, sphere: string | undefined, now: number): PresenceDecision {
     const matching: CompiledRule[] = [];
     let validUntil: number | undefined;
-    for (const rules of [policy.byWatcher.get(watcher) ?? [], policy.general]) {
+    const { lists, others } = policy;
+    const candidates = [policy.byWatcher.get(watcher) ?? [], policy.general];
+    const named =
+      others && candidates.some((rules) => rules.some(({ conditions }) => namesWatcher(conditions, { watcher, sphere, now, lists })));
+    for (const rules of candidates) {
       for (const rule of rules) {
-        if (conditionsHold(rule.conditions, { watcher, sphere, now })) matching.push(rule);
+        if (conditionsHold(rule.conditions, { watcher, sphere, now, lists, named })) matching.push(rule);
         const boundary = nextBoundary(rule.conditions, now);
         if (boundary !== undefined && (validUntil === undefined || boundary < validUntil)) validUntil = boundary;
       }
@@ -125,9 +162,16 @@ export class PresencePolicy {
       const permissions = this.defaultHandling === 'allow' ? ALL_PERMISSIONS : NO_PERMISSIONS;
       return decision(this.defaultHandling, permissions, `default decision ${this.defaultHandling}: no rule matches`, until);
     }
-    // RFC 5025 3.2.1: rules that match but say nothing of handling block.
-    const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
-    return decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), matching.map(explain).join('; '), until);
+    const combination = matching.map(({ index }) => index).join();
+    let combined = policy.combinations.get(combination);
+    if (!combined) {
+      // RFC 5025 3.2.1: rules that match but say nothing of handling block.
+      const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
+      combined = decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), matching.map(explain).join('; '), {});
+      if (policy.combinations.size >= DECISION_LIMIT) policy.combinations.clear();
+      policy.combinations.set(combination, combined);
+    }
+    return validUntil === undefined ? combined : { ...combined, validUntil };
   }
 }
 
@@ -144,25 +188,35 @@ function explain(rule: CompiledRule): string {
   return `${rule.document} rule ${rule.id}${conditions === '' ? '' : ` (${conditions})`}: ${rule.subHandling ?? 'no sub-handling'}`;
 }
 
-function compile(documents: readonly StoredDocument[]): CompiledPolicy {
+function parseRules({ key, text }: StoredDocument): Omit<CompiledRule, 'index'>[] {
+  const document = `${key.auid}/users/${key.xui}/${key.name}`;
+  return parsePresenceRules(parseXml(text)).map((rule) => ({ ...rule, document }));
+}
+
+function referredLists(rules: readonly CompiledRule[]): string[] {
+  const uris = new Set<string>();
+  for (const { conditions } of rules) {
+    for (const condition of conditions) if (condition.kind === 'external-list') for (const uri of condition.anchors) uris.add(uri);
+  }
+  return [...uris].slice(0, LIST_LIMIT);
+}
+
+function compile(rules: readonly CompiledRule[], lists: CompiledPolicy['lists']): CompiledPolicy {
   const byWatcher = new Map<string, CompiledRule[]>();
   const general: CompiledRule[] = [];
-  for (const { key, text } of documents) {
-    const document = `${key.auid}/users/${key.xui}/${key.name}`;
-    for (const parsed of parsePresenceRules(parseXml(text))) {
-      const rule = { ...parsed, document };
-      const watchers = namedWatchers(rule);
-      if (!watchers) general.push(rule);
-      else {
-        for (const watcher of watchers) {
-          const rules = byWatcher.get(watcher);
-          if (rules) rules.push(rule);
-          else byWatcher.set(watcher, [rule]);
-        }
+  for (const rule of rules) {
+    const watchers = namedWatchers(rule);
+    if (!watchers) general.push(rule);
+    else {
+      for (const watcher of watchers) {
+        const own = byWatcher.get(watcher);
+        if (own) own.push(rule);
+        else byWatcher.set(watcher, [rule]);
       }
     }
   }
-  return { byWatcher, general, decisions: new Map() };
+  const others = rules.some(({ conditions }) => conditions.some(({ kind }) => kind === 'other-identity'));
+  return { byWatcher, general, lists, others, decisions: new Map(), combinations: new Map() };
 }
 
 /** The watchers that the rule's first identity condition names, when it names each by itself. */

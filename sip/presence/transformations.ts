@@ -2,6 +2,7 @@
  * Privacy filtering (RFC 5025 3.3): what of a presence document a watcher's permissions let through.
  * Nothing is let through but by a permission, save what 3.3.2 says is always reported.
  */
+import { OMA_PRESENCE } from '../../schemas/oma-presence.ts';
 import { DATA_MODEL, PIDF, type PresenceComponent, RPID, type SourceRange, summariseTuple, withoutRanges } from '../../schemas/pidf.ts';
 import type { Permissions, Selector } from '../../schemas/pres-rules.ts';
 import { child, textContent, type XmlAttribute, type XmlElement } from '../../schemas/xml/tree.ts';
@@ -27,7 +28,13 @@ export function transformComponent(component: PresenceComponent, permissions: Pe
   if (permissions.provideAllAttributes) return component.text;
   const removed: SourceRange[] = [];
   for (const element of component.element.elements) filterAttribute(element, component, permissions, removed);
-  return withoutRanges(component, removed);
+  return withoutComments(withoutRanges(component, removed));
+}
+
+/** What is no element has no permission that could reveal it. A CDATA section is text, whatever it looks like. */
+function withoutComments(text: string): string {
+  if (!text.includes('<!--') && !text.includes('<?')) return text;
+  return text.replace(/<!\[CDATA\[[\s\S]*?\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, (part) => (part.startsWith('<![') ? part : ''));
 }
 
 /** RFC 5025 3.3.1: is the component among those that one of the selectors identifies? */
@@ -46,6 +53,10 @@ function identifies(selector: Selector, component: PresenceComponent): boolean {
       return component.kind === 'device' && childValue(element, DATA_MODEL, 'deviceID') === selector.value;
     case 'service-uri':
       return component.kind === 'tuple' && summariseTuple(component).contact === selector.value;
+    case 'service-id': {
+      const description = component.kind === 'tuple' ? child(element, OMA_PRESENCE, 'service-description') : undefined;
+      return description !== undefined && childValue(description, OMA_PRESENCE, 'service-id') === selector.value;
+    }
     case 'service-uri-scheme': {
       const contact = component.kind === 'tuple' ? summariseTuple(component).contact : undefined;
       return contact !== undefined && contact.slice(0, Math.max(0, contact.indexOf(':'))) === selector.value;

@@ -25,6 +25,10 @@ const STRANGER: Decision = { handling: 'block', view: '', because: "the list is 
 const SERVICES = 'rls-services';
 const LISTS = 'resource-lists';
 
+/** Bytes of the states in one NOTIFY, and what each costs beside its document: more would fit into no datagram. */
+const BODY_ROOM = 40_000;
+const PART_OVERHEAD = 350;
+
 /** What a list subscription knows of its members. */
 class ListSubscription {
   /** The list as it was when the members were last brought in line with it. */
@@ -142,11 +146,21 @@ export function listPackage(
       if (!subscription) return undefined;
       const fullState = follow(watch, subscription, list) || full;
       const reports: MemberReport[] = [];
+      let room = BODY_ROOM;
       for (const member of list.members) {
         const known = subscription.members.get(member.canonical);
-        if (fullState || subscription.changed.has(member.canonical)) reports.push({ member, state: known?.state });
+        if (!fullState && !subscription.changed.has(member.canonical)) continue;
+        room -= PART_OVERHEAD + (known?.state?.body?.bytes.length ?? 0);
+        if (room >= 0 || reports.length === 0) {
+          reports.push({ member, state: known?.state });
+          subscription.changed.delete(member.canonical);
+        } else {
+          // RFC 4662 4.5: a member may be named without state, which then comes in a NOTIFY of its own.
+          if (fullState) reports.push({ member, state: undefined });
+          if (known) subscription.changed.add(member.canonical);
+        }
       }
-      subscription.changed.clear();
+      if (room < 0 && subscription.changed.size > 0) notifier.touch(watch as WatchBase);
       return reports.length > 0 || fullState ? writeListBody(list, version, fullState, reports) : undefined;
     },
     async opened(watch) {

@@ -44,16 +44,21 @@ export async function resolveList(uri: string, directory: ListDirectory): Promis
   const { owner, service } = found;
   const referred = service.resourceList === undefined ? undefined : await directory.resolve(service.resourceList, owner);
   const list = service.list ?? referred?.list;
-  const members = new Map<string, ListMember>();
-  if (list) collect(list.items, members);
   return {
     uri: service.uri,
     owner,
     names: list?.displayName ? [list.displayName] : [],
     packages: service.packages,
-    members: [...members.values()],
+    members: list ? listMembers(list) : [],
     source: referred?.key,
   };
+}
+
+/** The members of the list and of those nested in it, in order, each once. */
+export function listMembers(list: ResourceList): ListMember[] {
+  const members = new Map<string, ListMember>();
+  collect(list.items, members);
+  return [...members.values()];
 }
 
 /** Nested lists are told flat, in document order; who stands in several of them is one member. */

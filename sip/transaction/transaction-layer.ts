@@ -43,6 +43,10 @@ interface KeptResponse {
 /** Entry of a finished client transaction that swallows copies of the response (Timer K). */
 const SWALLOW = null;
 const RETRY_AFTER_SECONDS = '5';
+/** Bytes of all kept responses; beyond it the oldest are given up. */
+const MAX_KEPT_BYTES = 32 * 1024 * 1024;
+/** Bytes of a body that a datagram holds beside its header fields, with room to spare. */
+const LARGEST_UDP_BODY = 56_000;
 
 /** The transactions between the transport and the core (RFC 3261 17). */
 export class TransactionLayer implements ClientTransactionHost, ServerTransactionHost {
@@ -66,7 +70,11 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   private readonly kept = new Map<string, KeptResponse>();
   private readonly openBySource = new Map<string, number>();
   private readonly forgetClient = (key: string): void => void this.clients.delete(key);
-  private readonly forgetResponse = (key: string): void => void this.kept.delete(key);
+  private keptBytes = 0;
+  private readonly forgetResponse = (key: string): void => {
+    this.keptBytes -= this.kept.get(key)?.bytes.length ?? 0;
+    this.kept.delete(key);
+  };
 
   constructor(transport: TransportLayer, wheel: TimerWheel, options: TransactionOptions = {}) {
     this.transport = transport;
@@ -111,7 +119,8 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     return { request };
   }
 
-  private start(request: SipRequest, flow: Flow, handler: ClientTransactionHandler): ClientTransaction {
+  private start(request: SipRequest, wanted: Flow, handler: ClientTransactionHandler): ClientTransaction {
+    const flow = this.wideEnough(request, wanted);
     const branch = createBranch();
     const rport = flow.reliable ? '' : ';rport';
     request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
@@ -120,6 +129,12 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     if (flow.reliable) this.watch(flow, transaction);
     transaction.start();
     return transaction;
+  }
+
+  /** RFC 3261 18.1.1: what no datagram can hold goes over TCP to where it would have gone. */
+  private wideEnough(request: SipRequest, flow: Flow): Flow {
+    if (flow.protocol !== 'UDP' || request.body.length <= LARGEST_UDP_BODY) return flow;
+    return this.transport.flowTo({ protocol: 'TCP', address: flow.remoteAddress, port: flow.remotePort }) ?? flow;
   }
 
   /** When a connection ends, so do the transactions that wait for an answer over it. */
@@ -243,11 +258,10 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   /** @internal */
   keepResponse(key: string, bytes: Buffer, flow: Flow): void {
     this.servers.delete(key);
-    if (this.kept.size >= this.maxKeptResponses) {
-      for (const oldest of this.kept.keys()) {
-        this.kept.delete(oldest);
-        break;
-      }
+    this.keptBytes += bytes.length;
+    for (const oldest of this.kept.keys()) {
+      if (this.kept.size < this.maxKeptResponses && this.keptBytes <= MAX_KEPT_BYTES) break;
+      this.forgetResponse(oldest);
     }
     this.kept.set(key, { bytes, flow });
     this.wheel.schedule(64 * this.timers.t1, this.forgetResponse, key);

@@ -134,6 +134,7 @@ export class TcpConnection implements Flow {
     if (stopTimer) this.wheel.cancel(this.timer);
     if (this.ended) return;
     this.ended = true;
+    this.parser.end();
     for (const listener of this.closeListeners.splice(0)) listener();
   }
 }

@@ -22,8 +22,10 @@ export class SipLoad {
 
   static async open(serverPort: number, domain: string): Promise<SipLoad> {
     const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20, lookup: (host, _options, done) => done(null, host, 4) });
+    // With a lookup that answers at once, the event may come before bind returns.
+    const listening = once(socket, 'listening');
     socket.bind(0, '127.0.0.1');
-    await once(socket, 'listening');
+    await listening;
     return new SipLoad(socket, serverPort, domain);
   }
 

@@ -71,6 +71,7 @@ export class Subscription {
   #cseq: number | undefined;
   #mayForget = false;
   #expiresAt: number;
+  #heardAt = Date.now();
   readonly #host: SubscriptionHost;
 
   constructor(terms: SubscriptionTerms, host: SubscriptionHost) {
@@ -161,7 +162,8 @@ export class Subscription {
     if (response.status < 200 || response.status > 299) return faults;
     this.#learnTag(attempt(faults, 'To', () => parseNameAddress(header(response, 'to') ?? ''))?.params.get('tag'), faults);
     this.#learnTarget(response, faults);
-    this.#expiresAt = Date.now() + Number(header(response, 'expires') ?? 0) * 1000;
+    this.#heardAt = Date.now();
+    this.#expiresAt = this.#heardAt + Number(header(response, 'expires') ?? 0) * 1000;
     return faults;
   }
 
@@ -174,8 +176,9 @@ export class Subscription {
     const event = header(message, 'event') ?? '';
     if (event !== terms.event) faults.push(`Event is "${event}", the SUBSCRIBE said "${terms.event}"`);
     const state = readSubscriptionState(message, faults);
-    const left = (this.#expiresAt - Date.now()) / 1000;
-    // A second's grace, for both sides count whole seconds.
+    // It was sent after what came before it, however long it has been under way. A second's grace, for both sides count whole seconds.
+    const left = (this.#expiresAt - this.#heardAt) / 1000;
+    this.#heardAt = Date.now();
     if (state?.expires !== undefined && state.expires > left + 1)
       faults.push(`expires=${state.expires} with ${left.toFixed(1)} s left: it rises`);
     const type = this.#checkBody(message, faults);

@@ -35,6 +35,9 @@ const DOCUMENT_TYPES: Readonly<Record<string, string>> = {
   'rls-services': 'application/rls-services+xml',
   'pres-rules': 'application/auth-policy+xml',
   'xcap-caps': 'application/xcap-caps+xml',
+  'pidf-manipulation': 'application/pidf+xml',
+  'org.openmobilealliance.pres-rules': 'application/auth-policy+xml',
+  'org.openmobilealliance.pres-content': 'application/vnd.oma.pres-content+xml',
 };
 
 /** An XCAP client on bare HTTP: what it is given as path goes into the request line as it stands. */

@@ -66,6 +66,16 @@ describe('RFC 3261 12.1.1: a route set by which nothing can be sent', () => {
   });
 });
 
+describe('RFC 3261 19.1.1: a Contact that would write more than the Request-URI', () => {
+  it('has its header fields and method left out', async () => {
+    await boot();
+    const alice = await watcher();
+    await alice.subscribe('alice', BOB, { Contact: `<sip:alice@127.0.0.1:${alice.port};method=INVITE;x=1?Subject=x&Route=%3Csip:h%3E>` });
+    await alice.until(() => alice.notifications.length > 0);
+    expect(alice.notifications[0]?.split('\r\n')[0]).toBe(`NOTIFY sip:alice@127.0.0.1:${alice.port};x=1 SIP/2.0`);
+  });
+});
+
 describe('RFC 3858 3.3: what watchers call themselves', () => {
   it.each([
     ['"\u0416\u043e\u0440\u0430 \u2603" ', '\u0416\u043e\u0440\u0430 \u2603'],

@@ -347,6 +347,27 @@ describe('rule 34: no DTD, and bounds (RFC 4825 8.2.2, 14)', () => {
     expect(conflict(await server.put(D, RESOURCE_LISTS, '<a>'.repeat(10_000)))).toBe('not-well-formed');
   });
 
+  test('rule 34: elements and attributes are bounded, by PUT of a document and one by one -> 413', async () => {
+    const small = await XcapServer.start({ limits: { nodes: 12 } });
+    try {
+      const lists = (content: string) =>
+        `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="f">${content}</list></resource-lists>`;
+      const entries = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `<entry uri="sip:${from + i}"/>`).join('');
+      expect((await small.put(D, RESOURCE_LISTS, lists(entries(0, 5)))).status).toBe(413);
+      expect((await small.put(D, RESOURCE_LISTS, lists(`<entry uri="u" ${'abcdefghij'.replace(/./g, ' $&="1"')}/>`))).status).toBe(413);
+      expect((await small.put(D, RESOURCE_LISTS, lists(entries(0, 4)))).status).toBe(201);
+      expect((await small.put(`${F}/${entry('sip:9')}`, ELEMENT, '<entry uri="sip:9"/>')).status).toBe(413);
+      expect((await small.put(`${F}/${entry('sip:9')}`, ELEMENT, `<entry uri="sip:9">${'<x/>'.repeat(20)}</entry>`)).status).toBe(413);
+      expect((await small.put(F, ELEMENT, `<list name="f">${entries(0, 5)}</list>`)).status).toBe(413);
+      expect((await small.put(`${F}/${entry('sip:3')}/@a`, ATTRIBUTE, 'v')).status).toBe(413);
+      expect((await small.put(`${F}/${entry('sip:3')}`, ELEMENT, '<entry  uri="sip:3"/>')).status).toBe(200);
+      expect((await small.delete(`${F}/${entry('sip:3')}`)).status).toBe(200);
+      expect((await small.put(`${F}/${entry('sip:9')}`, ELEMENT, '<entry uri="sip:9"/>')).status).toBe(201);
+    } finally {
+      await small.stop();
+    }
+  });
+
   test('rule 34: size is bounded, of a body and of what an edit makes -> 413', async () => {
     const long = `<entry uri="sip:d@x"><display-name>${'\u20ac'.repeat(21_000)}</display-name></entry>`;
     expect((await put(`${F}/${entry('sip:d@x')}`, long)).status).toBe(201);

@@ -2,7 +2,7 @@ import { METHODS } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseXml } from '../../schemas/xml/parse.ts';
 import { textContent } from '../../schemas/xml/tree.ts';
-import { schemaViolations } from '../../schemas/xml/validate.ts';
+import { schemaNamespaces, schemaViolations } from '../../schemas/xml/validate.ts';
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import { ATTRIBUTE, byName, D, ELEMENT, entry, F, G, LISTS, RESOURCE_LISTS, RLS_SERVICES, XcapServer } from './xcap-server.ts';
 
@@ -188,7 +188,24 @@ describe('rule 30: xcap-caps (RFC 4825 12)', () => {
     expect([status, headers['content-type']]).toEqual([200, 'application/xcap-caps+xml']);
     expect(schemaViolations('urn:ietf:params:xml:ns:xcap-caps', body)).toEqual([]);
     const [auids, , namespaces] = parseXml(body).root.elements.map((section) => section.elements.map(textContent));
-    expect(auids?.toSorted()).toEqual(['pres-rules', 'resource-lists', 'rls-services', 'xcap-caps']);
+    expect(auids?.toSorted()).toEqual([
+      'oma_status-icon',
+      'org.openmobilealliance.group-usage-list',
+      'org.openmobilealliance.pres-content',
+      'org.openmobilealliance.pres-rules',
+      'org.openmobilealliance.user-profile',
+      'org.openmobilealliance.xcap-directory',
+      'org.openxcap.dialog-rules',
+      'pidf-manipulation',
+      'pres-rules',
+      'resource-lists',
+      'rls-services',
+      'simservs.ngn.etsi.org',
+      'xcap-caps',
+    ]);
+    // What is listed is there, and what is there can be validated.
+    for (const auid of auids ?? []) expect((await server.get(`/xcap-root/${auid}/users/sip:a@x/none`)).body).toContain('no document');
+    for (const namespace of namespaces ?? []) expect(schemaNamespaces()).toContain(namespace);
     for (const name of ['xcap-caps', 'resource-lists', 'rls-services', 'pres-rules', 'common-policy']) {
       expect(namespaces).toContain(`urn:ietf:params:xml:ns:${name}`);
     }

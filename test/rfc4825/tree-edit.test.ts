@@ -31,6 +31,8 @@ function numbers(seed: number): (below: number) => number {
   };
 }
 
+const LIMITS = { depth: 100, nodes: 1000 };
+
 const FRAGMENTS = [
   '<a/>',
   '<b k="1"/>',
@@ -64,7 +66,7 @@ describe('the tree of an edited text (RFC 4825 8.2.3, 8.2.4, 8.4)', () => {
         case 0:
           return element.parent ? removeNode(document, { kind: 'element', element }) : document;
         case 1:
-          return placeElement(document, { parent: element.parent, element, step: steps.at(-1) }, fragment, 100).document;
+          return placeElement(document, { parent: element.parent, element, step: steps.at(-1) }, fragment, LIMITS).document;
         case 2: {
           const attribute = element.attributes[random(3)];
           return attribute ? removeNode(document, { kind: 'attribute', element, attribute }) : document;
@@ -78,7 +80,7 @@ describe('the tree of an edited text (RFC 4825 8.2.3, 8.2.4, 8.4)', () => {
         }
         default: {
           const step: Step = { name: undefined, position: [undefined, 1, element.elements.length + 1, 2][random(4)], test: undefined };
-          return placeElement(document, { parent: element, element: undefined, step }, fragment, 100).document;
+          return placeElement(document, { parent: element, element: undefined, step }, fragment, LIMITS).document;
         }
       }
     } catch (error) {
@@ -96,7 +98,7 @@ describe('the tree of an edited text (RFC 4825 8.2.3, 8.2.4, 8.4)', () => {
     const document = parseXml('<r><a/><b k="1">t</b></r>');
     const before = picture(document.root, undefined);
     const element = document.root.elements[0] ?? document.root;
-    placeElement(document, { parent: element, element: undefined, step: undefined }, Buffer.from('<c/>'), 100);
+    placeElement(document, { parent: element, element: undefined, step: undefined }, Buffer.from('<c/>'), LIMITS);
     removeNode(document, { kind: 'element', element });
     expect(picture(document.root, undefined)).toEqual(before);
   });
@@ -107,7 +109,7 @@ describe('the tree of an edited text (RFC 4825 8.2.3, 8.2.4, 8.4)', () => {
       document,
       { parent: undefined, element: document.root, step: undefined },
       Buffer.from('<r><b/></r>'),
-      100,
+      LIMITS,
     );
     const selector: NodeSelector = {
       steps: [{ name: { uri: '', local: 'r' }, position: undefined, test: undefined }],

@@ -21,7 +21,7 @@ function mainThreadTime(): number | undefined {
   }
 }
 
-const server = await XcapServer.start({ limits: { documentBytes: 1024 * 1024 } });
+const server = await XcapServer.start();
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
 delay.enable();
 

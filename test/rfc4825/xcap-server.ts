@@ -7,10 +7,12 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { SqliteDocumentStore } from '../../server/storage/sqlite/documents.ts';
 import type { HttpAuthenticator, XuiDirectory } from '../../xcap/access.ts';
+import type { ApplicationUsage } from '../../xcap/application-usage.ts';
 import { DocumentService, type DocumentServiceOptions } from '../../xcap/document-service.ts';
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import { xcapPlugin } from '../../xcap/plugin.ts';
 import { applicationUsages } from '../../xcap/usages/index.ts';
+import type { MayWatch } from '../../xcap/usages/pres-content.ts';
 import { ServiceIndex } from '../../xcap/usages/rls-services-index.ts';
 
 export interface XcapResponse {
@@ -25,6 +27,8 @@ export interface XcapServerOptions {
   readonly limits?: NonNullable<DocumentServiceOptions['limits']>;
   readonly publicUri?: string;
   readonly isUser?: (address: string) => boolean;
+  readonly mayWatch?: MayWatch;
+  readonly more?: readonly ApplicationUsage[];
   /** Puts something between the service and the SQLite store. */
   readonly wrapStore?: (store: DocumentStore) => DocumentStore;
 }
@@ -74,13 +78,29 @@ export class XcapServer {
   }
 
   static async start(options: XcapServerOptions = {}): Promise<XcapServer> {
-    const { roots = ['/xcap-root'], authenticator = anyone, wrapStore = (store) => store, limits = {}, publicUri, isUser } = options;
+    const {
+      roots = ['/xcap-root'],
+      authenticator = anyone,
+      wrapStore = (store) => store,
+      limits = {},
+      publicUri,
+      isUser,
+      mayWatch,
+      more = [],
+    } = options;
     const folder = mkdtempSync(join(tmpdir(), 'rollcall-xcap-'));
     const log = pino({ level: 'silent' });
     const sqlite = new SqliteDocumentStore(join(folder, 'documents.db'), log);
     const store = wrapStore(sqlite);
     const services = await ServiceIndex.open(store);
-    const usages = applicationUsages({ services, ...(isUser && { isUser }) });
+    const usages = applicationUsages({
+      documents: store,
+      services,
+      root: roots[0] ?? '',
+      ...(isUser && { isUser }),
+      ...(mayWatch && { mayWatch }),
+      more,
+    });
     const service = new DocumentService({
       store,
       usages,

@@ -57,6 +57,13 @@ describe('rule 25: a service URI belongs to one document (RFC 4826 4.4.5)', () =
     expect(conflict(await put('a', service('sip:b@x'))).values).toEqual(['sip:b-2@x', 'sip:b-3@x']);
   });
 
+  test.each(['', 'bob', 'http://x/list', 'sip:', 'sip:two words@x'])(
+    'a service uri must be one that can be subscribed to (4.1): "%s"',
+    async (uri) => {
+      expect(conflict(await put('a', service(uri))).kind).toBe('constraint-failure');
+    },
+  );
+
   test('rule 25: a URI is free again once its service is gone', async () => {
     await put('a', service('sip:s@x'), service('sip:t@x'));
     expect((await server.delete(`${index('a')}/~~/rls-services/service%5B@uri=%22sip:s@x%22%5D`)).status).toBe(200);

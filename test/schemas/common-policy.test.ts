@@ -116,13 +116,19 @@ describe('RFC 4745 7.3, 7.4, 10: other conditions', () => {
     }
   });
 
+  it("reads OMA's conditions", () => {
+    const content =
+      '<o:other-identity xmlns:o="urn:oma:xml:xdm:common-policy"/><o:external-list xmlns:o="urn:oma:xml:xdm:common-policy"><o:entry anc="http://a/b"/><entry anc="no"/><o:entry anc="http://c"/></o:external-list>';
+    expect(conditions(content)).toEqual([{ kind: 'other-identity' }, { kind: 'external-list', anchors: ['http://a/b', 'http://c'] }]);
+  });
+
   it('keeps what is not understood, so that the rule cannot match', () => {
     expect(conditions('<x:weather is="fine"/><sphere value="a"/>')).toEqual([
       { kind: 'unknown', name: 'weather', namespace: 'urn:example:x' },
       { kind: 'sphere', value: 'a', tokens: ['a'] },
     ]);
-    expect(conditions('<other-identity xmlns="urn:oma:xml:xdm:common-policy"/>')).toEqual([
-      { kind: 'unknown', name: 'other-identity', namespace: 'urn:oma:xml:xdm:common-policy' },
+    expect(conditions('<anonymous-request xmlns="urn:oma:xml:xdm:common-policy"/>')).toEqual([
+      { kind: 'unknown', name: 'anonymous-request', namespace: 'urn:oma:xml:xdm:common-policy' },
     ]);
   });
 });

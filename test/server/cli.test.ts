@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { run, serve } from './command.ts';
+import { run, runUnread, serve } from './command.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'rollcall-cli-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -177,6 +177,10 @@ describe('the command line', () => {
       expect([words, code, err]).toEqual([words, 0, '']);
       expect(out).toMatch(/^Usage: rollcall/);
     }
+  });
+
+  it('does not fail where nobody reads what it prints', async () => {
+    expect(await runUnread(['help'])).toEqual({ code: 0, err: '' });
   });
 
   it('check-config prints what would be used, as a file that can be used', async () => {

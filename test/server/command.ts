@@ -35,6 +35,20 @@ export function run(words: readonly string[], options: { environment?: Record<st
   });
 }
 
+/** Runs a command whose standard output nobody reads. */
+export function runUnread(words: readonly string[]): Promise<Pick<Outcome, 'code' | 'err'>> {
+  const child = start(words, {}, 'ignore');
+  child.stdout?.destroy();
+  let err = '';
+  child.stderr?.on('data', (chunk) => {
+    err += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, err }));
+  });
+}
+
 export interface Served {
   /** What it printed until `ready`. */
   readonly lines: readonly string[];

@@ -33,6 +33,14 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['block', 'block'],
   ],
   'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  usages: [
+    [
+      'org.example.a;urn:example:a;Application/A+xml',
+      [{ auid: 'org.example.a', namespace: 'urn:example:a', contentType: 'application/a+xml' }],
+    ],
+    ['b;urn:b;b/b;b.xsd', [{ auid: 'b', namespace: 'urn:b', contentType: 'b/b', schema: resolve('b.xsd') }]],
+    ['c;urn:c;c/c;', [{ auid: 'c', namespace: 'urn:c', contentType: 'c/c' }]],
+  ],
   log: [['debug', 'debug'], ['silent', 'silent'], ['trace', 'trace']], // biome-ignore format: a table
 };
 

@@ -256,6 +256,12 @@ describe('RFC 7616, RFC 7617: HTTP logins', () => {
     expect(login.http('Basic ***')).toMatchObject({ kind: 'malformed' });
   });
 
+  it('do not tell a client who has an account', () => {
+    const refusals = [http({ password: 'wrong' }), http({ username: 'mallory' })].map((value) => login.http(value));
+    for (const refusal of [...refusals, basic('alice:wrong'), basic('mallory:wrong')])
+      expect(refusal).toMatchObject({ kind: 'challenge', reason: 'no such user, or wrong password' });
+  });
+
   it('take an admin of the default domain by the bare name for documents of another domain', () => {
     const target = '/xcap-root/resource-lists/users/sip:olga@example.org/index';
     const pair = Buffer.from('root:r00t').toString('base64');

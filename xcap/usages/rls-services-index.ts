@@ -33,6 +33,8 @@ export class ServiceIndex {
   private readonly byUri = new Map<string, IndexedService>();
   /** URIs that writes under way will take: to the document they are for. */
   private readonly reserved = new Map<string, string>();
+  /** What such a write is of, so that it need not be parsed again. */
+  private readonly arriving = new Map<string, Pick<ServiceDocument, 'document' | 'services'>>();
   /** Documents being read again, each with the last change of it that is known, and whether the store has given it already. */
   private readonly refreshing = new Map<string, { seq: number; done: Promise<void>; isHere: boolean }>();
   private readonly store: DocumentStore;
@@ -50,7 +52,7 @@ export class ServiceIndex {
     for (const stored of await store.listAll('rls-services')) {
       const id = documentId(stored.key);
       if (index.refreshing.has(id) || index.documents.has(id)) continue;
-      const found = read(stored);
+      const found = index.read(stored);
       const known = found instanceof Promise ? await found : found;
       if (known && !index.refreshing.has(id) && !index.documents.has(id)) index.put(known);
     }
@@ -77,12 +79,14 @@ export class ServiceIndex {
     return reserved !== undefined && reserved !== id;
   }
 
-  /** Keeps URIs, known not to be taken, for a document until its write has ended and is known here. */
-  reserve(uris: readonly string[], key: DocumentKey): Reservation {
+  /** Keeps the URIs of services, known not to be taken, for the document they are in until its write has ended and is known here. */
+  reserve(document: XmlDocument, services: readonly Service[], key: DocumentKey): Reservation {
     const id = documentId(key);
-    for (const uri of uris) this.reserved.set(uri, id);
+    for (const { canonical } of services) this.reserved.set(canonical, id);
+    this.arriving.set(id, { document, services });
     const drop = () => {
-      for (const uri of uris) this.reserved.delete(uri);
+      for (const { canonical } of services) this.reserved.delete(canonical);
+      this.arriving.delete(id);
     };
     return {
       release: () => {
@@ -112,13 +116,13 @@ export class ServiceIndex {
     const stored = newEtag === undefined ? undefined : this.store.get(key);
     if (stored instanceof Promise) {
       const done = stored.then((late) => {
-        const known = late && read(late);
+        const known = late && this.read(late);
         return known instanceof Promise ? known.then(settle) : settle(known);
       });
       this.refreshing.set(id, { seq, done, isHere: false });
       return;
     }
-    const known = stored && read(stored);
+    const known = stored && this.read(stored);
     this.refreshing.delete(id);
     if (known instanceof Promise) this.refreshing.set(id, { seq, done: known.then(settle), isHere: true });
     else this.replace(id, known);
@@ -138,6 +142,17 @@ export class ServiceIndex {
     const { key, owner } = known;
     this.documents.set(documentId(key), known);
     for (const service of known.services) this.byUri.set(service.canonical, { owner, service, key });
+  }
+
+  /** What a stored document defines; nothing without a user. A large one is read in turns. */
+  private read({ key, text, modified }: StoredDocument): MaybePromise<ServiceDocument | undefined> {
+    const owner = key.xui;
+    if (owner === undefined) return undefined;
+    const arriving = this.arriving.get(documentId(key));
+    if (arriving?.document.source === text) return { owner, key, modified, ...arriving };
+    const know = (document: XmlDocument) => ({ owner, key, modified, document, services: parseRlsServices(document) });
+    const document = readXml(text, AS_STORED);
+    return document instanceof Promise ? document.then(know) : know(document);
   }
 
   private makeUnion(): StoredDocument {
@@ -187,15 +202,6 @@ function missingDeclarations({ source }: XmlDocument, element: XmlElement): stri
   if (element.declarations?.has('')) return declarations;
   const uri = lookupNamespace(parent, '') ?? '';
   return uri === RLS_SERVICES ? declarations : `${declarations} xmlns="${escapeAttribute(uri)}"`;
-}
-
-/** What a stored document defines; nothing without a user. A large one is read in turns. */
-function read({ key, text, modified }: StoredDocument): MaybePromise<ServiceDocument | undefined> {
-  const owner = key.xui;
-  if (owner === undefined) return undefined;
-  const know = (document: XmlDocument) => ({ owner, key, document, services: parseRlsServices(document), modified });
-  const document = readXml(text, AS_STORED);
-  return document instanceof Promise ? document.then(know) : know(document);
 }
 
 /** Whatever may be a prefix in the text between two offsets: in a name, or in a value that holds one. */

@@ -2,7 +2,7 @@ import { canonicalAddress } from '../../schemas/address.ts';
 import { RESOURCE_LISTS } from '../../schemas/resource-lists.ts';
 import { parseRlsServices, RLS_SERVICES, RLS_SERVICES_TYPE, type Service } from '../../schemas/rls-services.ts';
 import type { NotUnique } from '../../schemas/xcap-error.ts';
-import { childrenNamed } from '../../schemas/xml/tree.ts';
+import { childrenNamed, type XmlDocument } from '../../schemas/xml/tree.ts';
 import { type ApplicationUsage, defaultAuthorization, type ValidationContext } from '../application-usage.ts';
 import { parseDocumentSelector } from '../document-selector.ts';
 import type { DocumentKey } from '../document-store.ts';
@@ -20,6 +20,14 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
   /** RFC 4826 4.4.5: a service URI names nothing else: no service of another document, no user. */
   const isTaken = (uri: string, key: DocumentKey) => index.isTaken(uri, key) || isUser(uri);
 
+  /** A document is validated, and then reserved for. */
+  const known = new WeakMap<XmlDocument, readonly Service[]>();
+  const servicesOf = (document: XmlDocument): readonly Service[] => {
+    const services = known.get(document) ?? parseRlsServices(document);
+    known.set(document, services);
+    return services;
+  };
+
   return {
     auid: 'rls-services',
     defaultNamespace: RLS_SERVICES,
@@ -35,18 +43,18 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
       if (document.root.elements.length > MAX_SERVICES) {
         throw new XcapConflict('constraint-failure', `a document cannot have more than ${MAX_SERVICES} services`);
       }
-      for (const service of parseRlsServices(document)) {
+      for (const service of servicesOf(document)) {
+        if (!SUBSCRIBABLE.test(service.uri)) {
+          throw new XcapConflict('constraint-failure', 'the uri of a <service> must be a sip:, sips: or pres: URI');
+        }
         if (service.resourceList !== undefined) checkResourceList(service.resourceList, context);
         for (const list of childrenNamed(service.element, RLS_SERVICES, 'list')) checkLists(list, RLS_SERVICES);
       }
     },
     reserve(document, context) {
-      const services = parseRlsServices(document);
+      const services = servicesOf(document);
       checkUnique(services, (uri) => isTaken(uri, context.key));
-      return index.reserve(
-        services.map(({ canonical }) => canonical),
-        context.key,
-      );
+      return index.reserve(document, services, context.key);
     },
   };
 }
@@ -94,6 +102,8 @@ function checkUnique(services: readonly Service[], isTaken: (uri: string) => boo
   if (duplicates.length > 0) throw notUnique(duplicates, 'the service URI is in use on this server');
 }
 
+/** RFC 4826 4.1: a service is what a SUBSCRIBE can be sent to. */
+const SUBSCRIBABLE = /^(?:sips?|pres):[^\s]+$/i;
 const REPORTED = 20;
 
 /** Two URIs like the one given that are free, as far as a few tries find them. */

@@ -1,0 +1,117 @@
+/** Decides about a watch and moves it through the states of `watcher-state`, telling those who watch the watchers. */
+import type { Logger } from '../core/log.ts';
+import { SipError } from '../message/sip-error.ts';
+import type { TimerWheel } from '../transport/timer-wheel.ts';
+import { Subscription } from './subscription.ts';
+import { MemberWatch, type WatchBase } from './watch.ts';
+import type { WatcherLists } from './watcher-list.ts';
+import { decided, type WatcherTransition } from './watcher-state.ts';
+
+export interface WatchJudgeOptions {
+  readonly wheel: TimerWheel;
+  readonly watchers: WatcherLists;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** May the canonical address watch at all: is it another domain's, or a user here? */
+  readonly mayWatch: (address: string) => boolean;
+}
+
+export interface WatchJudgeHooks {
+  /** The decision may have become another one by itself. */
+  touch(watch: WatchBase): void;
+  /** The record of the subscription says something else now. */
+  save(subscription: Subscription): void;
+  /** Nobody has decided about the watch, and it has ended: its watcher waits. */
+  waits(watch: WatchBase): void;
+}
+
+/** A decision is asked for again after this time at the latest, in milliseconds; keeps timers within what the wheel can hold. */
+const LONGEST_DECISION = 24 * 3600_000;
+
+export class WatchJudge {
+  private readonly options: WatchJudgeOptions;
+  private readonly hooks: WatchJudgeHooks;
+
+  constructor(options: WatchJudgeOptions, hooks: WatchJudgeHooks) {
+    this.options = options;
+    this.hooks = hooks;
+  }
+
+  /** Judges the watch anew; gives the reason for which it ends, if it does so without a decision. */
+  judge(watch: WatchBase): 'noresource' | 'rejected' | undefined {
+    const { eventPackage, watcher, resource } = watch;
+    const now = this.options.now();
+    if (!this.options.mayWatch(watcher)) return 'rejected';
+    let decision: WatchBase['decision'];
+    try {
+      decision = eventPackage.authorize(watcher, resource, now);
+    } catch (error) {
+      if (error instanceof SipError) return 'noresource';
+      throw error;
+    }
+    if (decision === watch.decision) return undefined;
+    // A list asks on for a member that was refused: when it may be seen again, it is subscribed to anew.
+    const again = watch instanceof MemberWatch && watch.status === 'terminated';
+    const transition = decided(again ? 'init' : watch.status, decision.handling);
+    watch.decision = decision;
+    this.followDecision(watch, decision.validUntil, now);
+    if (transition && !(again && transition.status === 'terminated')) this.transit(watch, transition);
+    return undefined;
+  }
+
+  private followDecision(watch: WatchBase, validUntil: number | undefined, now: number): void {
+    if (validUntil === undefined) {
+      if (watch.decisionTimer) this.options.wheel.cancel(watch.decisionTimer);
+      return;
+    }
+    const delay = Math.min(validUntil - now, LONGEST_DECISION);
+    if (watch.decisionTimer) this.options.wheel.reschedule(watch.decisionTimer, delay);
+    else {
+      watch.decisionTimer = this.options.wheel.schedule(
+        delay,
+        (w: WatchBase) => {
+          // Asked anew even when the timer was cut short.
+          w.decision = undefined;
+          this.hooks.touch(w);
+        },
+        watch,
+      );
+    }
+  }
+
+  /** Moves the watch to its new state and tells those who watch the watchers, save of a fetch that leaves nothing behind. */
+  transit(watch: WatchBase, { status, event }: WatcherTransition): void {
+    const before = watch.status;
+    watch.status = status;
+    watch.event = event;
+    const { log } = this.options;
+    if (log.isLevelEnabled('info')) {
+      const { watcher, resource, decision, eventPackage } = watch;
+      const because = event === 'timeout' ? undefined : decision?.because;
+      log.info({ event: eventPackage.name, watcher, resource, from: before, to: status, by: event, because }, 'subscription');
+    }
+    if (!watch.eventPackage.watcherinfo) return;
+    if (watch instanceof Subscription) {
+      if (watch.fetch && status !== 'waiting') return;
+      if (before !== 'init' && status !== 'waiting' && status !== 'terminated') this.hooks.save(watch);
+    }
+    this.report(watch);
+    if (status === 'waiting') this.hooks.waits(watch);
+  }
+
+  report(watch: WatchBase): void {
+    const { id, watcher, displayName, resource, eventPackage, status, event, since, endsAt } = watch;
+    if (status === 'init') return;
+    this.options.watchers.report({
+      packageName: eventPackage.name,
+      resource,
+      id,
+      watcher,
+      displayName,
+      status,
+      event,
+      since,
+      expiresAt: endsAt,
+    });
+  }
+}

@@ -1,0 +1,154 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type InProcessServer, startServer } from '../helpers/server.ts';
+import { SipPeer } from '../helpers/sip-peer.ts';
+import { pidf } from '../scenarios/documents.ts';
+
+let server: InProcessServer;
+let socket: Socket;
+let answers: string[] = [];
+beforeAll(async () => {
+  server = await startServer({ auth: 'none', defaultDecision: 'allow' });
+  socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  socket.on('message', (bytes) => answers.push(bytes.toString('latin1').split('\r\n', 1)[0] ?? ''));
+});
+afterAll(async () => {
+  socket.close();
+  await server.stop();
+});
+
+/** Numbers that look random and are the same in each run (mulberry32). */
+function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+const PIECES = [
+  ...[
+    '',
+    '\0',
+    '\r',
+    '\n',
+    '\r\n',
+    '\r\n ',
+    ' ',
+    '\t',
+    ';',
+    ';;',
+    ',',
+    ',,',
+    '"',
+    '\\',
+    '<',
+    '>',
+    '<>',
+    '%',
+    '%zz',
+    '%00',
+    '@',
+    ':',
+    '::',
+    '=',
+    '?',
+    '&',
+  ],
+  ...[
+    '*',
+    '/',
+    'sip:',
+    'sips:',
+    'tel:',
+    'pres:',
+    ';tag=',
+    ';tag',
+    ';expires=-1',
+    ';id=1',
+    '0',
+    '-1',
+    '99999999999',
+    '4294967296',
+    '1e9',
+    'NaN',
+    '\xff\xfe',
+  ],
+  ...[
+    '\xc3\xa4',
+    '\xe2\x80\xae',
+    'Expires: 0\r\n',
+    'Event: presence.winfo\r\n',
+    'Require: x\r\n',
+    'SIP-If-Match: x\r\n',
+    'Content-Length: 5\r\n',
+  ],
+  ...[
+    'Content-Encoding: gzip\r\n',
+    'Accept: ;q=0\r\n',
+    'Supported: eventlist\r\n',
+    'Route: <sip:127.0.0.1;lr>\r\n',
+    '<!DOCTYPE a>',
+    ']]>',
+    '&a;',
+    '<!--',
+    'xmlns=""',
+  ],
+];
+
+/** Well-formed requests; where NOTIFYs go is never changed, so that nothing leaves this machine. */
+function seeds(port: number, n: number): string[] {
+  const head = (method: string, uri: string, user: string): string =>
+    `${method} ${uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${port};branch=z9hG4bK${n};rport\r\nMax-Forwards: 70\r\nFrom: "A" <sip:${user}@example.com>;tag=f${n}\r\nTo: <${uri}>\r\nCall-ID: c${n}@h\r\nCSeq: ${n} ${method}\r\n`;
+  const body = pidf('sip:bob@example.com', { basic: 'open', im: 'x', contact: 'sip:b@h' });
+  return [
+    `${head('SUBSCRIBE', 'sip:bob@example.com', 'alice')}Event: presence;id=4\r\nExpires: 60\r\nAccept: application/pidf+xml, application/cpim-pidf+xml;q=0.5\r\n`,
+    `${head('SUBSCRIBE', 'sip:bob@example.com', 'bob')}Event: presence.winfo\r\nExpires: 0\r\nAccept: application/watcherinfo+xml\r\n`,
+    `${head('PUBLISH', 'sip:bob@example.com', 'bob')}Event: presence\r\nExpires: 60\r\nContent-Type: application/pidf+xml\r\n\r\n${body}`,
+    `${head('REGISTER', 'sip:example.com', 'alice')}Contact: <sip:a@127.0.0.1:${port}>;q=0.5;+sip.instance="<urn:uuid:1>";expires=60\r\n`,
+    head('OPTIONS', 'sip:example.com', 'alice'),
+    `${head('INVITE', 'sip:bob@example.com', 'alice')}Content-Type: application/sdp\r\n\r\nv=0`,
+    head('CANCEL', 'sip:bob@example.com', 'alice'),
+    head('NOTIFY', 'sip:bob@example.com', 'alice'),
+    head('ACK', 'sip:bob@example.com', 'alice'),
+  ];
+}
+
+function mutate(text: string, random: (below: number) => number): string {
+  let out = text;
+  for (let i = random(4); i >= 0; i--) {
+    const at = random(out.length + 1);
+    const length = random(3) === 0 ? random(40) : random(3);
+    const piece = random(5) === 0 ? out.slice(random(out.length), random(out.length)) : (PIECES[random(PIECES.length)] ?? '');
+    out = out.slice(0, at) + piece + out.slice(at + length);
+  }
+  return out;
+}
+
+it.each([1, 2, 3])('no mutation of a request makes a 500 or stops the server (seed %i)', async (seed) => {
+  const random = generator(seed);
+  const { port } = socket.address();
+  answers = [];
+  for (let n = 1; n <= 1500; n++) {
+    const all = seeds(port, seed * 10_000 + n);
+    const chosen = all[random(all.length)] ?? '';
+    const mutated = mutate(chosen, random);
+    const contact = chosen.startsWith('SUBSCRIBE') ? `Contact: <sip:a@127.0.0.1:${port}>\r\n` : '';
+    const end = mutated.indexOf('\r\n') + 2;
+    const text = `${mutated.slice(0, end)}${contact}${mutated.slice(end)}${mutated.includes('\r\n\r\n') ? '' : '\r\n'}`;
+    // A mutation may have moved a host name to where requests are sent.
+    if (/(?:^|\n)(?:record-route|m|contact)\s*:(?!.*127\.0\.0\.1)/i.test(text.replace(contact, ''))) continue;
+    socket.send(Buffer.from(text, 'latin1'), server.sip.port, server.sip.address);
+    if (n % 25 === 0) await setImmediate();
+  }
+  const peer = await SipPeer.create({ user: 'carol', domain: server.domain, server: server.sip, transport: 'tcp' });
+  expect((await peer.request({ method: 'OPTIONS', uri: 'sip:example.com' })).status).toBe(200);
+  await peer.close();
+  expect(answers.filter((line) => /^SIP\/2\.0 5(?!0[15]|13)/.test(line))).toEqual([]);
+  expect(answers.length).toBeGreaterThan(500);
+});

@@ -1,0 +1,16 @@
+import { COMMON_POLICY, COMMON_POLICY_TYPE } from '../../schemas/common-policy.ts';
+import type { ApplicationUsage } from '../application-usage.ts';
+
+const DIALOG_RULES = 'http://openxcap.org/ns/dialog-rules';
+
+/**
+ * Who may watch a user's dialogs: rules of common policy with the action that Blink and OpenXCAP define for them, which says what
+ * `sub-handling` says in presence rules. They are kept for their user; nothing here acts on them.
+ */
+export const dialogRules: ApplicationUsage = {
+  auid: 'org.openxcap.dialog-rules',
+  defaultNamespace: DIALOG_RULES,
+  contentType: COMMON_POLICY_TYPE,
+  schema: DIALOG_RULES,
+  namespaces: [COMMON_POLICY, DIALOG_RULES],
+};
