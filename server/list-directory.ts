@@ -1,5 +1,5 @@
 import { parseList, RESOURCE_LISTS } from '../schemas/resource-lists.ts';
-import { parseXml } from '../schemas/xml/parse.ts';
+import { AS_STORED, readXml } from '../schemas/xml/parse.ts';
 import type { ListDirectory } from '../sip/rls/resolved-list.ts';
 import type { DocumentService } from '../xcap/document-service.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
@@ -17,7 +17,7 @@ export function listDirectory(services: ServiceIndex, service: DocumentService, 
       const { key, node, usage } = target;
       const stored = await documents.get(key);
       if (!stored) return { key, list: undefined };
-      const selected = selectNode(parseXml(stored.text), node.bind(usage.defaultNamespace));
+      const selected = selectNode(await readXml(stored.text, AS_STORED), node.bind(usage.defaultNamespace));
       const isList = selected?.kind === 'element' && selected.element.uri === RESOURCE_LISTS && selected.element.local === 'list';
       return { key, list: isList ? parseList(selected.element) : undefined };
     },

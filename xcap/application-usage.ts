@@ -55,7 +55,8 @@ export interface ValidationContext {
 }
 
 export interface Reservation {
-  release(): void;
+  /** Gives a promise where the write is answered better when that is kept (RFC 4825 8.2.7: what else changes with it has then changed). */
+  release(): void | Promise<void>;
 }
 
 /** RFC 4825 5.7: users have their own documents, everyone reads the global tree, and the rest takes a trusted user. */

@@ -81,7 +81,9 @@ export class DocumentService {
         limits.documents ?? Number.POSITIVE_INFINITY,
       ),
       limits: { depth: limits.depth ?? 100, nodes: limits.nodes ?? NODES },
+      namespaces: new Set(usages.flatMap((usage) => usage.namespaces)),
       trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
+      reading: new Map(),
       contents: new EtagCache<Content>(CONTENT_CHARACTERS),
     };
   }

@@ -1,9 +1,9 @@
-import { parseXml } from '../schemas/xml/parse.ts';
+import { AS_STORED, readXml } from '../schemas/xml/parse.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { Requester } from './access.ts';
 import { type ApplicationUsage, defaultAuthorization } from './application-usage.ts';
 import { documentPath } from './document-selector.ts';
-import type { DocumentKey, StoredDocument } from './document-store.ts';
+import type { DocumentKey, MaybePromise, StoredDocument } from './document-store.ts';
 import { XcapRefusal } from './errors.ts';
 import type { Content, Environment, PipelineStep } from './exchange.ts';
 import { namespaceElement, type Selection, selectNode } from './node-operations.ts';
@@ -107,8 +107,16 @@ export const checkConditions: PipelineStep = ({ request, stored }) => checkPreco
 export const represent: PipelineStep = (exchange, environment) => {
   const { stored, selector, request, answer } = exchange;
   if (!stored || answer) return;
-  const content = selector ? nodeContent(stored, selector, environment) : documentContent(stored, request.target.usage, environment);
-  exchange.answer = { status: 200, etag: stored.etag, content };
+  const { etag } = stored;
+  if (!selector) {
+    exchange.answer = { status: 200, etag, content: documentContent(stored, request.target.usage, environment) };
+    return;
+  }
+  const select = (document: XmlDocument) => {
+    exchange.answer = { status: 200, etag, content: nodeContent(document, stored, selector) };
+  };
+  const document = treeOf(stored, environment);
+  return document instanceof Promise ? document.then(select) : select(document);
 };
 
 function documentContent({ etag, text, modified }: StoredDocument, { contentType }: ApplicationUsage, { contents }: Environment): Content {
@@ -120,8 +128,7 @@ function documentContent({ etag, text, modified }: StoredDocument, { contentType
   return content;
 }
 
-function nodeContent(stored: StoredDocument, selector: NodeSelector, environment: Environment): Content {
-  const document = treeOf(stored, environment);
+function nodeContent(document: XmlDocument, stored: StoredDocument, selector: NodeSelector): Content {
   const selected = selectNode(document, selector);
   if (!selected) throw new XcapRefusal(404, 'the node selector does not select exactly one node of the document');
   const [type, text] = nodeText(document, selected);
@@ -140,12 +147,17 @@ function nodeText({ source }: XmlDocument, selected: Selection): [type: string, 
   }
 }
 
-/** The offset tree of a stored document. */
-export function treeOf({ etag, text }: StoredDocument, { trees, limits }: Environment): XmlDocument {
-  let tree = trees.get(etag);
-  if (!tree) {
-    tree = parseXml(text, { maxDepth: limits.depth });
+/** The offset tree of a stored document: at once if it is small or was in use lately. */
+export function treeOf({ etag, text }: StoredDocument, { trees, reading }: Environment): MaybePromise<XmlDocument> {
+  const ready = trees.get(etag) ?? reading.get(etag);
+  if (ready) return ready;
+  const keep = (tree: XmlDocument) => {
     trees.set(etag, tree, text.length);
-  }
-  return tree;
+    return tree;
+  };
+  const tree = readXml(text, AS_STORED);
+  if (!(tree instanceof Promise)) return keep(tree);
+  const kept = tree.then(keep).finally(() => reading.delete(etag));
+  reading.set(etag, kept);
+  return kept;
 }

@@ -54,7 +54,11 @@ export interface Environment {
   readonly documentBytes: number;
   readonly quota: DocumentQuota;
   readonly limits: TreeLimits;
+  /** Those that some usage says it can validate. */
+  readonly namespaces: ReadonlySet<string>;
   readonly trees: EtagCache<XmlDocument>;
+  /** Trees of large documents on their way into `trees`, by entity tag. */
+  readonly reading: Map<string, Promise<XmlDocument>>;
   readonly contents: EtagCache<Content>;
 }
 

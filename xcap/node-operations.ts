@@ -1,5 +1,5 @@
 import { escapeAttribute } from '../schemas/xml/escape.ts';
-import { decodeUtf8, parseXml, XmlError } from '../schemas/xml/parse.ts';
+import { decodeUtf8, MAX_TAG, type ParseOptions, parseXml, readXml, XmlError } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, lookupNamespace, type XmlAttribute, type XmlDocument, type XmlElement } from '../schemas/xml/tree.ts';
 import { XcapConflict, XcapRefusal } from './errors.ts';
 import type { ExpandedName, NodeSelector, Step, Terminal } from './node-selector.ts';
@@ -108,17 +108,17 @@ export interface Place {
 }
 
 /**
- * Puts the element in `body` at a place, replacing what is there (RFC 4825 8.2.3, 8.2.4).
+ * Puts the element in `body`, which may have been read already, at a place, replacing what is there (RFC 4825 8.2.3, 8.2.4).
  * The caller must still see that the selector selects what was put.
  * Throws XcapConflict, or XcapRefusal 413.
  */
 export function placeElement(
   document: XmlDocument,
   { parent, element: removed, step }: Place,
-  body: Uint8Array,
+  body: Uint8Array | XmlDocument,
   limits: TreeLimits,
 ): Placed {
-  const { source, root: inserted } = parseFragment(body, parent, limits);
+  const { source, root: inserted } = body instanceof Uint8Array ? parseFragment(body, parent, limits) : body;
   const text = source.slice(inserted.start, inserted.end);
 
   let edit: { start: number; end: number; before: string; after: string } | undefined;
@@ -135,19 +135,36 @@ export function placeElement(
   };
 }
 
-/** The body as a document of one element, with the bindings that are in scope where it goes and room for the depth that is left there. */
-function parseFragment(body: Uint8Array, parent: XmlElement | undefined, { depth, nodes }: TreeLimits): XmlDocument {
-  let room = depth;
-  for (let e = parent; e; e = e.parent) room--;
+function parseFragment(body: Uint8Array, parent: XmlElement | undefined, limits: TreeLimits): XmlDocument {
   try {
-    const namespaces = parent ? inScopeNamespaces(parent) : new Map<string, string>();
-    const fragment = parseXml(decodeUtf8(body), { maxDepth: room, maxNodes: nodes, namespaces });
-    const { source, root } = fragment;
-    // RFC 4825 8.2.2: a single element, so neither an XML declaration nor a comment beside it. White space is left out.
-    if ((source.slice(0, root.start) + source.slice(root.end)).trim() === '') return fragment;
+    return onlyElement(parseXml(decodeUtf8(body), surroundings(parent, limits)));
   } catch (error) {
     throw xmlConflict(error, 'not-xml-frag');
   }
+}
+
+/**
+ * The body as a document of one element, with the bindings that are in scope where it goes and room for the depth that is left
+ * there; in turns where it is large. Rejects with XcapConflict, or XcapRefusal 413.
+ */
+export async function readFragment(body: Uint8Array, parent: XmlElement | undefined, limits: TreeLimits): Promise<XmlDocument> {
+  try {
+    return onlyElement(await readXml(decodeUtf8(body), surroundings(parent, limits)));
+  } catch (error) {
+    throw xmlConflict(error, 'not-xml-frag');
+  }
+}
+
+function surroundings(parent: XmlElement | undefined, { depth, nodes }: TreeLimits): ParseOptions {
+  let room = depth;
+  for (let e = parent; e; e = e.parent) room--;
+  return { maxDepth: room, maxNodes: nodes, namespaces: parent ? inScopeNamespaces(parent) : new Map() };
+}
+
+/** RFC 4825 8.2.2: a single element, so neither an XML declaration nor a comment beside it. White space is left out. */
+function onlyElement(fragment: XmlDocument): XmlDocument {
+  const { source, root } = fragment;
+  if ((source.slice(0, root.start) + source.slice(root.end)).trim() === '') return fragment;
   throw new XcapConflict('not-xml-frag', 'the body must hold one element and nothing beside it');
 }
 
@@ -189,7 +206,12 @@ export function placeAttribute(document: XmlDocument, element: XmlElement, name:
     splice = { start: offset, end: offset, text: lead + value + quote };
   }
   const start = splice.start + lead.length;
+  if (element.contentStart - element.start + splice.text.length > MAX_TAG) throw tagTooLong();
   return { document: editStartTag(document, element, splice), start, end: start + value.length, created: !present };
+}
+
+function tagTooLong(): XcapRefusal {
+  return new XcapRefusal(413, `the element's start tag would be longer than ${MAX_TAG} characters`);
 }
 
 /** The place behind the last attribute (or the name) in an element's start tag. */
@@ -213,6 +235,7 @@ function nameAt(element: XmlElement, { prefix, uri, local }: AttributeSelector):
  */
 function attributeValue(body: Uint8Array): string {
   let value: string;
+  if (body.length > MAX_TAG) throw tagTooLong();
   try {
     value = decodeUtf8(body);
     const quoted = /^\s*(?:"([^"]*)"|'([^']*)')\s*$/.exec(value);

@@ -1,4 +1,4 @@
-import { parseXml } from '../schemas/xml/parse.ts';
+import { AS_STORED, parseXml } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, type XmlAttribute, type XmlDocument, type XmlElement, type XmlText } from '../schemas/xml/tree.ts';
 
 /**
@@ -97,7 +97,7 @@ function changeStartTag(fresh: Building, element: XmlElement, source: string, de
   const contentStart = element.contentStart + delta;
   const tag = source.slice(element.start, contentStart);
   const namespaces = element.parent ? inScopeNamespaces(element.parent) : new Map<string, string>();
-  const { root } = parseXml(element.selfClosing ? tag : `${tag.slice(0, -1)}/>`, { namespaces });
+  const { root } = parseXml(element.selfClosing ? tag : `${tag.slice(0, -1)}/>`, { ...AS_STORED, namespaces });
   fresh.attributes = root.attributes.map((a) => shifted(a, element.start));
   fresh.declarations = root.declarations;
   fresh.contentStart = contentStart;

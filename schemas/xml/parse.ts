@@ -1,4 +1,5 @@
 import { SaxesParser } from 'saxes';
+import { LARGE, turn } from '../turns.ts';
 import type { XmlAttribute, XmlDocument, XmlElement, XmlText } from './tree.ts';
 
 /** Why a text is not an XML document, and where. `reason` is a phrase for people. */
@@ -9,7 +10,7 @@ export class XmlError extends Error {
   readonly column: number | undefined;
   /** The bytes or the declared encoding are not UTF-8 (RFC 4825 8.2.5 asks for another error body then). */
   readonly notUtf8: boolean;
-  /** There is nothing wrong but that it holds more than `ParseOptions.maxNodes` allows. */
+  /** There is nothing wrong but that it holds more than `ParseOptions` allow. */
   readonly tooLarge: boolean;
 
   constructor(reason: string, place?: { line: number; column: number }, kind?: 'not-utf-8' | 'too-large') {
@@ -30,7 +31,18 @@ export interface ParseOptions {
   readonly maxDepth?: number;
   /** Greatest number of elements and attributes, which cost more time than text of the same length; no bound unless told. */
   readonly maxNodes?: number;
+  /** Greatest length of a start tag in characters; 128 Ki unless told. */
+  readonly maxTag?: number;
 }
+
+/** For a text that was bounded when it was stored, maybe by other bounds. */
+export const AS_STORED: ParseOptions = {
+  maxDepth: Number.POSITIVE_INFINITY,
+  maxNodes: Number.POSITIVE_INFINITY,
+  maxTag: Number.POSITIVE_INFINITY,
+};
+
+export const MAX_TAG = 128 * 1024;
 
 const XMLNS = 'http://www.w3.org/2000/xmlns/';
 const MAX_DEPTH = 100;
@@ -54,6 +66,17 @@ export function parseXml(source: string, options?: ParseOptions): XmlDocument {
   const builder = new TreeBuilder(source, options);
   return { source, root: builder.build() };
 }
+
+/**
+ * As `parseXml`: at once for a small text, and for a large one in pieces, as a promise, so that the event loop is never
+ * held up for long. Throws, or rejects with, XmlError.
+ */
+export function readXml(source: string, options?: ParseOptions): XmlDocument | Promise<XmlDocument> {
+  return source.length <= LARGE ? parseXml(source, options) : new TreeBuilder(source, options).buildInTurns();
+}
+
+/** Characters of a piece: a few milliseconds. */
+const PIECE = 32 * 1024;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface Building extends Mutable<XmlElement> {
@@ -80,28 +103,51 @@ class TreeBuilder {
   private readonly parser: TreeParser;
   private readonly maxDepth: number;
   private readonly maxNodes: number;
+  private readonly maxTag: number;
   private root: Building | undefined;
   private open: Building | undefined;
   private depth = 0;
   private nodes = 0;
+  /** Where the start tag being read has its first character, or thereabouts. */
+  private tagStart: number | undefined;
 
   constructor(source: string, options: ParseOptions | undefined) {
     this.source = source;
     this.maxDepth = options?.maxDepth ?? MAX_DEPTH;
     this.maxNodes = options?.maxNodes ?? Number.POSITIVE_INFINITY;
+    this.maxTag = options?.maxTag ?? MAX_TAG;
     this.parser = new TreeParser(
       options?.namespaces ? { xmlns: true, additionalNamespaces: Object.fromEntries(options.namespaces) } : { xmlns: true },
     );
   }
 
   build(): XmlElement {
+    this.feed(this.source, true);
+    return this.root as XmlElement;
+  }
+
+  async buildInTurns(): Promise<XmlDocument> {
+    const { source } = this;
+    for (let at = 0; at < source.length; at += PIECE) {
+      await turn();
+      this.feed(source.slice(at, at + PIECE), at + PIECE >= source.length);
+    }
+    return { source, root: this.root as XmlElement };
+  }
+
+  private feed(piece: string, isLast: boolean): void {
     active = this;
     try {
-      this.parser.write(this.source).close();
+      this.parser.write(piece);
+      if (this.tagStart !== undefined) this.checkTag(this.parser.position - this.tagStart);
+      if (isLast) this.parser.close();
     } catch (error) {
       throw error instanceof XmlError ? error : this.fault((error as Error).message.replace(/^\d+:\d+: /, ''));
     }
-    return this.root as XmlElement;
+  }
+
+  private checkTag(length: number): void {
+    if (length > this.maxTag) throw this.fault(`a start tag is longer than ${this.maxTag} characters`, 'too-large');
   }
 
   fault(reason: string, kind?: 'not-utf-8' | 'too-large'): XmlError {
@@ -115,6 +161,7 @@ class TreeBuilder {
   }
 
   startTag(): void {
+    this.tagStart = this.parser.position;
     this.node();
     if (++this.depth > this.maxDepth) throw this.fault(`elements are nested more than ${this.maxDepth} deep`);
   }
@@ -123,6 +170,8 @@ class TreeBuilder {
     const { source, open } = this;
     const contentStart = this.parser.position;
     const start = source.lastIndexOf('<', contentStart - 1 - tagLength(tag));
+    this.tagStart = undefined;
+    this.checkTag(contentStart - start);
     const element: Building = {
       kind: 'element',
       name: tag.name,

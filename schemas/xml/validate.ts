@@ -13,6 +13,7 @@ import {
   xmlRegisterInputProvider,
 } from 'libxml2-wasm';
 import * as libxml2 from 'libxml2-wasm/lib/libxml2.mjs';
+import { type DeclaredNames, readNames } from './declared-names.ts';
 import { escapeAttribute } from './escape.ts';
 import { parseXml } from './parse.ts';
 import type { XmlElement } from './tree.ts';
@@ -38,13 +39,14 @@ export interface SchemaSource {
 }
 
 interface Known {
-  readonly source: Omit<SchemaSource, 'text'>;
+  readonly source: SchemaSource;
   /** Under which the importing schemas find it. */
   readonly file: string;
 }
 
 const known = new Map<string, Known>();
 const compiled = new Map<string, Schema>();
+const declared = new Map<string, DeclaredNames>();
 /** Namespaces without a schema whose documents are taken all the same. */
 const open = new Map<string, Schema>();
 const buffers = new XmlBufferInputProvider({});
@@ -79,6 +81,16 @@ export function schemaFor(namespace: string): Schema | undefined {
   return schema;
 }
 
+/** Whether the namespace has a schema; without compiling it. */
+export function hasSchema(namespace: string): boolean {
+  return known.has(namespace);
+}
+
+/** The schemas that have come by `registerSchema`, in that order. */
+export function registeredSchemas(): readonly SchemaSource[] {
+  return registrations;
+}
+
 /** Whether the namespace's schema is one of those that come with the server. */
 export function isOwnSchema(namespace: string): boolean {
   return ownNamespaces.has(namespace);
@@ -103,6 +115,17 @@ export function schemaNamespaces(): string[] {
   return [...known.keys()];
 }
 
+/** The names that the namespace's schema declares anywhere, or undefined if there is none. */
+export function declaredNames(namespace: string): DeclaredNames | undefined {
+  let names = declared.get(namespace);
+  const entry = known.get(namespace);
+  if (!names && entry) {
+    names = readNames(entry.source.text);
+    declared.set(namespace, names);
+  }
+  return names;
+}
+
 /** Adds a schema, or replaces the namespace's. Throws Error, with the reason, if it is no usable schema. */
 export function registerSchema(source: SchemaSource): void {
   const { namespace, text } = source;
@@ -110,11 +133,14 @@ export function registerSchema(source: SchemaSource): void {
   buffers.addBuffer(BASE + file, Buffer.from(text));
   const schema = new CompiledSchema({ source, file });
   known.set(namespace, { source, file });
+  registrations.push(source);
   compiled.clear();
+  declared.delete(namespace);
   compiled.set(namespace, schema);
 }
 
 let registered = 0;
+const registrations: SchemaSource[] = [];
 
 class CompiledSchema implements Schema {
   readonly namespace: string;
@@ -202,8 +228,9 @@ function pointer(object: XsdValidator | XmlDocument): number {
 
 /** A schema of ours: `xsd/FILE`, beside this folder in the sources and in the build. */
 function own(file: string, namespace?: string, root?: SchemaSource['root'], uses: readonly string[] = []): void {
-  buffers.addBuffer(BASE + file, readFileSync(new URL(`../xsd/${file}`, import.meta.url)));
-  if (namespace !== undefined && root) known.set(namespace, { source: { namespace, root, uses }, file });
+  const bytes = readFileSync(new URL(`../xsd/${file}`, import.meta.url));
+  buffers.addBuffer(BASE + file, bytes);
+  if (namespace !== undefined && root) known.set(namespace, { source: { namespace, text: bytes.toString(), root, uses }, file });
 }
 
 const IETF = 'urn:ietf:params:xml:ns:';

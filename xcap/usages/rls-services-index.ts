@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { canonicalAddress } from '../../schemas/address.ts';
 import { parseRlsServices, RLS_SERVICES, type Service } from '../../schemas/rls-services.ts';
 import { escapeAttribute } from '../../schemas/xml/escape.ts';
-import { parseXml } from '../../schemas/xml/parse.ts';
+import { AS_STORED, readXml } from '../../schemas/xml/parse.ts';
 import { lookupNamespace, type XmlDocument, type XmlElement } from '../../schemas/xml/tree.ts';
 import type { Reservation } from '../application-usage.ts';
-import type { DocumentChange, DocumentKey, DocumentStore, StoredDocument } from '../document-store.ts';
+import type { DocumentChange, DocumentKey, DocumentStore, MaybePromise, StoredDocument } from '../document-store.ts';
 
 /** A service and where it is defined. */
 export interface IndexedService {
@@ -35,8 +35,8 @@ export class ServiceIndex {
   private readonly reserved = new Map<string, string>();
   /** What such a write is of, so that it need not be parsed again. */
   private readonly arriving = new Map<string, Pick<ServiceDocument, 'document' | 'services'>>();
-  /** Documents being read again, each with the last change of it that is known. */
-  private readonly refreshing = new Map<string, { seq: number; done: Promise<void> }>();
+  /** Documents being read again, each with the last change of it that is known, and whether the store has given it already. */
+  private readonly refreshing = new Map<string, { seq: number; done: Promise<void>; isHere: boolean }>();
   private readonly store: DocumentStore;
   private readonly unfollow: () => void;
   private union: StoredDocument | undefined;
@@ -51,7 +51,10 @@ export class ServiceIndex {
     const index = new ServiceIndex(store);
     for (const stored of await store.listAll('rls-services')) {
       const id = documentId(stored.key);
-      if (!index.refreshing.has(id) && !index.documents.has(id)) index.put(stored);
+      if (index.refreshing.has(id) || index.documents.has(id)) continue;
+      const found = index.read(stored);
+      const known = found instanceof Promise ? await found : found;
+      if (known && !index.refreshing.has(id) && !index.documents.has(id)) index.put(known);
     }
     await Promise.all([...index.refreshing.values()].map(({ done }) => done));
     return index;
@@ -88,8 +91,9 @@ export class ServiceIndex {
     return {
       release: () => {
         const refresh = this.refreshing.get(id);
-        if (refresh) refresh.done.then(drop, drop);
-        else drop();
+        if (!refresh) return drop();
+        const known = refresh.done.then(drop, drop);
+        return refresh.isHere ? known : undefined;
       },
     };
   }
@@ -103,39 +107,52 @@ export class ServiceIndex {
   private follow({ seq, key, newEtag }: DocumentChange): void {
     if (key.auid !== 'rls-services') return;
     const id = documentId(key);
-    const found = newEtag === undefined ? undefined : this.store.get(key);
-    if (!(found instanceof Promise)) {
-      this.refreshing.delete(id);
-      this.replace(id, found);
-      return;
-    }
-    const done = found.then((stored) => {
+    const settle = (known: ServiceDocument | undefined) => {
       // A later change has been heard of meanwhile: what it found is newer.
       if (this.refreshing.get(id)?.seq !== seq) return;
       this.refreshing.delete(id);
-      this.replace(id, stored);
-    });
-    this.refreshing.set(id, { seq, done });
+      this.replace(id, known);
+    };
+    const stored = newEtag === undefined ? undefined : this.store.get(key);
+    if (stored instanceof Promise) {
+      const done = stored.then((late) => {
+        const known = late && this.read(late);
+        return known instanceof Promise ? known.then(settle) : settle(known);
+      });
+      this.refreshing.set(id, { seq, done, isHere: false });
+      return;
+    }
+    const known = stored && this.read(stored);
+    this.refreshing.delete(id);
+    if (known instanceof Promise) this.refreshing.set(id, { seq, done: known.then(settle), isHere: true });
+    else this.replace(id, known);
   }
 
-  private replace(id: string, stored: StoredDocument | undefined): void {
+  private replace(id: string, known: ServiceDocument | undefined): void {
     for (const { canonical } of this.documents.get(id)?.services ?? []) {
       const indexed = this.byUri.get(canonical);
       if (indexed && documentId(indexed.key) === id) this.byUri.delete(canonical);
     }
     this.documents.delete(id);
     this.union = undefined;
-    if (stored) this.put(stored);
+    if (known) this.put(known);
   }
 
-  private put({ key, text, modified }: StoredDocument): void {
+  private put(known: ServiceDocument): void {
+    const { key, owner } = known;
+    this.documents.set(documentId(key), known);
+    for (const service of known.services) this.byUri.set(service.canonical, { owner, service, key });
+  }
+
+  /** What a stored document defines; nothing without a user. A large one is read in turns. */
+  private read({ key, text, modified }: StoredDocument): MaybePromise<ServiceDocument | undefined> {
     const owner = key.xui;
-    if (owner === undefined) return;
-    const id = documentId(key);
-    const arriving = this.arriving.get(id);
-    const { document, services } = arriving?.document.source === text ? arriving : parse(text);
-    this.documents.set(id, { owner, key, document, services, modified });
-    for (const service of services) this.byUri.set(service.canonical, { owner, service, key });
+    if (owner === undefined) return undefined;
+    const arriving = this.arriving.get(documentId(key));
+    if (arriving?.document.source === text) return { owner, key, modified, ...arriving };
+    const know = (document: XmlDocument) => ({ owner, key, modified, document, services: parseRlsServices(document) });
+    const document = readXml(text, AS_STORED);
+    return document instanceof Promise ? document.then(know) : know(document);
   }
 
   private makeUnion(): StoredDocument {
@@ -150,12 +167,6 @@ export class ServiceIndex {
     const etag = createHash('sha256').update(text).digest('base64url').slice(0, 22);
     return { key: { auid: 'rls-services', xui: undefined, name: 'index' }, etag, text, modified };
   }
-}
-
-function parse(text: string): Pick<ServiceDocument, 'document' | 'services'> {
-  // Its depth was bounded when it was stored.
-  const document = parseXml(text, { maxDepth: Number.POSITIVE_INFINITY });
-  return { document, services: parseRlsServices(document) };
 }
 
 /**

@@ -40,6 +40,9 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
     // RFC 4826 4.4.9: the union tells of all users, so that only trusted ones may read it.
     authorize: (requester, key, access) => requester.admin || (key.xui !== undefined && defaultAuthorization(requester, key, access)),
     validate(document, context) {
+      if (document.root.elements.length > MAX_SERVICES) {
+        throw new XcapConflict('constraint-failure', `a document cannot have more than ${MAX_SERVICES} services`);
+      }
       for (const service of servicesOf(document)) {
         if (!SUBSCRIBABLE.test(service.uri)) {
           throw new XcapConflict('constraint-failure', 'the uri of a <service> must be a sip:, sips: or pres: URI');
@@ -55,6 +58,9 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
     },
   };
 }
+
+/** Each is looked up among all users' services and addresses, at once. */
+const MAX_SERVICES = 5000;
 
 /** RFC 4826 4.1, 4.4.5: an element of a resource-lists document of the same user, under one of this server's roots. */
 function checkResourceList(uri: string, { key, roots, resolveXui }: ValidationContext): void {
