@@ -3,7 +3,7 @@ import { parseNameAddr } from '../message/name-addr.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import { locate } from '../transport/locate.ts';
-import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
+import type { Destination, Flow } from '../transport/transport.ts';
 
 export interface UacTarget {
   /** Used while it is an open connection; a UDP flow only where the next hop cannot be located. */
@@ -24,7 +24,7 @@ export interface UacCallbacks {
 export class UserAgentClient {
   private readonly transactions: TransactionLayer;
 
-  constructor(transactions: TransactionLayer, _transport?: TransportLayer) {
+  constructor(transactions: TransactionLayer) {
     this.transactions = transactions;
   }
 

@@ -7,7 +7,9 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { SubHandling } from './event-package.ts';
 import { decided, type WatcherEvent, type WatcherStatus } from './watcher-state.ts';
 
-export interface WatcherEntry {
+export interface WatcherReport {
+  readonly packageName: string;
+  readonly resource: string;
   readonly id: string;
   /** Canonical address. */
   readonly watcher: string;
@@ -18,21 +20,12 @@ export interface WatcherEntry {
   readonly since: number;
   /** Milliseconds since the epoch, for a subscription that will expire. */
   readonly expiresAt: number | undefined;
+}
+
+export interface WatcherEntry extends Omit<WatcherReport, 'packageName' | 'resource'> {
   /** The revision that made it what it is, and the one in which it came up. */
   readonly revision: number;
   readonly created: number;
-}
-
-export interface WatcherReport {
-  readonly packageName: string;
-  readonly resource: string;
-  readonly id: string;
-  readonly watcher: string;
-  readonly displayName: string | undefined;
-  readonly status: WatcherStatus;
-  readonly event: WatcherEvent;
-  readonly since: number;
-  readonly expiresAt: number | undefined;
 }
 
 export interface WatcherListOptions {

@@ -44,7 +44,7 @@ interface KeptResponse {
 const SWALLOW = null;
 const RETRY_AFTER_SECONDS = '5';
 /** Bytes of all kept responses; beyond it the oldest are given up. */
-const MAX_KEPT_BYTES = 32 * 1024 * 1024;
+export const MAX_KEPT_BYTES = 32 * 1024 * 1024;
 /** Bytes of a body that a datagram holds beside its header fields, with room to spare. */
 const LARGEST_UDP_BODY = 56_000;
 
@@ -91,9 +91,9 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     transport.onMalformed = (error, flow) => this.rejectMalformed(error, flow);
   }
 
-  /** Numbers of live transactions and kept responses, for metrics and tests. */
-  get counts(): { readonly client: number; readonly server: number; readonly keptResponses: number } {
-    return { client: this.clients.size, server: this.servers.size, keptResponses: this.kept.size };
+  /** Numbers of live transactions and kept responses, and the bytes of these, for metrics and tests. */
+  get counts(): Readonly<Record<'client' | 'server' | 'keptResponses' | 'keptBytes', number>> {
+    return { client: this.clients.size, server: this.servers.size, keptResponses: this.kept.size, keptBytes: this.keptBytes };
   }
 
   /**

@@ -1,6 +1,4 @@
 import { createServer, type Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readListState } from '../helpers/rlmi-reader.ts';
 import { type InProcessServer, startServer } from '../helpers/server.ts';
@@ -88,26 +86,6 @@ describe('raw', () => {
       await new Promise((r) => setTimeout(r, 50));
     }
     expect(alice.notifications).toHaveLength(1);
-  });
-
-  it('responses kept for copies are bounded in bytes: 100 MB of requests without credentials must not stay for 32 s', async () => {
-    server = await startServer();
-    const alice = await RawWatcher.open(server.sip);
-    open.push(alice);
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    collect();
-    const before = process.memoryUsage().external;
-    for (let i = 0; i < 1800; i++) {
-      await alice.subscribe('alice', BOB, { 'Call-ID': 'x'.repeat(58_000) });
-      await alice.until(() => alice.responses.length > 0, 1000).catch(() => undefined);
-      alice.responses.length = 0;
-    }
-    await new Promise((r) => setTimeout(r, 100));
-    alice.responses.length = 0;
-    collect();
-    const grown = (process.memoryUsage().external - before) / 1e6;
-    expect(grown).toBeLessThan(60);
   });
 
   const field = (text: string, name: string): string => new RegExp(`^${name}: (.*)$`, 'im').exec(text)?.[1]?.trim() ?? '';

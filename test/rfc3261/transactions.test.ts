@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Headers } from '../../sip/message/headers.ts';
 import { SipRequest, type SipResponse } from '../../sip/message/message.ts';
+import { MAX_KEPT_BYTES } from '../../sip/transaction/transaction-layer.ts';
 import { fieldOf, request, statusOf, TcpPeer, UdpPeer } from './peer.ts';
 import { type Stack, type StackOptions, startStack } from './stack.ts';
 
@@ -97,11 +98,12 @@ describe('RFC 3261 17.2: server transactions', () => {
     const peer = await open(stack);
     const tcp = await TcpPeer.open(stack.port);
     await tcp.ask(request({ transport: 'TCP' }));
-    expect(stack.transactions.counts).toEqual({ client: 0, server: 0, keptResponses: 0 });
+    expect(stack.transactions.counts).toEqual({ client: 0, server: 0, keptResponses: 0, keptBytes: 0 });
     const sent = request();
     await peer.ask(sent);
     expect(stack.transactions.counts.keptResponses).toBe(1);
     await expect.poll(() => stack.transactions.counts.keptResponses).toBe(0);
+    expect(stack.transactions.counts.keptBytes).toBe(0);
     tcp.close();
   });
 
@@ -162,6 +164,21 @@ describe('RFC 3261 17.2: server transactions', () => {
     const peer = await open(stack);
     for (let i = 0; i < 10; i++) await peer.ask(request());
     expect(stack.transactions.counts.keptResponses).toBe(3);
+  });
+
+  it('keeps no more bytes of responses than the bound, however large the requests that it copies from', async () => {
+    const stack = await start();
+    const peer = await open(stack);
+    const callId = 'x'.repeat(58_000);
+    const enough = Math.ceil(MAX_KEPT_BYTES / callId.length) + 50;
+    let most = 0;
+    for (let i = 0; i < enough; i++) {
+      await peer.ask(request({ callId: `${i}${callId}` }));
+      most = Math.max(most, stack.transactions.counts.keptBytes);
+    }
+    expect(most).toBeLessThanOrEqual(MAX_KEPT_BYTES);
+    expect(most).toBeGreaterThan(MAX_KEPT_BYTES - 2 * 60_000);
+    expect(stack.transactions.counts.keptResponses).toBeLessThan(enough);
   });
 });
 
