@@ -36,6 +36,7 @@ export interface Stack {
 /** alice and bob live at example.com; nobody else lives anywhere. */
 export const users: UserDirectory = {
   servesDomain: (host) => host === 'example.com',
+  isAdmin: () => false,
   hasUser: (address) => address === 'sip:alice@example.com' || address === 'sip:bob@example.com',
 };
 
