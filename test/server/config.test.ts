@@ -135,7 +135,11 @@ describe('settings', () => {
 describe('a wrong setting is told in one line', () => {
   const wrong: [string, { flags?: Record<string, unknown>; environment?: Record<string, string> }, RegExp][] = [
     ['port', { flags: { http: ['127.0.0.1:99999'] } }, /^--http: 99999 is not a port$/],
-    ['next hop that is no URI', { flags: { 'next-hop': ['example.org=10.0.0.1'] } }, /^--next-hop: "example\.org=10\.0\.0\.1" is not DOMAIN=URI/],
+    [
+      'next hop that is no URI',
+      { flags: { 'next-hop': ['example.org=10.0.0.1'] } },
+      /^--next-hop: "example\.org=10\.0\.0\.1" is not DOMAIN=URI/,
+    ],
     ['next hop without a domain', { flags: { 'next-hop': ['sip:10.0.0.1'] } }, /^--next-hop: .* is not DOMAIN=URI/],
     ['name server by name', { flags: { 'dns-server': ['ns.example.org'] } }, /^--dns-server: .* is not the address of a name server/],
     ['name server without a port', { flags: { 'dns-server': ['192.0.2.1:0'] } }, /^--dns-server: .* is not the address of a name server/],
