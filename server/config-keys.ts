@@ -30,6 +30,8 @@ export interface Config {
   readonly tlsKey: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
+  /** IP addresses and CIDR blocks from which the figures may be read; `loopback` is this machine. */
+  readonly metricsFrom: readonly string[];
   /** Greatest size of a document, in bytes of UTF-8. */
   readonly maxDocumentSize: number;
   /** Greatest depth of nested elements in a document. */
@@ -146,6 +148,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '',
     meaning: 'address of a proxy that authenticates users: its X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
     read: readNetwork,
+  },
+  {
+    name: 'metrics-from',
+    field: 'metricsFrom',
+    placeholder: 'IP[/BITS]|loopback',
+    list: true,
+    default: 'loopback',
+    meaning: 'who may read `/metrics`; what a proxy has passed on never may',
+    read: (value) => (value === 'loopback' ? value : readNetwork(value)),
   },
   {
     name: 'max-document-size',

@@ -171,6 +171,8 @@ describe('a usage that cannot be is told in one line', () => {
       2,
       expect.stringMatching(/^rollcall: usages: a: cannot read \/nowhere\/a\.xsd: ENOENT.*$/m),
     ]);
+    const taken = await run(['check-config', '--usages', 'pres-rules;urn:example:p;application/p+xml']);
+    expect(taken).toEqual({ code: 2, out: '', err: 'rollcall: usages: pres-rules: the server has this usage itself\n' });
     const printed = await run(['check-config', '--usages', 'a;urn:example:a;application/a+xml']);
     expect(printed.out).toContain('usages:\n  - auid: a\n    namespace: urn:example:a\n    content-type: application/a+xml\n');
     expect(loadConfig({ flags: { config: file(printed.out, 'yaml') }, environment: {} }).usages).toHaveLength(1);
