@@ -85,7 +85,10 @@ test('the texts of what it lists are not read, nor those beside a document that 
     authenticator: byName,
     wrapStore: (store) => ({
       get: (key) => store.get(key),
-      list: (auid, xui) => (lists++, store.list(auid, xui)),
+      list: (auid, xui) => {
+        lists++;
+        return store.list(auid, xui);
+      },
       entries: (auid, xui) => store.entries?.(auid, xui) ?? [],
       listAll: (auid) => store.listAll(auid),
       write: (write) => store.write(write),

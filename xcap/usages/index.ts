@@ -39,7 +39,7 @@ export const OWN_AUIDS: ReadonlySet<string> = new Set([
   'org.openmobilealliance.user-profile',
   'org.openmobilealliance.group-usage-list',
   'simservs.ngn.etsi.org',
-  'dialog-rules',
+  'org.openxcap.dialog-rules',
   'org.openmobilealliance.xcap-directory',
   'xcap-caps',
 ]);
