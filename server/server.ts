@@ -90,6 +90,7 @@ async function listen(
   const brake = new LoginBrake(isProxy);
   const digest = new Digest(new Nonces(), findAccount, brake);
   const metrics = new Metrics(readVersion());
+  const mayReadMetrics = trustedAddresses(config.metricsFrom);
   documents.onChange(() => metrics.countChange());
 
   const http: { address: string; port: number; secure: boolean }[] = [];
@@ -118,6 +119,8 @@ async function listen(
   const node = createSipNode({
     listen: config.sip,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
+    isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
+    ownFromOnly: config.sipFrom === 'own',
     users,
     documents,
     lists: xcap.lists,
@@ -140,7 +143,8 @@ async function listen(
   const certificate = openCertificate(config, log);
   undo.push(() => certificate?.close());
   for (const endpoint of config.http) {
-    const listener = await listenHttp({ endpoint, certificate, xcap: xcap.plugin, bodyLimit: xcap.bodyLimit, metrics, log }).catch(
+    const { plugin, bodyLimit } = xcap;
+    const listener = await listenHttp({ endpoint, certificate, xcap: plugin, bodyLimit, metrics, mayReadMetrics, log }).catch(
       (error: unknown) => {
         throw listenError('HTTP', [endpoint], error);
       },
