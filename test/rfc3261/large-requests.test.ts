@@ -32,12 +32,16 @@ async function streams(port: number, onData: (text: string, socket: Socket) => v
   let count = 0;
   const server = createServer((socket) => {
     count++;
-    cleanups.push(() => void socket.destroy());
+    cleanups.push(() => {
+      socket.destroy();
+    });
     socket.on('error', () => {});
     socket.on('data', (bytes) => onData(bytes.toString('latin1'), socket));
   }).listen(port, '127.0.0.1');
   await once(server, 'listening');
-  cleanups.push(() => void server.close());
+  cleanups.push(() => {
+    server.close();
+  });
   return { server, accepted: () => count };
 }
 
@@ -123,7 +127,9 @@ describe('RFC 3261 18.1.1: requests near the MTU', () => {
     const stack = await start({ transaction: { udpLimit: 65_535 } });
     const socket = createSocket('udp4').bind(0, '127.0.0.1');
     await once(socket, 'listening');
-    cleanups.push(() => socket.close());
+    cleanups.push(() => {
+      socket.close();
+    });
     const { port } = socket.address();
     socket.on('message', (bytes) => socket.send(answer(bytes.toString('latin1')), stack.port, '127.0.0.1'));
     const overTcp: string[] = [];
