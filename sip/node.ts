@@ -3,6 +3,7 @@ import { addressHost } from '../schemas/address.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
+import { Identifier } from './core/identity.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
 import { Registrar } from './core/registrar.ts';
@@ -26,6 +27,9 @@ import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
+import { Locator } from './transport/locate.ts';
+import { NameService } from './transport/name-service.ts';
+import type { NextHop } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
 
@@ -34,12 +38,22 @@ export interface SipNodeOptions {
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   /** Undefined: authentication is off. */
   readonly authenticator: Authenticator | undefined;
+  /** Is the textual address that of an element which says truly who its requests are from? */
+  readonly isTrustedPeer?: ((address: string) => boolean) | undefined;
+  /** Must From be the authenticated user's own? */
+  readonly ownFromOnly?: boolean | undefined;
   readonly users: UserDirectory;
   readonly documents: DocumentStore;
   readonly lists: ListDirectory;
   readonly resources: XcapResources;
   readonly state: StateStore;
   readonly log: Logger;
+  /** Name servers to ask, `IP` or `IP:port`; those of the system if there are none. */
+  readonly dnsServers: readonly string[];
+  /** Where requests for other domains go, if not where the DNS says. */
+  readonly nextHops: readonly NextHop[];
+  /** Requests larger than this many bytes go over TCP rather than UDP, to peers that take it (RFC 3261 18.1.1). */
+  readonly udpLimit: number;
   /** What holds for a watcher that no rule decides about. */
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
@@ -76,9 +90,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const onError = (error: unknown): void => log.error({ err: error }, 'SIP stack');
   const wheel = new TimerWheel(onError);
   const transport = new TransportLayer(wheel, { onError: (err) => log.warn({ err }, 'SIP transport') });
-  const transactions = new TransactionLayer(transport, wheel, { onError });
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
   transactions.trace = messageTrace(log);
-  const uac = new UserAgentClient(transactions);
+  const names = new NameService({ servers: options.dnsServers });
+  const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
+  const uac = new UserAgentClient(transactions, locator);
 
   const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);
@@ -121,11 +137,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const router = new MethodRouter({
     users,
-    authenticator: options.authenticator,
+    identifier: new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly }),
     log,
-    supported: ['eventlist'],
+    supported: ['eventlist', 'path', 'outbound'],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
@@ -152,6 +169,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     registrar,
     mailboxes: published.mailboxes,
     usersChanged() {
+      registrar.usersChanged();
       for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
     },
@@ -164,12 +182,15 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const points: ListeningPoint[] = [];
       for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
       for (const each of compositors) each.restore();
+      registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();
       return points;
     },
     async stop() {
       stopFollowing();
+      names.close();
+      registrar.stop();
       await transport.close();
       wheel.close();
     },

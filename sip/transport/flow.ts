@@ -22,11 +22,15 @@ export interface Flow {
   readonly localAddress: string;
   readonly localPort: number;
   readonly reliable: boolean;
+  /** Domains, in lower case, whose certificate the peer has shown (RFC 5922 7.1). */
+  readonly peerDomains?: readonly string[] | undefined;
   /** Same peer over the same socket, same id. */
   readonly id: string;
   /** Hands bytes to the operating system, or to the connection's bounded queue. False when they were refused. */
   send(bytes: Buffer): boolean;
   readonly closed: boolean;
+  /** Has it ever been a way to the peer? False for a connection that is still being opened, or could not be. */
+  readonly opened: boolean;
   /** Called once when the connection ends (at once if it has); never for UDP. */
   onClose(listener: () => void): void;
 }
