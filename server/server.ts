@@ -92,6 +92,7 @@ async function listen(
   const brake = new LoginBrake(isProxy);
   const digest = new Digest(new Nonces(), findAccount, brake);
   const metrics = new Metrics(readVersion());
+  const mayReadMetrics = trustedAddresses(config.metricsFrom);
   documents.onChange(() => metrics.countChange());
 
   const http: { address: string; port: number; secure: boolean }[] = [];
@@ -147,7 +148,8 @@ async function listen(
   const certificate = openCertificate(config, log);
   undo.push(() => certificate?.close());
   for (const endpoint of config.http) {
-    const listener = await listenHttp({ endpoint, certificate, admin, xcap: xcap.plugin, bodyLimit: xcap.bodyLimit, metrics, log }).catch(
+    const { plugin, bodyLimit } = xcap;
+    const listener = await listenHttp({ endpoint, certificate, admin, xcap: plugin, bodyLimit, metrics, mayReadMetrics, log }).catch(
       (error: unknown) => {
         throw listenError('HTTP', [endpoint], error);
       },
