@@ -362,7 +362,7 @@ function readHttpEndpoint(value: unknown): Endpoint {
 }
 
 /** Paths that answer something else. */
-const RESERVED = ['/healthz', '/metrics'];
+const RESERVED = ['/healthz', '/metrics', '/admin'];
 
 function readRoot(value: unknown): string {
   const path = text(value, 'a path');
