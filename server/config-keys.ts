@@ -11,23 +11,28 @@ export interface Endpoint {
   readonly port: number;
   /** Whether TLS is spoken there, for HTTP. */
   readonly secure?: true;
+  /** The one that is spoken there, for SIP, where it is not UDP and TCP. */
+  readonly transport?: (typeof SIP_SCHEMES)[number];
 }
+
+/** What stands before a SIP endpoint that is for something else than UDP and TCP. */
+const SIP_SCHEMES = ['tls', 'ws', 'wss'] as const;
 
 /** Everything an admin can set, checked and complete. */
 export interface Config {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
-  /** Each listens on UDP and TCP. */
   readonly sip: readonly Endpoint[];
   /** Paths of the XCAP roots (RFC 4825 6.1): `/`, or without a slash at the end. */
   readonly xcapRoots: readonly string[];
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
-  /** Absolute paths of PEM files with the certificate chain and the key of the https endpoints; '' without. */
+  /** Absolute paths of PEM files with the certificate chain and the key of this server, and with those it trusts; '' without. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
+  readonly tlsAuthorities: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
   /** Greatest size of a document, in bytes of UTF-8. */
@@ -87,11 +92,11 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   {
     name: 'sip',
     field: 'sip',
-    placeholder: 'HOST:PORT',
+    placeholder: '[tls|ws|wss://]HOST:PORT',
     list: true,
     default: '127.0.0.1:5060',
-    meaning: 'where SIP agents connect, by UDP and TCP',
-    read: readEndpoint,
+    meaning: 'where SIP agents connect: by UDP and TCP, with tls:// by TLS, with ws:// or wss:// by WebSocket',
+    read: readSipEndpoint,
   },
   {
     name: 'xcap-root',
@@ -126,7 +131,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'FILE',
     list: false,
     default: '',
-    meaning: 'PEM file with the certificate (and those it is signed by) for https; read again when it changes and on SIGHUP',
+    meaning: 'PEM file with the certificate (and those it is signed by) for https, tls and wss; read again when it changes and on SIGHUP',
     read: (value) => resolve(text(value, 'a file')),
   },
   {
@@ -136,6 +141,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     list: false,
     default: '',
     meaning: 'PEM file with the key of the certificate',
+    read: (value) => resolve(text(value, 'a file')),
+  },
+  {
+    name: 'tls-ca',
+    field: 'tlsAuthorities',
+    placeholder: 'FILE',
+    list: false,
+    default: '',
+    meaning:
+      'PEM file with the authorities that sign the certificates of other SIP servers, instead of those of the web; with it whoever connects by tls is asked for a certificate',
     read: (value) => resolve(text(value, 'a file')),
   },
   {
@@ -291,6 +306,16 @@ function readHttpEndpoint(value: unknown): Endpoint {
   const endpoint = readEndpoint(authority ?? value);
   const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
   return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
+}
+
+function readSipEndpoint(value: unknown): Endpoint {
+  const isObject = typeof value === 'object' && value !== null;
+  const [, scheme, authority] = (isObject ? undefined : /^([a-z]+):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
+  const wanted = isObject && 'transport' in value ? value.transport : scheme?.toLowerCase();
+  const transport = SIP_SCHEMES.find((known) => known === wanted);
+  if (wanted !== undefined && transport === undefined) throw new Error(`${show(wanted)} is not one of ${SIP_SCHEMES.join(', ')}`);
+  const endpoint = readEndpoint(authority ?? value);
+  return transport === undefined ? endpoint : Object.freeze({ ...endpoint, transport });
 }
 
 /** Paths that answer something else. */

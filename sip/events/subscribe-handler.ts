@@ -79,7 +79,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   }
 
   const toTag = createTag();
-  const dialog = Dialog.accept(request, toTag, contactOf(flow, options));
+  const dialog = Dialog.accept(request, toTag, contactOf(request, flow, options));
   const { target, destination } = notifyTarget(request, flow);
   const since = now();
   const init = {
@@ -193,6 +193,6 @@ function grantedExpires(request: SipRequest, { expires }: EventPackage, configur
 }
 
 /** The Contact value by which this server is reached in the dialog. */
-function contactOf(flow: Flow, { reachedAt }: SubscribeHandlerOptions): string {
-  return `<sip:${reachedAt(flow)}${flow.protocol === 'UDP' ? '' : `;transport=${flow.protocol.toLowerCase()}`}>`;
+function contactOf(request: SipRequest, flow: Flow, { reachedAt }: SubscribeHandlerOptions): string {
+  return `<${contactUri(request, flow, reachedAt(flow))}>`;
 }
