@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Where to listen. Port 0 takes any free one. */
@@ -24,6 +25,11 @@ export interface Config {
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
   readonly sip: readonly Endpoint[];
+  /** Name servers, `IP` or `IP:port`; none for the system's. */
+  readonly dnsServers: readonly string[];
+  readonly nextHops: readonly NextHop[];
+  /** Bytes; larger requests go over TCP rather than UDP. */
+  readonly udpLimit: number;
   /** Paths of the XCAP roots (RFC 4825 6.1): `/`, or without a slash at the end. */
   readonly xcapRoots: readonly string[];
   /** Absolute path. */
@@ -35,6 +41,10 @@ export interface Config {
   readonly tlsAuthorities: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
+  /** IP addresses and CIDR blocks of SIP elements that say truly who their requests are from. */
+  readonly sipTrustedPeers: readonly string[];
+  /** Whose address From may be: the authenticated user's own, or any. */
+  readonly sipFrom: 'own' | 'any';
   /** Greatest size of a document, in bytes of UTF-8. */
   readonly maxDocumentSize: number;
   /** Greatest depth of nested elements in a document. */
@@ -99,6 +109,34 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: readSipEndpoint,
   },
   {
+    name: 'next-hop',
+    field: 'nextHops',
+    placeholder: 'DOMAIN=URI',
+    list: true,
+    default: '',
+    meaning:
+      'SIP URI to which requests for a domain go instead of where its DNS says, as `example.org=sip:10.0.0.1;transport=tcp`; `*.DOMAIN` for all below a domain, `*` for all others',
+    read: readNextHop,
+  },
+  {
+    name: 'dns-server',
+    field: 'dnsServers',
+    placeholder: 'IP[:PORT]',
+    list: true,
+    default: '',
+    meaning: 'name server that finds other SIP servers; those of the system if none is given',
+    read: readNameServer,
+  },
+  {
+    name: 'udp-limit',
+    field: 'udpLimit',
+    placeholder: 'BYTES',
+    list: false,
+    default: '1300',
+    meaning: 'requests larger than this go over TCP instead of UDP to peers that take it (RFC 3261 18.1.1); 65535 never',
+    read: wholeNumber(500, 65_535, 'bytes'),
+  },
+  {
     name: 'xcap-root',
     field: 'xcapRoots',
     placeholder: 'PATH',
@@ -161,6 +199,25 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '',
     meaning: 'address of a proxy that authenticates users: its X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
     read: readNetwork,
+  },
+  {
+    name: 'sip-trusted-peer',
+    field: 'sipTrustedPeers',
+    placeholder: 'IP[/BITS]',
+    list: true,
+    default: '',
+    meaning:
+      'address of a SIP proxy or gateway that authenticates users: it needs no password, and its P-Asserted-Identity (or else From) is believed',
+    read: readNetwork,
+  },
+  {
+    name: 'sip-from',
+    field: 'sipFrom',
+    placeholder: 'own|any',
+    list: false,
+    default: 'own',
+    meaning: "whose address a user may put into From: with own only the user's (or anonymous), anything else is answered 403",
+    read: oneOf(['own', 'any']),
   },
   {
     name: 'max-document-size',

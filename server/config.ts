@@ -96,7 +96,6 @@ function complete(values: ReadonlyMap<string, unknown>): Config {
     if (checked.http.some(({ secure }) => secure)) throw new ConfigError('http: an https endpoint needs tls-cert and tls-key');
     const secure = checked.sip.find(({ transport }) => transport === 'tls' || transport === 'wss');
     if (secure) throw new ConfigError(`sip: a ${secure.transport} endpoint needs tls-cert and tls-key`);
-    if (checked.tlsCertificate !== checked.tlsKey) throw new ConfigError('tls-cert and tls-key need each other');
   }
   return checked;
 }

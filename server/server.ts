@@ -113,7 +113,7 @@ async function listen(
         }),
     limits: { documentBytes: config.maxDocumentSize, depth: config.maxDepth, documents: config.maxDocuments },
     rootUri: () => xcapRootUri(config, http[0]),
-    requester: (address) => ({ address, admin: open || accounts.find(address)?.admin === true }),
+    requester: (address) => ({ address, admin: users.isAdmin(address) }),
     log,
   });
   const certificate = openCertificate(config, log);
@@ -122,11 +122,16 @@ async function listen(
     listen: config.sip,
     tls: certificate,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
+    isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
+    ownFromOnly: config.sipFrom === 'own',
     users,
     documents,
     lists: xcap.lists,
     resources: xcap.resources,
     state,
+    dnsServers: config.dnsServers,
+    nextHops: config.nextHops,
+    udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
     diffInterval: config.diffInterval,
@@ -152,7 +157,9 @@ async function listen(
 
 /** For what listens by TLS, and for connections to other servers, which use what of it there is. */
 function openCertificate({ http, sip, tlsCertificate, tlsKey, tlsAuthorities }: Config, log: Logger): TlsCertificate | undefined {
-  const wanted = http.some(({ secure }) => secure) ? 'https' : sip.find(({ transport }) => transport === 'tls' || transport === 'wss')?.transport;
+  const wanted = http.some(({ secure }) => secure)
+    ? 'https'
+    : sip.find(({ transport }) => transport === 'tls' || transport === 'wss')?.transport;
   if (wanted === undefined && tlsCertificate === '' && tlsAuthorities === '') return undefined;
   return new TlsCertificate({ cert: tlsCertificate, key: tlsKey, ca: tlsAuthorities }, log, wanted);
 }

@@ -99,7 +99,11 @@ export class TlsCertificate {
 
   /** The folders are watched, not the files: certificates are renewed by putting other files, or links, in their place. */
   private follow(): void {
-    for (const folder of new Set(Object.values(this.files).filter((file) => file !== '').map((file: string) => dirname(file)))) {
+    for (const folder of new Set(
+      Object.values(this.files)
+        .filter((file) => file !== '')
+        .map((file: string) => dirname(file)),
+    )) {
       try {
         const watcher = watch(folder, { persistent: false }, () => this.settle());
         watcher.on('error', (error) => this.log.warn({ folder, reason: reasonOf(error) }, NOT_WATCHED));

@@ -8,6 +8,7 @@ import { createTag, randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
 import { detach } from '../message/text.ts';
+import { ownUri } from '../transport/own-uri.ts';
 import type { Flow } from '../transport/transport.ts';
 import { chooseContentType } from './content-type.ts';
 import type { EventPackage } from './event-package.ts';
@@ -153,7 +154,7 @@ function accept(
 ): void {
   const headers: HeaderField[] = [
     ['Expires', String(expires)],
-    ['Contact', contactOf(context.flow, options)],
+    ['Contact', contactOf(context.request, context.flow, options)],
   ];
   const { require } = subscription.eventPackage;
   if (require) headers.push(['Require', require]);
@@ -167,7 +168,7 @@ function accept(
 function acceptSilently(context: RequestContext, expires: number, options: SubscribeHandlerOptions): void {
   const headers: HeaderField[] = [
     ['Expires', String(expires)],
-    ['Contact', contactOf(context.flow, options)],
+    ['Contact', contactOf(context.request, context.flow, options)],
   ];
   options.state.afterCommit(() => context.respond(204, { headers }));
 }
@@ -194,5 +195,8 @@ function grantedExpires(request: SipRequest, { expires }: EventPackage, configur
 
 /** The Contact value by which this server is reached in the dialog. */
 function contactOf(request: SipRequest, flow: Flow, { reachedAt }: SubscribeHandlerOptions): string {
-  return `<${contactUri(request, flow, reachedAt(flow))}>`;
+  const [route = request.headers.get('Contact') ?? ''] = request.headers.list('Record-Route');
+  // RFC 3261 12.1.1: who asks by SIPS, or is to be reached by nothing else, is answered so.
+  const secure = /^sips:/i.test(request.uri) || /^[^<]*<\s*sips:|^\s*sips:/i.test(route);
+  return `<${ownUri(reachedAt(flow), flow.protocol, secure)}>`;
 }

@@ -106,8 +106,7 @@ export class Connections implements ConnectionHost {
     return this.byPeer
       .get(peerKey(protocol, address, port))
       ?.findLast(
-        (one) =>
-          protocol !== 'TLS' || one.openedTo === (name ?? address) || (name !== undefined && namesDomain(one.peerDomains, name)),
+        (one) => protocol !== 'TLS' || one.openedTo === (name ?? address) || (name !== undefined && namesDomain(one.peerDomains, name)),
       );
   }
 

@@ -48,7 +48,10 @@ export class StreamConnection extends Connection {
     const identify = (): void => {
       if (socket.authorized) this.peerDomains = sipDomains(socket.getPeerCertificate());
     };
-    if (!connecting) return identify();
+    if (!connecting) {
+      identify();
+      return;
+    }
     // Nothing leaves before it is known who is there.
     socket.cork();
     socket.once('secureConnect', () => {

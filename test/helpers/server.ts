@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { canonicalAddress } from '../../schemas/address.ts';
 import { Nonces } from '../../server/accounts/nonces.ts';
 import { type Config, resolveConfig } from '../../server/config.ts';
+import type { Logger } from '../../server/logger.ts';
 import { type RunningRollcall, startRollcall } from '../../server/server.ts';
+import type { Protocol } from '../../sip/transport/flow.ts';
 
 /** A server under test, wherever it runs. */
 export interface TestServer {
@@ -15,6 +17,8 @@ export interface TestServer {
   readonly root: string;
   /** Makes an account in the served domain. */
   addUser(user: string, password: string): Promise<void>;
+  /** Makes an account that may act for every user. */
+  addAdmin?(user: string, password: string): Promise<void>;
   /** Stops the server and removes its data. */
   stop(): Promise<void>;
 }
@@ -27,8 +31,15 @@ export interface InProcessServer extends TestServer {
 
 export const TEST_DOMAIN = 'example.com';
 
+/** Where a server listens for a protocol. */
+export function listenerOf(server: InProcessServer, protocol: Protocol): { readonly address: string; readonly port: number } {
+  const point = server.running.sip.find((one) => one.protocol === protocol);
+  if (!point) throw new Error(`the server does not listen for ${protocol}`);
+  return point;
+}
+
 /** Starts the real server in this process, on free ports, with an empty data directory of its own and its own database files. */
-export async function startServer(settings: Partial<Config> = {}): Promise<InProcessServer> {
+export async function startServer(settings: Partial<Config> = {}, logger?: Logger): Promise<InProcessServer> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'rollcall-test-'));
   const removeData = (): Promise<void> => rm(dataDirectory, { recursive: true, force: true });
   try {
@@ -42,7 +53,7 @@ export async function startServer(settings: Partial<Config> = {}): Promise<InPro
       logLevel: 'silent',
       ...settings,
     });
-    const running = await startRollcall(config);
+    const running = await startRollcall(config, logger ? { logger } : {});
     const [http] = running.http;
     const [sip] = running.sip;
     if (!http || !sip) throw new Error('the server has no listeners');
@@ -55,6 +66,7 @@ export async function startServer(settings: Partial<Config> = {}): Promise<InPro
       http,
       root: config.xcapRoots[0] ?? '',
       addUser: async (user, password) => running.accounts.add(canonicalAddress(`sip:${user}@${domain}`), password, false),
+      addAdmin: async (user, password) => running.accounts.add(canonicalAddress(`sip:${user}@${domain}`), password, true),
       stop: async () => {
         await running.stop();
         await removeData();
