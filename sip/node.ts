@@ -3,8 +3,10 @@ import { addressHost } from '../schemas/address.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
+import type { CallService } from './core/call-service.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
+import { Proxy } from './core/proxy.ts';
 import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
 import type { StateStore } from './core/state-store.ts';
@@ -24,6 +26,7 @@ import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
+import { locate } from './transport/locate.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
 
@@ -44,6 +47,8 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** What users want done with their calls and messages, in the order in which it counts. */
+  readonly callServices?: readonly CallService[] | undefined;
 }
 
 export interface SipNode {
@@ -63,6 +68,8 @@ const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
+/** RFC 3261 16.6 step 11: more than three minutes. In milliseconds. */
+const TIMER_C = 190_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -115,8 +122,22 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const proxy = new Proxy({
+    users,
+    registrar,
+    transactions,
+    transport,
+    wheel,
+    state,
+    log,
+    locate,
+    services: options.callServices ?? [],
+    mayRelay: () => false,
+    timerC: TIMER_C,
+  });
   const router = new MethodRouter({
     users,
+    forwarder: proxy,
     authenticator: options.authenticator,
     log,
     supported: ['eventlist'],

@@ -119,16 +119,33 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     return { request };
   }
 
+  /**
+   * Sends a request that makes no transaction here, with a top Via of ours (RFC 3261 16.11): the ACK to a 2xx.
+   * @param branch equal for copies of one request
+   */
+  forwardStateless(request: SipRequest, target: Flow | readonly Destination[], branch: string): void {
+    const [first] = isList(target) ? target : [];
+    const wanted = isList(target) ? first && this.transport.flowTo(first) : target;
+    if (wanted === undefined) return;
+    const flow = this.wideEnough(request, wanted);
+    this.addVia(request, flow, branch);
+    this.transmit(request.toBuffer(), flow);
+  }
+
   private start(request: SipRequest, wanted: Flow, handler: ClientTransactionHandler): ClientTransaction {
     const flow = this.wideEnough(request, wanted);
-    const branch = createBranch();
-    const rport = flow.reliable ? '' : ';rport';
-    request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
+    const branch = createBranch() + (request.branchSuffix ?? '');
+    this.addVia(request, flow, branch);
     const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler);
     this.clients.set(transaction.key, transaction);
     if (flow.reliable) this.watch(flow, transaction);
     transaction.start();
     return transaction;
+  }
+
+  private addVia(request: SipRequest, flow: Flow, branch: string): void {
+    const rport = flow.reliable ? '' : ';rport';
+    request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
   }
 
   /** RFC 3261 18.1.1: what no datagram can hold goes over TCP to where it would have gone. */
