@@ -112,12 +112,14 @@ async function listen(
         }),
     limits: { documentBytes: config.maxDocumentSize, depth: config.maxDepth, documents: config.maxDocuments },
     rootUri: () => xcapRootUri(config, http[0]),
-    requester: (address) => ({ address, admin: open || accounts.find(address)?.admin === true }),
+    requester: (address) => ({ address, admin: users.isAdmin(address) }),
     log,
   });
   const node = createSipNode({
     listen: config.sip,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
+    isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
+    ownFromOnly: config.sipFrom === 'own',
     users,
     documents,
     lists: xcap.lists,

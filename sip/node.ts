@@ -4,6 +4,7 @@ import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
 import type { CallService } from './core/call-service.ts';
+import { Identifier } from './core/identity.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
 import { Proxy } from './core/proxy.ts';
@@ -17,8 +18,10 @@ import { Notifier } from './events/notifier.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
 import type { WatchBase } from './events/watch.ts';
 import { WatcherLists } from './events/watcher-list.ts';
+import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { publishedStates } from './packages/published-states.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
 import { HardState } from './presence/hard-state.ts';
@@ -35,6 +38,10 @@ export interface SipNodeOptions {
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   /** Undefined: authentication is off. */
   readonly authenticator: Authenticator | undefined;
+  /** Is the textual address that of an element which says truly who its requests are from? */
+  readonly isTrustedPeer?: ((address: string) => boolean) | undefined;
+  /** Must From be the authenticated user's own? */
+  readonly ownFromOnly?: boolean | undefined;
   readonly users: UserDirectory;
   readonly documents: DocumentStore;
   readonly lists: ListDirectory;
@@ -54,6 +61,7 @@ export interface SipNodeOptions {
 export interface SipNode {
   readonly notifier: Notifier;
   readonly registrar: Registrar;
+  readonly mailboxes: Mailboxes;
   /** To be told when accounts have changed: what those who are gone have published goes, and so does what they watch. */
   usersChanged(): void;
   /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
@@ -90,7 +98,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const notifier = new Notifier({ uac, wheel, state, watchers, log, now, isUser, mayWatch });
   watchers.onChange((packageName, resource) => notifier.stateChanged(`${packageName}.winfo`, resource));
 
-  const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, {
+  const compositorOptions = {
     state,
     wheel,
     now,
@@ -99,7 +107,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     defaultExpires: 3600,
     maxExpires: 86_400,
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
-  });
+  };
+  const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
   const presence = presencePackage({
     users,
     policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
@@ -119,11 +128,16 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
+  const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
+  const compositors = [compositor, ...published.compositors];
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const { authenticator, isTrustedPeer, ownFromOnly } = options;
+  const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
   const proxy = new Proxy({
     users,
+    identifier,
     registrar,
     transactions,
     transport,
@@ -132,21 +146,20 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     log,
     locate,
     services: options.callServices ?? [],
-    mayRelay: () => false,
     timerC: TIMER_C,
   });
   const router = new MethodRouter({
     users,
+    identifier,
     forwarder: proxy,
-    authenticator: options.authenticator,
     log,
-    supported: ['eventlist'],
+    supported: ['eventlist', 'path', 'outbound'],
     allowEvents: () => notifier.eventNames,
-    accept: () => presenceFormat.contentTypes,
+    accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
-  router.handle('PUBLISH', publishHandler(new Map([[presenceFormat.eventName, compositor]])));
+  router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
     subscribeHandler({
@@ -165,8 +178,10 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   return {
     notifier,
     registrar,
+    mailboxes: published.mailboxes,
     usersChanged() {
-      compositor.usersChanged();
+      registrar.usersChanged();
+      for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
     },
     mayWatch(watcher, presentity) {
@@ -177,13 +192,15 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     async start() {
       const points: ListeningPoint[] = [];
       for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
-      compositor.restore();
+      for (const each of compositors) each.restore();
+      registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();
       return points;
     },
     async stop() {
       stopFollowing();
+      registrar.stop();
       await transport.close();
       wheel.close();
     },

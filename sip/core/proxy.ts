@@ -10,6 +10,7 @@ import type { Destination, Flow, TransportLayer } from '../transport/transport.t
 import type { UserDirectory } from './authenticator.ts';
 import type { Binding } from './binding.ts';
 import type { CallService } from './call-service.ts';
+import type { Identifier } from './identity.ts';
 import type { Logger } from './log.ts';
 import { checkLoop, incomingBreadth, loopMark } from './loop-detection.ts';
 import { RecordRoutes } from './record-route.ts';
@@ -23,6 +24,7 @@ import { requestUri, targetGroups } from './target-set.ts';
 
 export interface ProxyOptions {
   readonly users: UserDirectory;
+  readonly identifier: Identifier;
   readonly registrar: { bindings(aor: string): readonly Binding[] };
   readonly transactions: TransactionLayer;
   readonly transport: TransportLayer;
@@ -33,8 +35,6 @@ export interface ProxyOptions {
   readonly locate: (uri: string) => readonly Destination[] | Promise<readonly Destination[]>;
   /** In the order in which they are asked. */
   readonly services: readonly CallService[];
-  /** May a request that came this way be forwarded to other domains without credentials? */
-  readonly mayRelay: (flow: Flow) => boolean;
   /** Timer C in milliseconds: more than three minutes (RFC 3261 16.6 step 11). */
   readonly timerC: number;
   /** Requests under way at once; beyond it 503. Default 100 000. */
@@ -80,7 +80,7 @@ export class Proxy implements RequestForwarder, ContextHost {
     return preprocessRoutes(request, this.own);
   }
 
-  forward(context: RoutedRequest, route: SipUri | undefined, authenticate: () => void): void {
+  forward(context: RoutedRequest, route: SipUri | undefined): void {
     const { request } = context;
     // RFC 3261 16.3, in its order.
     if (request.headers.get('Max-Forwards')?.replace(/^0+(?=\d)/, '') === '0') throw new SipError(483);
@@ -89,7 +89,7 @@ export class Proxy implements RequestForwarder, ContextHost {
     const breadth = incomingBreadth(request);
     checkProxyRequire(request);
     const inDialog = request.to.tag !== undefined && route !== undefined && this.recordRoutes.isGenuine(route, request.callId);
-    if (!inDialog) this.admit(context, authenticate);
+    this.admit(context, inDialog);
     if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
     const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, inDialog ? route : undefined);
     this.open.set(context.transaction, forwarded);
@@ -150,15 +150,16 @@ export class Proxy implements RequestForwarder, ContextHost {
   }
 
   /** Who may have what forwarded: users of ours to everywhere, everybody to users of ours, nobody else anything (RFC 3261 26.3.1). */
-  private admit(context: RoutedRequest, authenticate: () => void): void {
-    const { request, flow } = context;
-    const { users, mayRelay } = this.options;
-    const from = canonicalAddress(request.from.uri);
-    const claimsOurs = users.servesDomain(addressHost(from) ?? '');
-    if (claimsOurs || request.headers.has('Proxy-Authorization')) authenticate();
+  private admit(context: RoutedRequest, inDialog: boolean): void {
+    const { request } = context;
+    const { users, identifier } = this.options;
+    const claimsOurs = users.servesDomain(addressHost(canonicalAddress(request.from.uri)) ?? '');
+    const identity = identifier.identify(context, 'proxy', claimsOurs && !inDialog);
+    if (identity !== undefined) context.identify(identity);
+    // What was admitted when the dialog began.
+    if (inDialog) return;
     const { host } = requestTarget(request);
-    if (users.servesDomain(host)) return;
-    if (mayRelay(flow) || (context.identity !== undefined && !context.trustedWithoutAuth)) return;
+    if (users.servesDomain(host) || identity?.source === 'digest' || identity?.source === 'peer') return;
     throw new SipError(403, `Nothing is forwarded to ${printable(host)} for you`);
   }
 

@@ -153,7 +153,7 @@ export class ResponseContext implements BranchOwner {
       request,
       flow: this.flow,
       caller: identity ?? canonicalAddress(request.from.uri),
-      callerVerified: identity !== undefined && !this.context.trustedWithoutAuth,
+      callerVerified: identity !== undefined && this.context.identitySource !== 'open',
       callee: this.host.calleeOf(leg),
       uri: leg.uri,
       diverted: leg.diverted,

@@ -1,10 +1,10 @@
-import { canonicalAddress } from '../../schemas/address.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
 import { printable, type SipUri } from '../message/uri.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Flow } from '../transport/transport.ts';
-import type { Authenticator, UserDirectory } from './authenticator.ts';
+import type { UserDirectory } from './authenticator.ts';
+import type { Identifier } from './identity.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { MergedRequests } from './merged-requests.ts';
 import { checkFields, checkRequire, checkVersion, requestTarget } from './request-checks.ts';
@@ -17,8 +17,7 @@ export type RequestHandler = (context: RequestContext) => void | Promise<void>;
 
 export interface RouterOptions {
   readonly users: UserDirectory;
-  /** Absent: authentication is off. */
-  readonly authenticator?: Authenticator | undefined;
+  readonly identifier: Identifier;
   readonly log?: Logger | undefined;
   /** Option tags for Supported, and allowed in Require. */
   readonly supported?: readonly string[] | undefined;
@@ -45,10 +44,10 @@ export interface RequestForwarder {
   preprocess(request: SipRequest): SipUri | undefined;
   /**
    * Forwards a request.
-   * @param authenticate proves who sends it and throws where that must be known and is not
+   * @param route what `preprocess` gave
    * @throws SipError to be answered with
    */
-  forward(context: RoutedRequest, route: SipUri | undefined, authenticate: () => void): void;
+  forward(context: RoutedRequest, route: SipUri | undefined): void;
   /** Cancels what was forwarded for the INVITE; the CANCEL itself has been answered. */
   cancel(invite: ServerTransaction, cancel: SipRequest): void;
   /** Passes on an ACK to a 2xx. */
@@ -115,12 +114,12 @@ export class MethodRouter {
     }
     const route = forwarder?.preprocess(request);
     if (forwarder !== undefined && !this.isForServer(context, route)) {
-      forwarder.forward(context, route, () => this.authenticate(context, 'proxy'));
+      forwarder.forward(context, route);
       return undefined;
     }
     const handler = this.handlerFor(request);
     this.checkTarget(context);
-    this.authenticate(context, 'server');
+    this.authenticate(context);
     if (this.merged.isMerged(request, transaction.key)) throw new SipError(482, 'The same request has come before on another way');
     checkRequire(request, this.supported);
     return handler(context) ?? undefined;
@@ -164,36 +163,10 @@ export class MethodRouter {
     throw new SipError(404, `${printable(host)} is not served here`);
   }
 
-  /** RFC 3261 22.1 and 26.3.2.4: credentials, and that From is the user they belong to. */
-  private authenticate(context: RoutedRequest, role: 'server' | 'proxy'): void {
-    const { request } = context;
-    const { authenticator } = this.options;
-    const from = canonicalAddress(request.from.uri);
-    if (authenticator === undefined) {
-      context.identify(from, false, true);
-      return;
-    }
-    if (role === 'server' && WITHOUT_AUTHENTICATION.has(request.method)) return;
-    const result = authenticator.authenticate({
-      method: request.method,
-      uri: request.uri,
-      credentials: request.headers.all(role === 'server' ? 'Authorization' : 'Proxy-Authorization'),
-      body: request.body,
-      remoteAddress: context.flow.remoteAddress,
-    });
-    if (result.kind === 'malformed') throw new SipError(400, result.reason);
-    if (result.kind === 'slowed') {
-      context.because = result.reason;
-      throw new SipError(503, undefined, [['Retry-After', String(result.seconds)]]);
-    }
-    if (result.kind === 'challenge') {
-      context.because = result.reason;
-      const name = role === 'server' ? 'WWW-Authenticate' : 'Proxy-Authenticate';
-      const challenges = result.challenges.map((value): [string, string] => [name, value]);
-      throw new SipError(role === 'server' ? 401 : 407, undefined, challenges);
-    }
-    context.identify(result.address, result.admin, false);
-    if (from !== result.address && !result.admin) throw new SipError(403, 'From is not the authenticated user');
+  private authenticate(context: RoutedRequest): void {
+    if (WITHOUT_AUTHENTICATION.has(context.request.method)) return;
+    const identity = this.options.identifier.identify(context, 'server');
+    if (identity !== undefined) context.identify(identity);
   }
 
   private answerOptions(context: RequestContext): void {

@@ -24,14 +24,11 @@ export interface Target {
 
 /** The way to a binding, for everything that is sent to a registrant. */
 export function wayTo(binding: Binding): Way {
-  const { flow } = binding;
-  return {
-    uri: requestUri(binding.contact),
-    routes: [],
-    nextHop: undefined,
-    flow: flow?.reliable && !flow.closed ? flow : undefined,
-    flowOnly: false,
-  };
+  const { flow, path, regId } = binding;
+  const flowOnly = regId !== undefined && path.length === 0;
+  // A path leads past the flow of its last element; of a plain contact over UDP the address counts.
+  const own = path.length === 0 && (flowOnly || flow?.reliable) ? flow : undefined;
+  return { uri: requestUri(binding.contact), routes: path, nextHop: undefined, flow: own, flowOnly };
 }
 
 /** RFC 3261 19.1.1 table 1: neither `method` nor header fields may stand in a Request-URI. */

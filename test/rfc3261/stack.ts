@@ -1,5 +1,6 @@
 /** A SIP stack on loopback ports with a small user directory, for the wire tests of the stack. */
 import type { Authenticator, UserDirectory } from '../../sip/core/authenticator.ts';
+import { Identifier } from '../../sip/core/identity.ts';
 import type { Logger } from '../../sip/core/log.ts';
 import { MethodRouter } from '../../sip/core/router.ts';
 import type { StateStore, StateTable } from '../../sip/core/state-store.ts';
@@ -32,6 +33,7 @@ export interface Stack {
 /** alice and bob live at example.com; nobody else lives anywhere. */
 export const users: UserDirectory = {
   servesDomain: (host) => host === 'example.com',
+  isAdmin: () => false,
   hasUser: (address) => address === 'sip:alice@example.com' || address === 'sip:bob@example.com',
 };
 
@@ -42,7 +44,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const transactions = new TransactionLayer(transport, wheel, { onError: (error) => failures.push(error), ...options.transaction });
   const router = new MethodRouter({
     users,
-    authenticator: options.authenticator,
+    identifier: new Identifier({ users, authenticator: options.authenticator }),
     supported: options.supported,
     allowEvents: () => ['presence'],
     log: options.log,
