@@ -7,7 +7,7 @@ import type { CallService } from './core/call-service.ts';
 import { Identifier } from './core/identity.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
-import { Proxy } from './core/proxy.ts';
+import { SipProxy } from './core/proxy.ts';
 import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
 import type { StateStore } from './core/state-store.ts';
@@ -29,7 +29,9 @@ import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
-import { locate } from './transport/locate.ts';
+import { Locator } from './transport/locate.ts';
+import { NameService } from './transport/name-service.ts';
+import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
 
@@ -48,6 +50,12 @@ export interface SipNodeOptions {
   readonly resources: XcapResources;
   readonly state: StateStore;
   readonly log: Logger;
+  /** Name servers to ask, `IP` or `IP:port`; those of the system if there are none. */
+  readonly dnsServers: readonly string[];
+  /** Where requests for other domains go, if not where the DNS says. */
+  readonly nextHops: readonly NextHop[];
+  /** Requests larger than this many bytes go over TCP rather than UDP, to peers that take it (RFC 3261 18.1.1). */
+  readonly udpLimit: number;
   /** What holds for a watcher that no rule decides about. */
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
@@ -88,9 +96,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const onError = (error: unknown): void => log.error({ err: error }, 'SIP stack');
   const wheel = new TimerWheel(onError);
   const transport = new TransportLayer(wheel, { onError: (err) => log.warn({ err }, 'SIP transport') });
-  const transactions = new TransactionLayer(transport, wheel, { onError });
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
   transactions.trace = messageTrace(log);
-  const uac = new UserAgentClient(transactions);
+  const names = new NameService({ servers: options.dnsServers });
+  const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
+  const uac = new UserAgentClient(transactions, locator);
 
   const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);
@@ -135,7 +145,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
-  const proxy = new Proxy({
+  const proxy = new SipProxy({
     users,
     identifier,
     registrar,
@@ -144,7 +154,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     wheel,
     state,
     log,
-    locate,
+    locator,
+    nextHops: new NextHops(options.nextHops),
     services: options.callServices ?? [],
     timerC: TIMER_C,
   });
@@ -200,6 +211,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     },
     async stop() {
       stopFollowing();
+      names.close();
       registrar.stop();
       await transport.close();
       wheel.close();

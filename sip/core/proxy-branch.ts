@@ -78,16 +78,16 @@ export class ProxyBranch {
 
   private tryNext(): void {
     const way = this.ways[this.next++];
-    if (way === undefined) return this.fail({ status: 480, response: undefined });
+    if (way === undefined) return void this.fail({ status: 480, response: undefined });
     try {
       const request = aim(this.owner.outgoing, way);
       request.headers.set('Max-Breadth', String(this.breadth));
       request.branchSuffix = this.owner.mark;
       const nextHop = postprocessRoutes(request);
-      if (way.flow !== undefined && !way.flow.closed) return this.dispatch(request, way.flow);
-      if (way.flowOnly) return this.wayFailed({ status: 430, response: undefined });
-      const destinations = this.host.locate(way.nextHop ?? nextHop);
-      if (isList(destinations)) return this.dispatch(request, destinations);
+      if (way.flow !== undefined && !way.flow.closed) return void this.dispatch(request, way.flow);
+      if (way.flowOnly) return void this.wayFailed({ status: 430, response: undefined });
+      const destinations = this.host.locate(request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop));
+      if (isList(destinations)) return void this.dispatch(request, destinations);
       destinations.then(
         (found) => this.dispatch(request, found),
         () => this.dispatch(request, []),
@@ -99,11 +99,11 @@ export class ProxyBranch {
   }
 
   private dispatch(request: SipRequest, target: Flow | readonly Destination[]): void {
-    if (this.cancelled) return this.fail({ status: 487, response: undefined });
+    if (this.cancelled) return void this.fail({ status: 487, response: undefined });
     const first = isList(target) ? target[0] : undefined;
     const flow = isList(target) ? first && this.host.transport.flowTo(first) : target;
     // No such host, or no way of ours to speak to it.
-    if (flow === undefined) return this.wayFailed({ status: first === undefined ? 502 : 503, response: undefined });
+    if (flow === undefined) return void this.wayFailed({ status: first === undefined ? 502 : 503, response: undefined });
     this.host.recordRoutes.record(request, this.owner.flow, flow);
     this.transaction = this.host.transactions.send(request, target, {
       onResponse: (response) => this.receive(response),

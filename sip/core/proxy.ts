@@ -5,6 +5,8 @@ import { SipError } from '../message/sip-error.ts';
 import { printable, type SipUri } from '../message/uri.ts';
 import { BRANCH_COOKIE } from '../message/via.ts';
 import type { ServerTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
+import type { Locator } from '../transport/locate.ts';
+import type { NextHops } from '../transport/next-hops.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 import type { UserDirectory } from './authenticator.ts';
@@ -31,8 +33,8 @@ export interface ProxyOptions {
   readonly wheel: TimerWheel;
   readonly state: StateStore;
   readonly log: Logger;
-  /** Where a request to the URI goes, best first. */
-  readonly locate: (uri: string) => readonly Destination[] | Promise<readonly Destination[]>;
+  readonly locator: Locator;
+  readonly nextHops: NextHops;
   /** In the order in which they are asked. */
   readonly services: readonly CallService[];
   /** Timer C in milliseconds: more than three minutes (RFC 3261 16.6 step 11). */
@@ -47,7 +49,7 @@ const TRYING_DELAY = 3500;
 const RETRY_AFTER: [string, string][] = [['Retry-After', '5']];
 
 /** Forwards requests to users and other domains, statefully (RFC 3261 16). */
-export class Proxy implements RequestForwarder, ContextHost {
+export class SipProxy implements RequestForwarder, ContextHost {
   readonly transactions: TransactionLayer;
   readonly transport: TransportLayer;
   readonly wheel: TimerWheel;
@@ -55,7 +57,6 @@ export class Proxy implements RequestForwarder, ContextHost {
   readonly services: readonly CallService[];
   readonly timerC: number;
   readonly tryingDelay = TRYING_DELAY;
-  readonly locate: ProxyOptions['locate'];
   private readonly options: ProxyOptions;
   private readonly own: OwnAddresses;
   private readonly open = new Map<ServerTransaction, ResponseContext>();
@@ -68,7 +69,6 @@ export class Proxy implements RequestForwarder, ContextHost {
     this.wheel = options.wheel;
     this.services = options.services;
     this.timerC = options.timerC;
-    this.locate = options.locate;
     this.recordRoutes = new RecordRoutes(options.state, (flow) => transport.sentBy(flow));
     this.own = {
       isLocal: (host, port) => transport.isLocal(host, port),
@@ -116,13 +116,17 @@ export class Proxy implements RequestForwarder, ContextHost {
       if (way === undefined) return;
       outgoing.uri = way.uri;
       const nextHop = postprocessRoutes(outgoing);
-      if (way.flow !== undefined) return this.transactions.forwardStateless(outgoing, way.flow, branch);
+      if (way.flow !== undefined) return void this.transactions.forwardStateless(outgoing, way.flow, branch);
       const destinations = this.locate(nextHop);
       if (Array.isArray(destinations)) this.transactions.forwardStateless(outgoing, destinations, branch);
       else void Promise.resolve(destinations).then((found) => this.transactions.forwardStateless(outgoing, found, branch));
     } catch (error) {
       if (!(error instanceof SipError)) throw error;
     }
+  }
+
+  locate(uri: string): readonly Destination[] | Promise<readonly Destination[]> {
+    return this.options.locator.locate(uri);
   }
 
   calleeOf(leg: Leg): string | undefined {
@@ -169,7 +173,9 @@ export class Proxy implements RequestForwarder, ContextHost {
     if (!users.servesDomain(host)) {
       const flow = route === undefined ? undefined : this.recordRoutes.flowOf(route);
       const flowOnly = route !== undefined && this.recordRoutes.namesFlow(route) && flow === undefined;
-      const way = { uri: requestUri(text), routes: [], nextHop: undefined, flow, flowOnly };
+      // What is in a dialog goes to the peer's own Contact.
+      const nextHop = route === undefined ? this.options.nextHops.find(host) : undefined;
+      const way = { uri: requestUri(text), routes: [], nextHop, flow, flowOnly };
       return { callee: undefined, groups: [[{ ways: [way] }]], status: 404 };
     }
     const callee = canonicalAddress(text);

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
-import { type SipUri } from '../message/uri.ts';
+import type { SipUri } from '../message/uri.ts';
 import type { Flow } from '../transport/flow.ts';
 import type { StateStore } from './state-store.ts';
 

@@ -98,7 +98,10 @@ export class ResponseContext implements BranchOwner {
   cancel(headers: readonly HeaderField[]): void {
     if (this.context.responded || this.cancelled) return;
     this.cancelled = true;
-    this.close(() => this.respondFailure(this.failures.find(({ status }) => status === 487) ?? { status: 487, response: undefined }), headers);
+    this.close(
+      () => this.respondFailure(this.failures.find(({ status }) => status === 487) ?? { status: 487, response: undefined }),
+      headers,
+    );
   }
 
   /** A target rings. */
@@ -119,10 +122,10 @@ export class ResponseContext implements BranchOwner {
   }
 
   failed(branch: ProxyBranch, failure: Failure): void {
-    if (this.abandoned.delete(branch)) return this.closeIfDone();
+    if (this.abandoned.delete(branch)) return void this.closeIfDone();
     this.active.delete(branch);
     this.failures.push(failure);
-    if (this.closing !== undefined) return this.closeIfDone();
+    if (this.closing !== undefined) return void this.closeIfDone();
     // RFC 3261 16.7 step 5: a 6xx speaks for all targets.
     if (failure.status >= 600) {
       this.groups = [];
@@ -144,10 +147,10 @@ export class ResponseContext implements BranchOwner {
 
   private nextLeg(): void {
     const leg = this.legs.shift();
-    if (leg === undefined) return this.close(() => this.respondFailure(bestFailure(this.failures)));
+    if (leg === undefined) return void this.close(() => this.respondFailure(bestFailure(this.failures)));
     this.hasRung = false;
     this.outgoing = this.host.outgoing(this.context, leg);
-    if (this.services.length === 0) return this.tryTargets(leg);
+    if (this.services.length === 0) return void this.tryTargets(leg);
     const { identity, request } = this.context;
     this.call = {
       request,
@@ -170,7 +173,7 @@ export class ResponseContext implements BranchOwner {
     this.groups = groups;
     if (groups.length === 0) {
       this.failures.push({ status, response: undefined });
-      return this.legFailed(status === 480);
+      return void this.legFailed(status === 480);
     }
     this.startReplyTimer();
     this.nextGroup();
@@ -179,7 +182,7 @@ export class ResponseContext implements BranchOwner {
   /** The next targets at once, as many as Max-Breadth lets (RFC 5393 5.3.3), the rest of the group after them. */
   private nextGroup(): void {
     const group = this.groups.shift();
-    if (group === undefined) return this.legFailed(false);
+    if (group === undefined) return void this.legFailed(false);
     const rest = group.splice(this.breadth);
     if (rest.length > 0) this.groups.unshift(rest);
     const share = Math.floor(this.breadth / group.length);
@@ -192,13 +195,13 @@ export class ResponseContext implements BranchOwner {
     this.stopTimer();
     const best = bestFailure(this.failures);
     const cause = best && (withoutBinding ? 'not-logged-in' : causeOf(best, this.hasRung));
-    if (best === undefined || cause === undefined || this.call?.callee === undefined) return this.nextLeg();
+    if (best === undefined || cause === undefined || this.call?.callee === undefined) return void this.nextLeg();
     this.askAboutFailure(cause, best.status, () => this.nextLeg());
   }
 
   private askAboutFailure(cause: FailureCause, status: number, proceed: () => void): void {
     const { call } = this;
-    if (call === undefined) return proceed();
+    if (call === undefined) return void proceed();
     const failure = { cause, status: statusForSender(status) };
     this.settle(
       firstVerdict(this.services, (service) => service.onFailure?.(call, failure)),
@@ -207,7 +210,7 @@ export class ResponseContext implements BranchOwner {
   }
 
   private settle(verdict: Verdict | Promise<Verdict>, proceed: () => void): void {
-    if (!(verdict instanceof Promise)) return this.obey(verdict, proceed);
+    if (!(verdict instanceof Promise)) return void this.obey(verdict, proceed);
     const asked = this.call;
     verdict.then(
       (settled) => {
@@ -219,7 +222,7 @@ export class ResponseContext implements BranchOwner {
   }
 
   private obey(verdict: Verdict, proceed: () => void): void {
-    if (verdict.kind === 'proceed') return proceed();
+    if (verdict.kind === 'proceed') return void proceed();
     this.context.because = verdict.because;
     if (verdict.kind === 'answer') {
       const { status, reason, headers } = verdict;
@@ -229,12 +232,12 @@ export class ResponseContext implements BranchOwner {
       };
       // What cannot be cancelled is not waited for.
       if (!this.isInvite && !this.context.responded) this.context.respond(status, { reason, headers });
-      return this.close(answer);
+      return void this.close(answer);
     }
     this.abandon();
     const { diverted = [], callee } = this.call ?? {};
     const by = callee === undefined ? diverted : [...diverted, callee];
-    if (by.length > MAX_DIVERSIONS) return this.close(() => this.respondFailure({ status: 482, response: undefined }));
+    if (by.length > MAX_DIVERSIONS) return void this.close(() => this.respondFailure({ status: 482, response: undefined }));
     if (verdict.announce && this.isInvite) this.context.respond(181);
     this.failures = [];
     this.legs = verdict.targets.slice(0, MAX_DIVERSIONS).map(({ uri, headers }) => ({ uri, headers, diverted: by }));
