@@ -2,22 +2,9 @@ import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { type Endpoint, HOST_NAME, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
-
-/** Where to listen. Port 0 takes any free one. */
-export interface Endpoint {
-  /** Host name or IP address, IPv6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-  /** Whether TLS is spoken there, for HTTP. */
-  readonly secure?: true;
-  /** The one that is spoken there, for SIP, where it is not UDP and TCP. */
-  readonly transport?: (typeof SIP_SCHEMES)[number];
-}
-
-/** What stands before a SIP endpoint that is for something else than UDP and TCP. */
-const SIP_SCHEMES = ['tls', 'ws', 'wss'] as const;
 
 /** Everything an admin can set, checked and complete. */
 export interface Config {
@@ -41,6 +28,8 @@ export interface Config {
   readonly tlsAuthorities: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
+  /** IP addresses and CIDR blocks from which the figures may be read; `loopback` is this machine. */
+  readonly metricsFrom: readonly string[];
   /** IP addresses and CIDR blocks of SIP elements that say truly who their requests are from. */
   readonly sipTrustedPeers: readonly string[];
   /** Whose address From may be: the authenticated user's own, or any. */
@@ -201,6 +190,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: readNetwork,
   },
   {
+    name: 'metrics-from',
+    field: 'metricsFrom',
+    placeholder: 'IP[/BITS]|loopback',
+    list: true,
+    default: 'loopback',
+    meaning: 'who may read `/metrics`; what a proxy has passed on never may',
+    read: (value) => (value === 'loopback' ? value : readNetwork(value)),
+  },
+  {
     name: 'sip-trusted-peer',
     field: 'sipTrustedPeers',
     placeholder: 'IP[/BITS]',
@@ -328,9 +326,6 @@ function wholeNumber(least: number, most: number, unit: string): (value: unknown
   };
 }
 
-const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-const HOST_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
-
 function readDomain(value: unknown): string {
   const domain = text(value, 'a domain').toLowerCase().replace(/\.$/, '');
   const bracketed = domain.startsWith('[') && domain.endsWith(']') && isIPv6(domain.slice(1, -1));
@@ -338,45 +333,8 @@ function readDomain(value: unknown): string {
   return domain;
 }
 
-function readEndpoint(value: unknown): Endpoint {
-  let host: string;
-  let port: number;
-  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
-    host = String(value.host);
-    port = typeof value.port === 'number' ? value.port : Number.NaN;
-  } else {
-    const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(String(value));
-    host = match?.[1] ?? match?.[2] ?? '';
-    port = match ? Number(match[3]) : Number.NaN;
-    if (match?.[1] !== undefined && !isIPv6(host)) host = '';
-  }
-  if (!(HOST_NAME.test(host.toLowerCase()) || isIPv6(host)) || !Number.isInteger(port)) {
-    throw new Error(`${show(value)} is not HOST:PORT (an IPv6 address stands in brackets)`);
-  }
-  if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
-  return Object.freeze({ host, port });
-}
-
-function readHttpEndpoint(value: unknown): Endpoint {
-  const isObject = typeof value === 'object' && value !== null;
-  const [, scheme, authority] = (isObject ? undefined : /^(https?):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
-  const endpoint = readEndpoint(authority ?? value);
-  const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
-  return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
-}
-
-function readSipEndpoint(value: unknown): Endpoint {
-  const isObject = typeof value === 'object' && value !== null;
-  const [, scheme, authority] = (isObject ? undefined : /^([a-z]+):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
-  const wanted = isObject && 'transport' in value ? value.transport : scheme?.toLowerCase();
-  const transport = SIP_SCHEMES.find((known) => known === wanted);
-  if (wanted !== undefined && transport === undefined) throw new Error(`${show(wanted)} is not one of ${SIP_SCHEMES.join(', ')}`);
-  const endpoint = readEndpoint(authority ?? value);
-  return transport === undefined ? endpoint : Object.freeze({ ...endpoint, transport });
-}
-
 /** Paths that answer something else. */
-const RESERVED = ['/healthz', '/metrics'];
+const RESERVED = ['/healthz', '/metrics', '/admin'];
 
 function readRoot(value: unknown): string {
   const path = text(value, 'a path');
