@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Where to listen. Port 0 takes any free one. */
@@ -20,6 +21,11 @@ export interface Config {
   readonly http: readonly Endpoint[];
   /** Each listens on UDP and TCP. */
   readonly sip: readonly Endpoint[];
+  /** Name servers, `IP` or `IP:port`; none for the system's. */
+  readonly dnsServers: readonly string[];
+  readonly nextHops: readonly NextHop[];
+  /** Bytes; larger requests go over TCP rather than UDP. */
+  readonly udpLimit: number;
   /** Paths of the XCAP roots (RFC 4825 6.1): `/`, or without a slash at the end. */
   readonly xcapRoots: readonly string[];
   /** Absolute path. */
@@ -30,6 +36,8 @@ export interface Config {
   readonly tlsKey: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
+  /** IP addresses and CIDR blocks from which the figures may be read; `loopback` is this machine. */
+  readonly metricsFrom: readonly string[];
   /** IP addresses and CIDR blocks of SIP elements that say truly who their requests are from. */
   readonly sipTrustedPeers: readonly string[];
   /** Whose address From may be: the authenticated user's own, or any. */
@@ -98,6 +106,34 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: readEndpoint,
   },
   {
+    name: 'next-hop',
+    field: 'nextHops',
+    placeholder: 'DOMAIN=URI',
+    list: true,
+    default: '',
+    meaning:
+      'SIP URI to which requests for a domain go instead of where its DNS says, as `example.org=sip:10.0.0.1;transport=tcp`; `*.DOMAIN` for all below a domain, `*` for all others',
+    read: readNextHop,
+  },
+  {
+    name: 'dns-server',
+    field: 'dnsServers',
+    placeholder: 'IP[:PORT]',
+    list: true,
+    default: '',
+    meaning: 'name server that finds other SIP servers; those of the system if none is given',
+    read: readNameServer,
+  },
+  {
+    name: 'udp-limit',
+    field: 'udpLimit',
+    placeholder: 'BYTES',
+    list: false,
+    default: '1300',
+    meaning: 'requests larger than this go over TCP instead of UDP to peers that take it (RFC 3261 18.1.1); 65535 never',
+    read: wholeNumber(500, 65_535, 'bytes'),
+  },
+  {
     name: 'xcap-root',
     field: 'xcapRoots',
     placeholder: 'PATH',
@@ -150,6 +186,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '',
     meaning: 'address of a proxy that authenticates users: its X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
     read: readNetwork,
+  },
+  {
+    name: 'metrics-from',
+    field: 'metricsFrom',
+    placeholder: 'IP[/BITS]|loopback',
+    list: true,
+    default: 'loopback',
+    meaning: 'who may read `/metrics`; what a proxy has passed on never may',
+    read: (value) => (value === 'loopback' ? value : readNetwork(value)),
   },
   {
     name: 'sip-trusted-peer',
@@ -318,7 +363,7 @@ function readHttpEndpoint(value: unknown): Endpoint {
 }
 
 /** Paths that answer something else. */
-const RESERVED = ['/healthz', '/metrics'];
+const RESERVED = ['/healthz', '/metrics', '/admin'];
 
 function readRoot(value: unknown): string {
   const path = text(value, 'a path');

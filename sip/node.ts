@@ -3,9 +3,11 @@ import { addressHost } from '../schemas/address.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
+import type { CallService } from './core/call-service.ts';
 import { Identifier } from './core/identity.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
+import { SipProxy } from './core/proxy.ts';
 import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
 import type { StateStore } from './core/state-store.ts';
@@ -28,6 +30,9 @@ import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
+import { Locator } from './transport/locate.ts';
+import { NameService } from './transport/name-service.ts';
+import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
 
@@ -46,12 +51,20 @@ export interface SipNodeOptions {
   readonly resources: XcapResources;
   readonly state: StateStore;
   readonly log: Logger;
+  /** Name servers to ask, `IP` or `IP:port`; those of the system if there are none. */
+  readonly dnsServers: readonly string[];
+  /** Where requests for other domains go, if not where the DNS says. */
+  readonly nextHops: readonly NextHop[];
+  /** Requests larger than this many bytes go over TCP rather than UDP, to peers that take it (RFC 3261 18.1.1). */
+  readonly udpLimit: number;
   /** What holds for a watcher that no rule decides about. */
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** What users want done with their calls and messages, in the order in which it counts. */
+  readonly callServices?: readonly CallService[] | undefined;
 }
 
 export interface SipNode {
@@ -72,6 +85,8 @@ const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
+/** RFC 3261 16.6 step 11: more than three minutes. In milliseconds. */
+const TIMER_C = 190_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -82,9 +97,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const onError = (error: unknown): void => log.error({ err: error }, 'SIP stack');
   const wheel = new TimerWheel(onError);
   const transport = new TransportLayer(wheel, { onError: (err) => log.warn({ err }, 'SIP transport') });
-  const transactions = new TransactionLayer(transport, wheel, { onError });
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
   transactions.trace = messageTrace(log);
-  const uac = new UserAgentClient(transactions);
+  const names = new NameService({ servers: options.dnsServers });
+  const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
+  const uac = new UserAgentClient(transactions, locator);
 
   const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);
@@ -134,9 +151,25 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     notifier.stateChanged(reg.key, aor);
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
+  const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
+  const proxy = new SipProxy({
+    users,
+    identifier,
+    registrar,
+    transactions,
+    transport,
+    wheel,
+    state,
+    log,
+    locator,
+    nextHops: new NextHops(options.nextHops),
+    services: options.callServices ?? [],
+    timerC: TIMER_C,
+  });
   const router = new MethodRouter({
     users,
-    identifier: new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly }),
+    identifier,
+    forwarder: proxy,
     log,
     supported: ['eventlist', 'path', 'outbound'],
     allowEvents: () => notifier.eventNames,
@@ -185,6 +218,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     },
     async stop() {
       stopFollowing();
+      names.close();
       registrar.stop();
       await transport.close();
       wheel.close();

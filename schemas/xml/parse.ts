@@ -1,6 +1,7 @@
 import { SaxesParser } from 'saxes';
 import { MalformedDocument } from '../malformed-document.ts';
 import { LARGE, turn } from '../turns.ts';
+import { interned } from './names.ts';
 import type { XmlAttribute, XmlDocument, XmlElement, XmlText } from './tree.ts';
 
 /** Why a text is not an XML document, and where. `reason` is a phrase for people. */
@@ -76,8 +77,15 @@ export function readXml(source: string, options?: ParseOptions): XmlDocument | P
   return source.length <= LARGE ? parseXml(source, options) : new TreeBuilder(source, options).buildInTurns();
 }
 
+/** The root element of a document that `parseXml` takes, as far as its start tag goes: what comes after is not read. */
+export function readRoot(source: string): XmlElement {
+  return new TreeBuilder(source, AS_STORED).buildRoot();
+}
+
 /** Characters of a piece: a few milliseconds. */
 const PIECE = 32 * 1024;
+/** Characters that most start tags of roots are within. */
+const HEAD = 2048;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface Building extends Mutable<XmlElement> {
@@ -127,6 +135,12 @@ class TreeBuilder {
     return this.root as XmlElement;
   }
 
+  buildRoot(): XmlElement {
+    const { source } = this;
+    for (let at = 0; !this.root; at += HEAD) this.feed(source.slice(at, at + HEAD), at + HEAD >= source.length);
+    return this.root;
+  }
+
   async buildInTurns(): Promise<XmlDocument> {
     const { source } = this;
     for (let at = 0; at < source.length; at += PIECE) {
@@ -170,15 +184,16 @@ class TreeBuilder {
   openTag(tag: SaxTag): void {
     const { source, open } = this;
     const contentStart = this.parser.position;
-    const start = source.lastIndexOf('<', contentStart - 1 - tagLength(tag));
+    // The parser has read the name and one character more when it tells of a start tag, so the `<` is the last one before that.
+    const start = source.lastIndexOf('<', (this.tagStart ?? contentStart) - 1);
     this.tagStart = undefined;
     this.checkTag(contentStart - start);
     const element: Building = {
       kind: 'element',
       name: tag.name,
       prefix: tag.prefix,
-      local: tag.local,
-      uri: tag.uri,
+      local: interned(tag.local),
+      uri: interned(tag.uri),
       attributes: [],
       declarations: undefined,
       parent: open,
@@ -218,8 +233,18 @@ class TreeBuilder {
         declarations ??= new Map();
         declarations.set(found.prefix === '' ? '' : found.local, found.value);
       } else {
-        const { prefix, local, uri, value } = found;
-        element.attributes.push({ name, prefix, local, uri, value, start, end: at, valueStart, valueEnd });
+        const { prefix, uri, value } = found;
+        element.attributes.push({
+          name,
+          prefix,
+          local: interned(found.local),
+          uri: interned(uri),
+          value,
+          start,
+          end: at,
+          valueStart,
+          valueEnd,
+        });
       }
     }
     element.declarations = declarations;
@@ -239,13 +264,6 @@ class TreeBuilder {
     }
     this.open = element.parent as Building | undefined;
   }
-}
-
-/** A lower bound on the length of a start tag without its `<` and `>`, so that the search for `<` skips attribute values. */
-function tagLength(tag: SaxTag): number {
-  let length = tag.name.length;
-  for (const name in tag.attributes) length += name.length;
-  return length;
 }
 
 function isSpace(code: number): boolean {
