@@ -94,9 +94,5 @@ export function createMessages(options: MessagesOptions): Messages {
 }
 
 function sendTo(uac: UserAgentClient, request: SipRequest, binding: Binding | undefined, done: (status: number | undefined) => void): void {
-  uac.send(
-    request,
-    { flow: binding?.flow },
-    { onResponse: ({ status }) => done(status), onFailure: () => done(undefined) },
-  );
+  uac.send(request, { flow: binding?.flow }, { onResponse: ({ status }) => done(status), onFailure: () => done(undefined) });
 }
