@@ -1,21 +1,23 @@
-import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
+import {
+  type Endpoint,
+  oneOf,
+  readDomain,
+  readEndpoint,
+  readHttpEndpoint,
+  readRoot,
+  type Setting,
+  text,
+  wholeNumber,
+} from './setting-values.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
-/** Where to listen. Port 0 takes any free one. */
-export interface Endpoint {
-  /** Host name or IP address, IPv6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-  /** Whether TLS is spoken there, for HTTP. */
-  readonly secure?: true;
-}
-
 /** Everything an admin can set, checked and complete. */
-export interface Config {
+export interface Config extends MessageConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -54,36 +56,10 @@ export interface Config {
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
   readonly usages: readonly UsageSetting[];
-  /** Messages kept for one user; 0 keeps none. */
-  readonly messageQueue: number;
-  /** Bytes of one message that is kept, of all of one user, and of all there are. */
-  readonly messageSize: number;
-  readonly messageQueueBytes: number;
-  readonly messageStoreBytes: number;
-  /** Longest time that a message is kept, in seconds. */
-  readonly messageExpires: number;
-  /** Recipients of one message to a list. */
-  readonly messageRecipients: number;
-  readonly messageListsAbroad: 'no' | 'yes';
-  readonly messageBlocking: 'barring' | 'presence-rules';
   readonly logLevel: string;
 }
 
-/** One setting: its flag, its variable, its key in the file, its line in the help and in the README all come from here. */
-export interface ConfigKey {
-  /** Flag without dashes, and key of the YAML file. */
-  readonly name: string;
-  readonly field: keyof Config;
-  /** What stands for the value in the help. */
-  readonly placeholder: string;
-  /** May be given several times. */
-  readonly list: boolean;
-  /** As text; '' where nothing is set unless the admin does. */
-  readonly default: string;
-  readonly meaning: string;
-  /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
-  read(value: unknown): unknown;
-}
+export type ConfigKey = Setting<keyof Config>;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
@@ -280,78 +256,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'further application usage; in the file, a mapping with auid, namespace, content-type and, if documents are to be validated, schema',
     read: readUsageSetting,
   },
-  {
-    name: 'message-queue',
-    field: 'messageQueue',
-    placeholder: 'NUMBER',
-    list: false,
-    default: '200',
-    meaning: 'how many messages are kept for a user who cannot be reached; 0 keeps none',
-    read: wholeNumber(0, 10_000, 'messages'),
-  },
-  {
-    name: 'message-size',
-    field: 'messageSize',
-    placeholder: 'BYTES',
-    list: false,
-    default: '65536',
-    meaning: 'greatest size of a message that is kept, header fields and body in base64',
-    read: wholeNumber(1024, 16 * 1024 * 1024, 'bytes'),
-  },
-  {
-    name: 'message-queue-bytes',
-    field: 'messageQueueBytes',
-    placeholder: 'BYTES',
-    list: false,
-    default: '1048576',
-    meaning: 'greatest size of all messages that are kept for one user',
-    read: wholeNumber(1024, 1024 * 1024 * 1024, 'bytes'),
-  },
-  {
-    name: 'message-store-bytes',
-    field: 'messageStoreBytes',
-    placeholder: 'BYTES',
-    list: false,
-    default: '134217728',
-    meaning: 'greatest size of all messages that are kept, which are in memory too',
-    read: wholeNumber(1024, 16 * 1024 * 1024 * 1024, 'bytes'),
-  },
-  {
-    name: 'message-expires',
-    field: 'messageExpires',
-    placeholder: 'SECONDS',
-    list: false,
-    default: '604800',
-    meaning: 'how long a message is kept at most; its own Expires may make that shorter',
-    read: wholeNumber(1, 365 * 86_400, 'seconds'),
-  },
-  {
-    name: 'message-recipients',
-    field: 'messageRecipients',
-    placeholder: 'NUMBER',
-    list: false,
-    default: '50',
-    meaning: 'how many recipients one message to a list may have (RFC 5365)',
-    read: wholeNumber(1, 1000, 'recipients'),
-  },
-  {
-    name: 'message-lists-abroad',
-    field: 'messageListsAbroad',
-    placeholder: 'no|yes',
-    list: false,
-    default: 'no',
-    meaning: 'whether a message to a list may have recipients in other domains',
-    read: oneOf(['no', 'yes']),
-  },
-  {
-    name: 'message-blocking',
-    field: 'messageBlocking',
-    placeholder: 'barring|presence-rules',
-    list: false,
-    default: 'barring',
-    meaning: 'what keeps messages from a user: communication barring alone, or presence rules that block too',
-    read: oneOf(['barring', 'presence-rules']),
-  },
+  ...MESSAGE_KEYS,
   {
     name: 'log',
     field: 'logLevel',
@@ -375,78 +280,4 @@ export function settingsTable(): string {
     return `| ${flag} | \`${environmentName(name)}\` | \`${name}\` | ${value === '' ? 'none' : `\`${value}\``} | ${meaning} |`;
   });
   return ['| Flag | Variable | Key in the file | Default | Meaning |', '|---|---|---|---|---|', ...rows].join('\n');
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw new Error(`${show(value)} is not ${what}`);
-}
-
-function oneOf(choices: readonly string[]): (value: unknown) => string {
-  return (value) => {
-    if (typeof value === 'string' && choices.includes(value)) return value;
-    throw new Error(`${show(value)} is not one of ${choices.join(', ')}`);
-  };
-}
-
-function wholeNumber(least: number, most: number, unit: string): (value: unknown) => number {
-  return (value) => {
-    const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN;
-    if (Number.isInteger(number) && number >= least && number <= most) return number;
-    throw new Error(`${show(value)} is not a number of ${unit} from ${least} to ${most}`);
-  };
-}
-
-const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-const HOST_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
-
-function readDomain(value: unknown): string {
-  const domain = text(value, 'a domain').toLowerCase().replace(/\.$/, '');
-  const bracketed = domain.startsWith('[') && domain.endsWith(']') && isIPv6(domain.slice(1, -1));
-  if (domain.length > 253 || !(HOST_NAME.test(domain) || bracketed)) throw new Error(`${show(value)} is not a domain`);
-  return domain;
-}
-
-function readEndpoint(value: unknown): Endpoint {
-  let host: string;
-  let port: number;
-  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
-    host = String(value.host);
-    port = typeof value.port === 'number' ? value.port : Number.NaN;
-  } else {
-    const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(String(value));
-    host = match?.[1] ?? match?.[2] ?? '';
-    port = match ? Number(match[3]) : Number.NaN;
-    if (match?.[1] !== undefined && !isIPv6(host)) host = '';
-  }
-  if (!(HOST_NAME.test(host.toLowerCase()) || isIPv6(host)) || !Number.isInteger(port)) {
-    throw new Error(`${show(value)} is not HOST:PORT (an IPv6 address stands in brackets)`);
-  }
-  if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
-  return Object.freeze({ host, port });
-}
-
-function readHttpEndpoint(value: unknown): Endpoint {
-  const isObject = typeof value === 'object' && value !== null;
-  const [, scheme, authority] = (isObject ? undefined : /^(https?):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
-  const endpoint = readEndpoint(authority ?? value);
-  const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
-  return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
-}
-
-/** Paths that answer something else. */
-const RESERVED = ['/healthz', '/metrics'];
-
-function readRoot(value: unknown): string {
-  const path = text(value, 'a path');
-  const root = path === '/' ? '/' : path.replace(/\/$/, '');
-  if (!/^(?:\/|(?:\/[A-Za-z0-9\-._~!$&'()*+,;=:@]+)+)$/.test(root) || /\/(?:\.\.?|~~)(?:\/|$)/.test(root)) {
-    throw new Error(`${show(value)} is not the path of an XCAP root (such as /xcap-root)`);
-  }
-  if (RESERVED.includes(root)) throw new Error(`${root} answers something else`);
-  return root;
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
 }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { CONFIG_KEYS, type Config, type ConfigKey, environmentName } from './config-keys.ts';
 
-export type { Config, Endpoint } from './config-keys.ts';
+export type { Config } from './config-keys.ts';
+export type { Endpoint } from './setting-values.ts';
 
 /** A setting is wrong; the message is one line that names it. */
 export class ConfigError extends Error {

@@ -1,0 +1,109 @@
+/** What a setting is, and the checks of their values. */
+import { isIPv6 } from 'node:net';
+
+/** One setting: its flag, its variable, its key in the file, its line in the help and in the README all come from here. */
+export interface Setting<Field extends string> {
+  /** Flag without dashes, and key of the YAML file. */
+  readonly name: string;
+  /** Of the Config. */
+  readonly field: Field;
+  /** What stands for the value in the help. */
+  readonly placeholder: string;
+  /** May be given several times. */
+  readonly list: boolean;
+  /** As text; '' where nothing is set unless the admin does. */
+  readonly default: string;
+  readonly meaning: string;
+  /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
+  read(value: unknown): unknown;
+}
+
+/** Where to listen. Port 0 takes any free one. */
+export interface Endpoint {
+  /** Host name or IP address, IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Whether TLS is spoken there, for HTTP. */
+  readonly secure?: true;
+}
+
+/** A text that is not empty. Throws an Error that says what is expected. */
+export function text(value: unknown, what: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new Error(`${show(value)} is not ${what}`);
+}
+
+/** One of these texts. Throws an Error that says what is expected. */
+export function oneOf(choices: readonly string[]): (value: unknown) => string {
+  return (value) => {
+    if (typeof value === 'string' && choices.includes(value)) return value;
+    throw new Error(`${show(value)} is not one of ${choices.join(', ')}`);
+  };
+}
+
+/** A whole number in these bounds, which are named in `unit`. Throws an Error that says what is expected. */
+export function wholeNumber(least: number, most: number, unit: string): (value: unknown) => number {
+  return (value) => {
+    const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN;
+    if (Number.isInteger(number) && number >= least && number <= most) return number;
+    throw new Error(`${show(value)} is not a number of ${unit} from ${least} to ${most}`);
+  };
+}
+
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const HOST_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
+
+/** A domain in lower case, or an IPv6 address in brackets. Throws an Error that says what is expected. */
+export function readDomain(value: unknown): string {
+  const domain = text(value, 'a domain').toLowerCase().replace(/\.$/, '');
+  const bracketed = domain.startsWith('[') && domain.endsWith(']') && isIPv6(domain.slice(1, -1));
+  if (domain.length > 253 || !(HOST_NAME.test(domain) || bracketed)) throw new Error(`${show(value)} is not a domain`);
+  return domain;
+}
+
+/** HOST:PORT, or an object with both. Throws an Error that says what is expected. */
+export function readEndpoint(value: unknown): Endpoint {
+  let host: string;
+  let port: number;
+  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
+    host = String(value.host);
+    port = typeof value.port === 'number' ? value.port : Number.NaN;
+  } else {
+    const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(String(value));
+    host = match?.[1] ?? match?.[2] ?? '';
+    port = match ? Number(match[3]) : Number.NaN;
+    if (match?.[1] !== undefined && !isIPv6(host)) host = '';
+  }
+  if (!(HOST_NAME.test(host.toLowerCase()) || isIPv6(host)) || !Number.isInteger(port)) {
+    throw new Error(`${show(value)} is not HOST:PORT (an IPv6 address stands in brackets)`);
+  }
+  if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
+  return Object.freeze({ host, port });
+}
+
+/** As `readEndpoint`, maybe with http:// or https:// before it. Throws an Error that says what is expected. */
+export function readHttpEndpoint(value: unknown): Endpoint {
+  const isObject = typeof value === 'object' && value !== null;
+  const [, scheme, authority] = (isObject ? undefined : /^(https?):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
+  const endpoint = readEndpoint(authority ?? value);
+  const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
+  return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
+}
+
+/** Paths that answer something else. */
+const RESERVED = ['/healthz', '/metrics'];
+
+/** The path of an XCAP root. Throws an Error that says what is expected. */
+export function readRoot(value: unknown): string {
+  const path = text(value, 'a path');
+  const root = path === '/' ? '/' : path.replace(/\/$/, '');
+  if (!/^(?:\/|(?:\/[A-Za-z0-9\-._~!$&'()*+,;=:@]+)+)$/.test(root) || /\/(?:\.\.?|~~)(?:\/|$)/.test(root)) {
+    throw new Error(`${show(value)} is not the path of an XCAP root (such as /xcap-root)`);
+  }
+  if (RESERVED.includes(root)) throw new Error(`${root} answers something else`);
+  return root;
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
+}
