@@ -91,7 +91,7 @@ export function readHttpEndpoint(value: unknown): Endpoint {
 }
 
 /** Paths that answer something else. */
-const RESERVED = ['/healthz', '/metrics'];
+const RESERVED = ['/healthz', '/metrics', '/admin'];
 
 /** The path of an XCAP root. Throws an Error that says what is expected. */
 export function readRoot(value: unknown): string {
