@@ -3,9 +3,11 @@ import { addressHost } from '../schemas/address.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
+import type { CallService } from './core/call-service.ts';
 import { Identifier } from './core/identity.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
+import { SipProxy } from './core/proxy.ts';
 import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
 import type { StateStore } from './core/state-store.ts';
@@ -26,10 +28,12 @@ import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import { createMessages, type MessageSettings } from './services/messages.ts';
+import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
-import type { NextHop } from './transport/next-hops.ts';
+import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
 
@@ -60,6 +64,9 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  readonly messages: MessageSettings;
+  /** What users want done with their calls and messages, in the order in which it counts. */
+  readonly callServices?: readonly CallService[] | undefined;
 }
 
 export interface SipNode {
@@ -80,6 +87,8 @@ const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
+/** RFC 3261 16.6 step 11: more than three minutes. In milliseconds. */
+const TIMER_C = 190_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -136,18 +145,56 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const compositors = [compositor, ...published.compositors];
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 
+  const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
+    const judge = (): SubHandling => presence.authorize(watcher, presentity, now()).handling;
+    const loading = presence.ready?.(presentity);
+    return loading ? loading.then(judge) : judge();
+  };
+
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
+  const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
+  const nextHops = new NextHops(options.nextHops);
+  const messages = createMessages({
+    settings: options.messages,
+    users,
+    state,
+    wheel,
+    log,
+    now,
+    registrar,
+    uac,
+    open: authenticator === undefined,
+    isLocal: (host, port) => transport.isLocal(host, port),
+    nextHops,
+    presenceHandling,
+  });
+  const proxy = new SipProxy({
+    users,
+    identifier,
+    registrar,
+    transactions,
+    transport,
+    wheel,
+    state,
+    log,
+    locator,
+    nextHops,
+    services: [messages.service, ...(options.callServices ?? [])],
+    timerC: TIMER_C,
+  });
   const router = new MethodRouter({
     users,
-    identifier: new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly }),
+    identifier,
+    forwarder: proxy,
     log,
-    supported: ['eventlist', 'path', 'outbound'],
+    supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
+  router.handle('MESSAGE', messages.service.handler);
   router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
@@ -172,11 +219,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       registrar.usersChanged();
       for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
+      messages.usersChanged();
     },
     mayWatch(watcher, presentity) {
-      const judge = (): boolean => users.hasUser(presentity) && presence.authorize(watcher, presentity, now()).handling === 'allow';
-      const loading = presence.ready?.(presentity);
-      return loading ? loading.then(judge) : judge();
+      if (!users.hasUser(presentity)) return false;
+      const handling = presenceHandling(watcher, presentity);
+      return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
     async start() {
       const points: ListeningPoint[] = [];
@@ -185,6 +233,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();
+      messages.restore();
       return points;
     },
     async stop() {

@@ -46,6 +46,8 @@ export interface MessageServiceOptions {
 
 /** RFC 3428 8: bytes of a request outside a media session where a hop may have no congestion control. */
 const LARGEST_OVER_UDP = 1300;
+/** How long the bindings of a user may take to answer before the message is kept, in milliseconds. */
+const PATIENCE = 20_000;
 const COMPOSING_TYPE = 'application/im-iscomposing+xml';
 
 export class MessageService implements CallService {
@@ -81,6 +83,11 @@ export class MessageService implements CallService {
     return handling instanceof Promise
       ? handling.then((settled) => this.judged(call, callee, settled))
       : this.judged(call, callee, handling);
+  }
+
+  /** The sender gives up after 32 seconds (RFC 3261 17.1.2.2); by then it should know that the message is kept. */
+  noReplyTimeout({ request, callee }: Call): number | undefined {
+    return request.method === 'MESSAGE' && callee !== undefined && !isPassing(request) ? PATIENCE : undefined;
   }
 
   onFailure(call: Call, failure: CallFailure): Verdict | Promise<Verdict> {

@@ -4,9 +4,14 @@ import type { UserDirectory } from '../core/authenticator.ts';
 import type { Binding } from '../core/binding.ts';
 import type { Logger } from '../core/log.ts';
 import type { Registrar } from '../core/registrar.ts';
+import { requestTarget } from '../core/request-checks.ts';
+import { postprocessRoutes } from '../core/route-processing.ts';
 import type { StateStore } from '../core/state-store.ts';
-import type { UserAgentClient } from '../core/uac.ts';
+import { aim, wayTo } from '../core/target-set.ts';
+import type { UacTarget, UserAgentClient } from '../core/uac.ts';
 import type { SipRequest } from '../message/message.ts';
+import { SipError } from '../message/sip-error.ts';
+import type { NextHops } from '../transport/next-hops.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import { MessageDelivery } from './message-delivery.ts';
 import { MessageQueue, type QueueLimits } from './message-queue.ts';
@@ -35,8 +40,9 @@ export interface MessagesOptions {
   readonly uac: UserAgentClient;
   /** Without authentication From is believed. */
   readonly open: boolean;
-  /** Is the URI an address of this server itself? */
-  isServer(uri: string): boolean;
+  /** Does this server listen there? */
+  isLocal(host: string, port: number | undefined): boolean;
+  readonly nextHops: NextHops;
   presenceHandling(sender: string, user: string): SubHandling | Promise<SubHandling>;
 }
 
@@ -57,7 +63,7 @@ export function createMessages(options: MessagesOptions): Messages {
     wheel,
     log,
     bindings: (recipient) => registrar.bindings(recipient),
-    send: (request, binding, done) => sendTo(uac, request, binding, done),
+    send: (request, binding, done) => deliver(uac, request, binding, done),
     refused: (message) => service.refused(message),
   });
   const service = new MessageService({
@@ -71,9 +77,9 @@ export function createMessages(options: MessagesOptions): Messages {
     maxRecipients: settings.maxRecipients,
     abroad: settings.abroad,
     open: options.open,
-    isServer: (uri) => options.isServer(uri),
+    isServer: (uri) => isServer(uri, options),
     hasBindings: (recipient) => registrar.bindings(recipient).length > 0,
-    send: (request, done) => sendTo(uac, request, undefined, done),
+    send: (request, done) => sendAbroad(options, request, done),
     presenceHandling: settings.byPresenceRules ? (sender, user) => options.presenceHandling(sender, user) : undefined,
   });
   registrar.onChange((recipient) => {
@@ -93,6 +99,32 @@ export function createMessages(options: MessagesOptions): Messages {
   };
 }
 
-function sendTo(uac: UserAgentClient, request: SipRequest, binding: Binding | undefined, done: (status: number | undefined) => void): void {
-  uac.send(request, { flow: binding?.flow }, { onResponse: ({ status }) => done(status), onFailure: () => done(undefined) });
+type Done = (status: number | undefined) => void;
+
+/** To a registrant, by the way that the proxy would take. */
+function deliver(uac: UserAgentClient, request: SipRequest, binding: Binding, done: Done): void {
+  const way = wayTo(binding);
+  const aimed = aim(request, way);
+  aimed.nextHop = postprocessRoutes(aimed);
+  // Behind a flow that is the only way there is nothing to be located.
+  send(uac, aimed, { flow: way.flow, ...(way.flowOnly ? { destinations: [] } : {}) }, done);
+}
+
+function sendAbroad({ uac, nextHops }: MessagesOptions, request: SipRequest, done: Done): void {
+  request.nextHop = nextHops.find(requestTarget(request).host);
+  send(uac, request, {}, done);
+}
+
+function send(uac: UserAgentClient, request: SipRequest, target: UacTarget, done: Done): void {
+  uac.send(request, target, { onResponse: ({ status }) => done(status), onFailure: () => done(undefined) });
+}
+
+function isServer(uri: string, { users, isLocal }: MessagesOptions): boolean {
+  try {
+    const { user, host, port } = requestTarget({ uri });
+    return user === undefined && (users.servesDomain(host) || isLocal(host, port));
+  } catch (error) {
+    if (error instanceof SipError) return false;
+    throw error;
+  }
 }
