@@ -52,9 +52,10 @@ export function queuedMessage(request: SipRequest, recipient: string, sender: st
 }
 
 /** What lenient reading has let pass is not written again. */
-function written(name: string, value: string, { cseq }: SipRequest): string {
+function written(name: string, value: string, { cseq, from, to }: SipRequest): string {
   if (name === 'CSeq') return `${cseq.sequence} ${cseq.method}`;
-  return name === 'From' || name === 'To' ? dropEmptyParams(value) : value;
+  if (name !== 'From' && name !== 'To') return value;
+  return value.includes('<') ? dropEmptyParams(value) : (name === 'From' ? from : to).toString();
 }
 
 /** RFC 3428 7: from Date, where there is one, else from now; without Expires never. */
