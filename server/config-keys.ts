@@ -1,19 +1,10 @@
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { type Endpoint, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
 import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
-import {
-  type Endpoint,
-  oneOf,
-  readDomain,
-  readEndpoint,
-  readHttpEndpoint,
-  readRoot,
-  type Setting,
-  text,
-  wholeNumber,
-} from './setting-values.ts';
+import { oneOf, readDomain, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
@@ -21,7 +12,6 @@ export interface Config extends MessageConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
-  /** Each listens on UDP and TCP. */
   readonly sip: readonly Endpoint[];
   /** Name servers, `IP` or `IP:port`; none for the system's. */
   readonly dnsServers: readonly string[];
@@ -33,9 +23,10 @@ export interface Config extends MessageConfig {
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
-  /** Absolute paths of PEM files with the certificate chain and the key of the https endpoints; '' without. */
+  /** Absolute paths of PEM files with the certificate chain and the key of this server, and with those it trusts; '' without. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
+  readonly tlsAuthorities: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
   /** IP addresses and CIDR blocks from which the figures may be read; `loopback` is this machine. */
@@ -54,7 +45,7 @@ export interface Config extends MessageConfig {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
-  /** Least time between two xcap-diff notifications of one subscription, in seconds. */
+  /** Least time between two notifications of xcap-diff or reg in one subscription, in seconds. */
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
   readonly usages: readonly UsageSetting[];
@@ -87,11 +78,11 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   {
     name: 'sip',
     field: 'sip',
-    placeholder: 'HOST:PORT',
+    placeholder: '[tls|ws|wss://]HOST:PORT',
     list: true,
     default: '127.0.0.1:5060',
-    meaning: 'where SIP agents connect, by UDP and TCP',
-    read: readEndpoint,
+    meaning: 'where SIP agents connect: by UDP and TCP, with tls:// by TLS, with ws:// or wss:// by WebSocket',
+    read: readSipEndpoint,
   },
   {
     name: 'next-hop',
@@ -154,7 +145,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'FILE',
     list: false,
     default: '',
-    meaning: 'PEM file with the certificate (and those it is signed by) for https; read again when it changes and on SIGHUP',
+    meaning: 'PEM file with the certificate (and those it is signed by) for https, tls and wss; read again when it changes and on SIGHUP',
     read: (value) => resolve(text(value, 'a file')),
   },
   {
@@ -164,6 +155,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     list: false,
     default: '',
     meaning: 'PEM file with the key of the certificate',
+    read: (value) => resolve(text(value, 'a file')),
+  },
+  {
+    name: 'tls-ca',
+    field: 'tlsAuthorities',
+    placeholder: 'FILE',
+    list: false,
+    default: '',
+    meaning:
+      'PEM file with the authorities that sign the certificates of other SIP servers, instead of those of the web; with it whoever connects by tls is asked for a certificate',
     read: (value) => resolve(text(value, 'a file')),
   },
   {
@@ -254,7 +255,8 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'SECONDS',
     list: false,
     default: '5',
-    meaning: 'least time between two notifications of document changes (xcap-diff) in one subscription; 0 tells of each change at once',
+    meaning:
+      'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
   {

@@ -1,5 +1,6 @@
 /** What a setting is, and the checks of their values. */
 import { isIPv6 } from 'node:net';
+import { HOST_NAME } from './endpoint-setting.ts';
 
 /** One setting: its flag, its variable, its key in the file, its line in the help and in the README all come from here. */
 export interface Setting<Field extends string> {
@@ -16,15 +17,6 @@ export interface Setting<Field extends string> {
   readonly meaning: string;
   /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
   read(value: unknown): unknown;
-}
-
-/** Where to listen. Port 0 takes any free one. */
-export interface Endpoint {
-  /** Host name or IP address, IPv6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-  /** Whether TLS is spoken there, for HTTP. */
-  readonly secure?: true;
 }
 
 /** A text that is not empty. Throws an Error that says what is expected. */
@@ -50,44 +42,12 @@ export function wholeNumber(least: number, most: number, unit: string): (value: 
   };
 }
 
-const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-const HOST_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
-
 /** A domain in lower case, or an IPv6 address in brackets. Throws an Error that says what is expected. */
 export function readDomain(value: unknown): string {
   const domain = text(value, 'a domain').toLowerCase().replace(/\.$/, '');
   const bracketed = domain.startsWith('[') && domain.endsWith(']') && isIPv6(domain.slice(1, -1));
   if (domain.length > 253 || !(HOST_NAME.test(domain) || bracketed)) throw new Error(`${show(value)} is not a domain`);
   return domain;
-}
-
-/** HOST:PORT, or an object with both. Throws an Error that says what is expected. */
-export function readEndpoint(value: unknown): Endpoint {
-  let host: string;
-  let port: number;
-  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
-    host = String(value.host);
-    port = typeof value.port === 'number' ? value.port : Number.NaN;
-  } else {
-    const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(String(value));
-    host = match?.[1] ?? match?.[2] ?? '';
-    port = match ? Number(match[3]) : Number.NaN;
-    if (match?.[1] !== undefined && !isIPv6(host)) host = '';
-  }
-  if (!(HOST_NAME.test(host.toLowerCase()) || isIPv6(host)) || !Number.isInteger(port)) {
-    throw new Error(`${show(value)} is not HOST:PORT (an IPv6 address stands in brackets)`);
-  }
-  if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
-  return Object.freeze({ host, port });
-}
-
-/** As `readEndpoint`, maybe with http:// or https:// before it. Throws an Error that says what is expected. */
-export function readHttpEndpoint(value: unknown): Endpoint {
-  const isObject = typeof value === 'object' && value !== null;
-  const [, scheme, authority] = (isObject ? undefined : /^(https?):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
-  const endpoint = readEndpoint(authority ?? value);
-  const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
-  return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
 }
 
 /** Paths that answer something else. */
