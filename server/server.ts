@@ -17,6 +17,7 @@ import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { messageSettings } from './message-settings.ts';
 import { Metrics } from './metrics.ts';
 import { makeDataDirectory } from './storage/data-directory.ts';
 import { lockDataDirectory } from './storage/sqlite/data-lock.ts';
@@ -139,6 +140,7 @@ async function listen(
     defaultDecision,
     minExpires: config.minExpires,
     diffInterval: config.diffInterval,
+    messages: messageSettings(config),
     log,
   });
   undo.push(() => node.stop());
