@@ -98,9 +98,9 @@ describe('RFC 3261 17.2.1 and RFC 6026: INVITE server transaction', () => {
 
 describe('RFC 3261 17.2.2 and RFC 4320: non-INVITE server transaction', () => {
   it('answers copies with the last response', () => {
-    expect(play(NON_INVITE_SERVER, 'trying', ['request', 'trying', 'request', 'failure', 'request', 'success', 'lingered'])).toEqual([
+    expect(play(NON_INVITE_SERVER, 'trying', ['request', 'slow', 'request', 'failure', 'request', 'success', 'lingered'])).toEqual([
       'trying: ',
-      'proceeding: respond',
+      'proceeding: sendTrying',
       'proceeding: transmit',
       'completed: respond linger',
       'completed: transmit',
@@ -110,7 +110,7 @@ describe('RFC 3261 17.2.2 and RFC 4320: non-INVITE server transaction', () => {
   });
 
   it('RFC 4320 4.1: sends no provisional response but 100', () => {
-    expect(play(NON_INVITE_SERVER, 'trying', ['provisional'])).toEqual(['trying: -']);
+    expect(play(NON_INVITE_SERVER, 'trying', ['provisional', 'trying'])).toEqual(['trying: -', 'trying: -']);
   });
 
   it('RFC 4320 4.2: never sends 408', () => {
@@ -226,12 +226,11 @@ describe('the tables are those of the RFCs, row by row', () => {
     expect(rows(NON_INVITE_SERVER).sort()).toEqual(
       table(`
         trying     request        -> trying:
-        trying     trying         -> proceeding: respond
+        trying     slow           -> proceeding: sendTrying
         trying     success        -> completed:  respond linger
         trying     failure        -> completed:  respond linger
         trying     requestTimeout -> terminated:
         proceeding request        -> proceeding: transmit
-        proceeding trying         -> proceeding: respond
         proceeding success        -> completed:  respond linger
         proceeding failure        -> completed:  respond linger
         proceeding requestTimeout -> terminated:
