@@ -134,6 +134,7 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
     log,
   });
