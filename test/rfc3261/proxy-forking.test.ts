@@ -183,11 +183,11 @@ describe('RFC 5626 5.1: one instance is one target', () => {
     const bob = await stage.agent('bob', { transport: 'tcp' });
     const instance = ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"';
     await bob.register(`;reg-id=1${instance}`, 'sip:bob@192.0.2.1:5060;transport=tcp;ob', [['Supported', 'path, outbound']]);
-    const asked = alice.request('MESSAGE', 'sip:bob@example.com');
-    await bob.take('MESSAGE');
+    const asked = alice.request('OPTIONS', 'sip:bob@example.com');
+    await bob.take('OPTIONS');
     bob.socket.disconnect();
     expect((await asked).status).toBe(480);
-    expect((await alice.request('MESSAGE', 'sip:bob@example.com')).status).toBe(480);
+    expect((await alice.request('OPTIONS', 'sip:bob@example.com')).status).toBe(480);
   });
 });
 

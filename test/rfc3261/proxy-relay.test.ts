@@ -133,8 +133,8 @@ describe('RFC 3261 16: a request to a user', () => {
 
   it('answers 404 for nobody, 480 for a user without bindings, 416 for what is no SIP URI', async () => {
     const alice = await stage.agent('alice');
-    expect((await alice.request('MESSAGE', 'sip:nobody@example.com')).status).toBe(404);
-    expect((await alice.request('MESSAGE', 'sip:carol@example.com')).status).toBe(480);
+    expect((await alice.request('OPTIONS', 'sip:nobody@example.com')).status).toBe(404);
+    expect((await alice.request('OPTIONS', 'sip:carol@example.com')).status).toBe(480);
     expect((await alice.request('MESSAGE', 'tel:+4912345', { to: '<sip:carol@example.com>' })).status).toBe(416);
   });
 

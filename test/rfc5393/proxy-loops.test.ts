@@ -77,12 +77,12 @@ describe('RFC 5393 5.3.3: Max-Breadth', () => {
 
   it('of 1 lets fork only one after the other', async () => {
     const phones = [await stage.registered('bob'), await stage.registered('bob')];
-    const asked = alice.request('MESSAGE', 'sip:bob@example.com', { headers: [['Max-Breadth', '1']] });
+    const asked = alice.request('OPTIONS', 'sip:bob@example.com', { headers: [['Max-Breadth', '1']] });
     const taken: Promise<void>[] = [];
     let under = 0;
     for (const phone of phones) {
       taken.push(
-        phone.take('MESSAGE').then(async (incoming) => {
+        phone.take('OPTIONS').then(async (incoming) => {
           expect(++under).toBe(1);
           await within(100);
           under--;
