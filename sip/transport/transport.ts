@@ -4,7 +4,7 @@ import type { WebSocket } from 'ws';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { parseMessage, SipParseError } from '../message/parse.ts';
 import { SipError } from '../message/sip-error.ts';
-import type { Connection } from './connection.ts';
+import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { type Destination, type Flow, isWebSocket, type ListeningPoint, type Protocol } from './flow.ts';
 import { hasColon, isOwnAddress, isWildcard, nearest, ownAddress } from './listening-points.ts';
@@ -12,6 +12,7 @@ import { stampVia } from './received.ts';
 import { ShutOutLog } from './shut-out-log.ts';
 import { connectTcp, StreamConnection } from './stream-connection.ts';
 import { type Acceptor, StreamListener } from './stream-listener.ts';
+import { answerStun } from './stun.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import { TlsAcceptor, TlsConnector, type TlsSource } from './tls.ts';
 import { UdpFlow, UdpSocket } from './udp.ts';
@@ -162,6 +163,14 @@ export class TransportLayer {
     return `${hasColon(host) ? `[${host}]` : host}:${port}`;
   }
 
+  /** What Via says besides host, port and branch, for a request of ours over the flow. */
+  viaParameters(flow: Flow): string {
+    if (!flow.reliable) return ';rport';
+    // RFC 5923 8.1: who knows us by our certificate may send over the same connection what goes to our port.
+    const offersAlias = flow.protocol === 'TLS' && this.options.tls?.pair.cert !== undefined && this.points('TLS').length > 0;
+    return offersAlias ? ';alias' : '';
+  }
+
   /** Is this host (and port, 5060 if there is none) one of ours, that is, does a listener answer there? */
   isLocal(host: string, port: number | undefined): boolean {
     const address = host.replace(/^\[|\]$/g, '');
@@ -194,8 +203,12 @@ export class TransportLayer {
 
   private receiveDatagram(bytes: Buffer, flow: Flow): void {
     const first = bytes[0];
-    // Keep-alives: nothing, empty lines, or STUN, whose first two bits are zero (RFC 5626 8) while SIP begins with a letter.
-    if (first === undefined || first < 0x20) return;
+    // Keep-alives: nothing, empty lines, or STUN, which begins with 0 or 1 (RFC 5626 8) while SIP begins with a letter.
+    if (first === undefined || first < 0x20) {
+      const answer = first === 0 ? answerStun(bytes, flow.remoteAddress, flow.remotePort) : undefined;
+      if (answer !== undefined) flow.send(answer);
+      return;
+    }
     try {
       this.receive(parseMessage(bytes), flow);
     } catch (error) {
@@ -213,6 +226,9 @@ export class TransportLayer {
     if (message instanceof SipRequest) {
       try {
         stampVia(message, flow);
+        // RFC 5923 9.3: an alias is for TLS alone.
+        if (flow.protocol === 'TLS' && flow instanceof Connection && message.via.params.has('alias'))
+          this.connections.alias(flow, message.via.port ?? DEFAULT_TLS_PORT);
       } catch (error) {
         if (!(error instanceof SipError)) throw error;
         this.onMalformed?.(new SipParseError(error.reason, message), flow);
