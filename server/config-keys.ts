@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Where to listen. Port 0 takes any free one. */
@@ -20,6 +21,11 @@ export interface Config {
   readonly http: readonly Endpoint[];
   /** Each listens on UDP and TCP. */
   readonly sip: readonly Endpoint[];
+  /** Name servers, `IP` or `IP:port`; none for the system's. */
+  readonly dnsServers: readonly string[];
+  readonly nextHops: readonly NextHop[];
+  /** Bytes; larger requests go over TCP rather than UDP. */
+  readonly udpLimit: number;
   /** Paths of the XCAP roots (RFC 4825 6.1): `/`, or without a slash at the end. */
   readonly xcapRoots: readonly string[];
   /** Absolute path. */
@@ -92,6 +98,34 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '127.0.0.1:5060',
     meaning: 'where SIP agents connect, by UDP and TCP',
     read: readEndpoint,
+  },
+  {
+    name: 'next-hop',
+    field: 'nextHops',
+    placeholder: 'DOMAIN=URI',
+    list: true,
+    default: '',
+    meaning:
+      'SIP URI to which requests for a domain go instead of where its DNS says, as `example.org=sip:10.0.0.1;transport=tcp`; `*.DOMAIN` for all below a domain, `*` for all others',
+    read: readNextHop,
+  },
+  {
+    name: 'dns-server',
+    field: 'dnsServers',
+    placeholder: 'IP[:PORT]',
+    list: true,
+    default: '',
+    meaning: 'name server that finds other SIP servers; those of the system if none is given',
+    read: readNameServer,
+  },
+  {
+    name: 'udp-limit',
+    field: 'udpLimit',
+    placeholder: 'BYTES',
+    list: false,
+    default: '1300',
+    meaning: 'requests larger than this go over TCP instead of UDP to peers that take it (RFC 3261 18.1.1); 65535 never',
+    read: wholeNumber(500, 65_535, 'bytes'),
   },
   {
     name: 'xcap-root',

@@ -112,7 +112,7 @@ async function listen(
         }),
     limits: { documentBytes: config.maxDocumentSize, depth: config.maxDepth, documents: config.maxDocuments },
     rootUri: () => xcapRootUri(config, http[0]),
-    requester: (address) => ({ address, admin: open || accounts.find(address)?.admin === true }),
+    requester: (address) => ({ address, admin: users.isAdmin(address) }),
     log,
   });
   const node = createSipNode({
@@ -123,6 +123,9 @@ async function listen(
     lists: xcap.lists,
     resources: xcap.resources,
     state,
+    dnsServers: config.dnsServers,
+    nextHops: config.nextHops,
+    udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
     diffInterval: config.diffInterval,

@@ -15,8 +15,10 @@ import { Notifier } from './events/notifier.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
 import type { WatchBase } from './events/watch.ts';
 import { WatcherLists } from './events/watcher-list.ts';
+import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { publishedStates } from './packages/published-states.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
 import { HardState } from './presence/hard-state.ts';
@@ -24,6 +26,9 @@ import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
+import { Locator } from './transport/locate.ts';
+import { NameService } from './transport/name-service.ts';
+import type { NextHop } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
 
@@ -38,6 +43,12 @@ export interface SipNodeOptions {
   readonly resources: XcapResources;
   readonly state: StateStore;
   readonly log: Logger;
+  /** Name servers to ask, `IP` or `IP:port`; those of the system if there are none. */
+  readonly dnsServers: readonly string[];
+  /** Where requests for other domains go, if not where the DNS says. */
+  readonly nextHops: readonly NextHop[];
+  /** Requests larger than this many bytes go over TCP rather than UDP, to peers that take it (RFC 3261 18.1.1). */
+  readonly udpLimit: number;
   /** What holds for a watcher that no rule decides about. */
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
@@ -49,6 +60,7 @@ export interface SipNodeOptions {
 export interface SipNode {
   readonly notifier: Notifier;
   readonly registrar: Registrar;
+  readonly mailboxes: Mailboxes;
   /** To be told when accounts have changed: what those who are gone have published goes, and so does what they watch. */
   usersChanged(): void;
   /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
@@ -73,9 +85,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const onError = (error: unknown): void => log.error({ err: error }, 'SIP stack');
   const wheel = new TimerWheel(onError);
   const transport = new TransportLayer(wheel, { onError: (err) => log.warn({ err }, 'SIP transport') });
-  const transactions = new TransactionLayer(transport, wheel, { onError });
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
   transactions.trace = messageTrace(log);
-  const uac = new UserAgentClient(transactions);
+  const names = new NameService({ servers: options.dnsServers });
+  const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
+  const uac = new UserAgentClient(transactions, locator);
 
   const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);
@@ -83,7 +97,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const notifier = new Notifier({ uac, wheel, state, watchers, log, now, isUser, mayWatch });
   watchers.onChange((packageName, resource) => notifier.stateChanged(`${packageName}.winfo`, resource));
 
-  const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, {
+  const compositorOptions = {
     state,
     wheel,
     now,
@@ -92,7 +106,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     defaultExpires: 3600,
     maxExpires: 86_400,
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
-  });
+  };
+  const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
   const presence = presencePackage({
     users,
     policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
@@ -112,6 +127,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
+  const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
+  const compositors = [compositor, ...published.compositors];
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
@@ -121,11 +138,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     log,
     supported: ['eventlist'],
     allowEvents: () => notifier.eventNames,
-    accept: () => presenceFormat.contentTypes,
+    accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
-  router.handle('PUBLISH', publishHandler(new Map([[presenceFormat.eventName, compositor]])));
+  router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
     subscribeHandler({
@@ -144,8 +161,9 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   return {
     notifier,
     registrar,
+    mailboxes: published.mailboxes,
     usersChanged() {
-      compositor.usersChanged();
+      for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
     },
     mayWatch(watcher, presentity) {
@@ -156,13 +174,14 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     async start() {
       const points: ListeningPoint[] = [];
       for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
-      compositor.restore();
+      for (const each of compositors) each.restore();
       watchers.restore();
       await notifier.restore();
       return points;
     },
     async stop() {
       stopFollowing();
+      names.close();
       await transport.close();
       wheel.close();
     },

@@ -1,9 +1,10 @@
 import { SaxesParser } from 'saxes';
+import { MalformedDocument } from '../malformed-document.ts';
 import { LARGE, turn } from '../turns.ts';
 import type { XmlAttribute, XmlDocument, XmlElement, XmlText } from './tree.ts';
 
 /** Why a text is not an XML document, and where. `reason` is a phrase for people. */
-export class XmlError extends Error {
+export class XmlError extends MalformedDocument {
   readonly reason: string;
   /** 1-based; undefined where the fault has no place in the text. */
   readonly line: number | undefined;

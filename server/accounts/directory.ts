@@ -32,6 +32,10 @@ export class Directory implements UserDirectory, XuiDirectory {
     return this.accounts ? this.accounts.find(address) !== undefined : address.length > host.length + 'sip:@'.length;
   }
 
+  isAdmin(address: string): boolean {
+    return this.accounts ? this.accounts.find(address)?.admin === true : true;
+  }
+
   resolveXui(xui: string): string | undefined {
     let addresses = this.named.get(xui);
     if (!addresses) {

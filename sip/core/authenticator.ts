@@ -31,4 +31,6 @@ export interface UserDirectory {
   servesDomain(host: string): boolean;
   /** Is the canonical address a user of this server? With authentication off, every address in a served domain is. */
   hasUser(address: string): boolean;
+  /** May the user of the canonical address act for every other? With authentication off, everyone may. */
+  isAdmin(address: string): boolean;
 }

@@ -2,7 +2,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
-import { locate } from '../transport/locate.ts';
+import type { Locator } from '../transport/locate.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
 
 export interface UacTarget {
@@ -23,9 +23,11 @@ export interface UacCallbacks {
 /** Sends requests: over the given live connection, else to the next hop from Route or Request-URI (RFC 3261 8.1.2). */
 export class UserAgentClient {
   private readonly transactions: TransactionLayer;
+  private readonly locator: Locator;
 
-  constructor(transactions: TransactionLayer) {
+  constructor(transactions: TransactionLayer, locator: Locator) {
     this.transactions = transactions;
+    this.locator = locator;
   }
 
   /** Never throws for what the peer said or where it lives; failures come to `callbacks`, after the caller's turn. */
@@ -35,9 +37,21 @@ export class UserAgentClient {
       this.dispatch(request, flow, callbacks);
       return;
     }
-    const destinations = target.destinations ?? locateNextHop(request);
+    const destinations = target.destinations ?? this.locateNextHop(request);
     if (isList(destinations)) this.dispatch(request, destinations.length > 0 ? destinations : (flow ?? []), callbacks);
     else void destinations.then((found) => this.dispatch(request, found.length > 0 ? found : (flow ?? []), callbacks));
+  }
+
+  /** Where the request goes; an empty list where that cannot be said. */
+  private locateNextHop(request: SipRequest): readonly Destination[] | Promise<readonly Destination[]> {
+    try {
+      if (request.nextHop !== undefined) return this.locator.locate(request.nextHop);
+      const [route] = request.headers.list('Route');
+      return this.locator.locate(route === undefined ? request.uri : parseNameAddr(route).uri);
+    } catch (error) {
+      if (error instanceof SipError) return [];
+      throw error;
+    }
   }
 
   private dispatch(request: SipRequest, target: Flow | readonly Destination[], callbacks: UacCallbacks): void {
@@ -57,16 +71,4 @@ export class UserAgentClient {
 
 function isList(value: unknown): value is readonly Destination[] {
   return Array.isArray(value);
-}
-
-/** Where the request goes; an empty list where that cannot be said. */
-function locateNextHop(request: SipRequest): readonly Destination[] | Promise<readonly Destination[]> {
-  try {
-    if (request.nextHop !== undefined) return locate(request.nextHop);
-    const [route] = request.headers.list('Route');
-    return locate(route === undefined ? request.uri : parseNameAddr(route).uri);
-  } catch (error) {
-    if (error instanceof SipError) return [];
-    throw error;
-  }
 }

@@ -62,6 +62,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   readonly expires: { readonly min: number; readonly default: number; readonly max: number };
   /** Extensions that its responses and notifications require (RFC 4662 4.2: eventlist). */
   readonly require?: string;
+  /** Least time between two NOTIFYs of changes in one subscription, in milliseconds; without it each change is told at once. */
+  readonly interval?: number;
   /** Whether this package's watchers are told to those who watch the watchers (RFC 3857). */
   readonly watcherinfo: boolean;
   /**

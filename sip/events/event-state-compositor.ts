@@ -2,7 +2,7 @@
  * PUBLISH (RFC 3903 6): keeps each user's publications by entity-tag until they expire, and says when their sum has changed.
  */
 import { canonicalAddress } from '../../schemas/address.ts';
-import { XmlError } from '../../schemas/xml/parse.ts';
+import { MalformedDocument } from '../../schemas/malformed-document.ts';
 import type { HeaderField } from '../core/respond.ts';
 import type { RequestContext } from '../core/router.ts';
 import type { StateStore, StateTable } from '../core/state-store.ts';
@@ -16,7 +16,7 @@ import { eventName } from './subscribe-handler.ts';
 export interface PublicationFormat<Document> {
   readonly eventName: string;
   readonly contentTypes: readonly string[];
-  /** Throws XmlError when the body is not such a document. */
+  /** Throws MalformedDocument when the body is not such a document. */
   parse(body: Buffer, contentType: string): Document;
 }
 
@@ -47,6 +47,8 @@ interface Publication<Document> {
   order: number;
   expiresAt: number;
   timer: Timer | undefined;
+  /** Lasts until it is released, and no PUBLISH can name it. */
+  readonly held: boolean;
 }
 
 interface PublicationRecord {
@@ -55,6 +57,7 @@ interface PublicationRecord {
   readonly body: string;
   readonly order: number;
   readonly expiresAt: number;
+  readonly held?: true;
 }
 
 export class EventStateCompositor<Document> {
@@ -83,6 +86,46 @@ export class EventStateCompositor<Document> {
     return [...own.values()].sort((a, b) => b.order - a.order).map(({ document }) => document);
   }
 
+  /** The event whose state this is. */
+  get eventName(): string {
+    return this.format.eventName;
+  }
+
+  get contentTypes(): readonly string[] {
+    return this.format.contentTypes;
+  }
+
+  /** What is held for the resource. */
+  held(resource: string): Document | undefined {
+    return this.heldPublication(resource)?.document;
+  }
+
+  /** Keeps a document of the resource (canonical address) beside what is published, as the newest, in place of the one held before; it does not expire. */
+  hold(resource: string, contentType: string, body: Buffer): void {
+    const document = this.format.parse(body, contentType);
+    const before = this.heldPublication(resource);
+    if (before) this.forget(before);
+    const order = ++this.order;
+    const publication = { etag: newEntityTag(), resource, contentType, body, document, order, expiresAt: 0, timer: undefined, held: true };
+    this.keep(publication);
+    this.save(publication);
+    this.listener(resource);
+  }
+
+  /** Ends what is held for the resource; false when nothing is. */
+  release(resource: string): boolean {
+    const held = this.heldPublication(resource);
+    if (!held) return false;
+    this.forget(held);
+    this.listener(resource);
+    return true;
+  }
+
+  private heldPublication(resource: string): Publication<Document> | undefined {
+    for (const publication of this.publications.get(resource)?.values() ?? []) if (publication.held) return publication;
+    return undefined;
+  }
+
   hasPublications(resource: string): boolean {
     return this.publications.has(resource);
   }
@@ -90,8 +133,8 @@ export class EventStateCompositor<Document> {
   /** Brings back the publications of an earlier run. */
   restore(): void {
     const now = this.options.now();
-    for (const [etag, { resource, contentType, body, order, expiresAt }] of this.table.load()) {
-      if (expiresAt <= now) {
+    for (const [etag, { resource, contentType, body, order, expiresAt, held = false }] of this.table.load()) {
+      if (expiresAt <= now && !held) {
         this.table.delete(etag);
         continue;
       }
@@ -100,14 +143,14 @@ export class EventStateCompositor<Document> {
       try {
         document = this.format.parse(bytes, contentType);
       } catch (error) {
-        if (!(error instanceof XmlError)) throw error;
+        if (!(error instanceof MalformedDocument)) throw error;
         // What an earlier version took and this one does not must not keep the server from starting.
         this.table.delete(etag);
         continue;
       }
-      const publication: Publication<Document> = { etag, resource, contentType, body: bytes, document, order, expiresAt, timer: undefined };
+      const kept = { etag, resource, contentType, body: bytes, document, order, expiresAt, timer: undefined, held };
       this.order = Math.max(this.order, order);
-      this.keep(publication);
+      this.keep(kept);
     }
   }
 
@@ -139,6 +182,7 @@ export class EventStateCompositor<Document> {
       order: ++this.order,
       expiresAt: this.options.now() + expires * 1000,
       timer: undefined,
+      held: false,
     };
     // RFC 3903 6: an expiry of 0 publishes nothing that would last.
     if (expires > 0) {
@@ -153,8 +197,11 @@ export class EventStateCompositor<Document> {
   private makeRoom(resource: string): void {
     const own = this.publications.get(resource);
     if (!own || own.size < this.options.maxPerUser) return;
-    const oldest = [...own.values()].reduce((a, b) => (a.order < b.order ? a : b));
-    this.forget(oldest);
+    let oldest: Publication<Document> | undefined;
+    for (const publication of own.values()) {
+      if (!publication.held && (oldest === undefined || publication.order < oldest.order)) oldest = publication;
+    }
+    if (oldest) this.forget(oldest);
   }
 
   private update(context: RequestContext, publication: Publication<Document>, expires: number): void {
@@ -187,7 +234,7 @@ export class EventStateCompositor<Document> {
 
   private found(resource: string, etag: string): Publication<Document> {
     const publication = this.publications.get(resource)?.get(etag);
-    if (!publication) throw new SipError(412);
+    if (!publication || publication.held) throw new SipError(412);
     return publication;
   }
 
@@ -204,7 +251,7 @@ export class EventStateCompositor<Document> {
     try {
       return { contentType: type, document: this.format.parse(request.body, type) };
     } catch (error) {
-      if (error instanceof XmlError) throw new SipError(400, `Bad ${type}: ${error.message}`);
+      if (error instanceof MalformedDocument) throw new SipError(400, `Bad ${type}: ${error.message}`);
       throw error;
     }
   }
@@ -220,13 +267,14 @@ export class EventStateCompositor<Document> {
     const own = this.publications.get(publication.resource) ?? new Map<string, Publication<Document>>();
     own.set(publication.etag, publication);
     this.publications.set(publication.resource, own);
+    if (publication.held) return;
     const delay = publication.expiresAt - this.options.now();
     if (publication.timer) this.options.wheel.reschedule(publication.timer, delay);
     else publication.timer = this.options.wheel.schedule(delay, (p) => this.expire(p), publication);
   }
 
-  private save({ etag, resource, contentType, body, order, expiresAt }: Publication<Document>): void {
-    this.table.put(etag, { resource, contentType, body: body.toString('utf8'), order, expiresAt });
+  private save({ etag, resource, contentType, body, order, expiresAt, held }: Publication<Document>): void {
+    this.table.put(etag, { resource, contentType, body: body.toString('utf8'), order, expiresAt, ...(held ? { held } : {}) });
   }
 
   private forget(publication: Publication<Document>): void {

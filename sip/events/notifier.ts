@@ -123,9 +123,12 @@ export class Notifier {
    * (RFC 3261 20.33). Where it named none, a change is told at once.
    */
   private tellAgain(subscription: Subscription, retryAfter: number | undefined): void {
-    const { wheel } = this.options;
     subscription.held = retryAfter !== undefined;
-    const delay = (retryAfter ?? RETRY_AFTER) * 1000;
+    this.touchAfter(subscription, (retryAfter ?? RETRY_AFTER) * 1000);
+  }
+
+  private touchAfter(subscription: Subscription, delay: number): void {
+    const { wheel } = this.options;
     if (subscription.againTimer) wheel.reschedule(subscription.againTimer, delay);
     else {
       const again = (s: Subscription): void => {
@@ -259,6 +262,7 @@ export class Notifier {
     const gone = this.judge.judge(subscription);
     if (gone) subscription.ending = gone;
     else if (subscription.status === 'terminated') subscription.ending = 'rejected';
+    if (due === 'changed' && this.comesTooSoon(subscription)) return;
 
     const body = this.bodyFor(subscription);
     const { ending } = subscription;
@@ -269,7 +273,8 @@ export class Notifier {
     subscription.lastStatus = subscription.status;
     subscription.full = false;
     try {
-      this.sender.send(subscription, body, this.options.now());
+      subscription.toldAt = this.options.now();
+      this.sender.send(subscription, body, subscription.toldAt);
     } catch (error) {
       this.failed(error);
       subscription.inFlight = false;
@@ -277,6 +282,17 @@ export class Notifier {
       return;
     }
     if (!ending && subscription.outgrown) this.save(subscription);
+  }
+
+  /** Puts off what the package's interval does not let be told yet; never an end, nor another status. */
+  private comesTooSoon(subscription: Subscription): boolean {
+    const { eventPackage, ending, lastStatus, status, toldAt } = subscription;
+    if (eventPackage.interval === undefined || ending || lastStatus !== status) return false;
+    const wait = toldAt + eventPackage.interval - this.options.now();
+    if (wait <= 0 || wait > eventPackage.interval) return false;
+    subscription.due = 'changed';
+    this.touchAfter(subscription, wait);
+    return true;
   }
 
   private bodyFor(subscription: Subscription): Body | undefined {

@@ -63,6 +63,8 @@ export class Subscription extends WatchBase {
   /** The watcher has asked not to be told anything for a time (Retry-After). */
   held = false;
   againTimer: Timer | undefined;
+  /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
+  toldAt = 0;
   lastBody: Body | undefined;
   lastStatus: WatcherStatus | 'init' = 'init';
 

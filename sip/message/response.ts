@@ -21,6 +21,9 @@ export function responseTo(request: SipRequest, status: number, reason?: string,
   if (callId !== undefined) headers.append('Call-ID', callId);
   const cseq = received.get('CSeq');
   if (cseq !== undefined) headers.add('CSeq', cseqText(request, cseq));
+  // RFC 3261 8.2.6.1: a 100 tells the client how long its request took.
+  const timestamp = status === 100 ? received.get('Timestamp') : undefined;
+  if (timestamp !== undefined) headers.append('Timestamp', timestamp);
   return new SipResponse(status, reason, headers);
 }
 

@@ -1,6 +1,6 @@
 import { go, type Machine } from './machine.ts';
 
-export type ClientState = 'calling' | 'trying' | 'proceeding' | 'completed' | 'accepted' | 'terminated';
+export type ClientState = 'calling' | 'cancelling' | 'trying' | 'proceeding' | 'cancelled' | 'completed' | 'accepted' | 'terminated';
 
 export type ClientInput =
   | 'provisional'
@@ -14,7 +14,9 @@ export type ClientInput =
   | 'timeout'
   /** Timer D, K or M: late messages have had their time. */
   | 'lingered'
-  | 'transportError';
+  | 'transportError'
+  /** From the user. */
+  | 'cancel';
 
 export type ClientAction =
   /** Send the request (again). */
@@ -27,6 +29,9 @@ export type ClientAction =
   | 'stopTimers'
   /** Start Timer D, K or M. */
   | 'linger'
+  | 'sendCancel'
+  /** Give up after 64 T1. */
+  | 'awaitEnd'
   /** Give the response to the user of the transaction. */
   | 'deliver'
   /** Send the ACK for a failure (RFC 3261 17.1.1.3). */
@@ -36,12 +41,22 @@ export type ClientAction =
 
 type ClientMachine<State extends ClientState> = Machine<State, ClientInput, ClientAction>;
 
-/** RFC 3261 17.1.1 figure 5, with the Accepted state of RFC 6026 7.2. */
+/** RFC 3261 17.1.1 figure 5, with the Accepted state of RFC 6026 7.2, and two states for a request that is being cancelled (RFC 3261 9.1). */
 export const INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'trying'>> = {
   calling: {
     retransmit: go('calling', 'transmit', 'retransmitDoubled'),
     timeout: go('terminated', 'reportTimeout'),
     provisional: go('proceeding', 'stopTimers', 'deliver'),
+    success: go('accepted', 'deliver', 'linger'),
+    failure: go('completed', 'acknowledge', 'deliver', 'linger'),
+    transportError: go('terminated', 'reportTransport'),
+    cancel: go('cancelling'),
+  },
+  // A CANCEL may not go out before it is known that the INVITE has arrived.
+  cancelling: {
+    retransmit: go('cancelling', 'transmit', 'retransmitDoubled'),
+    timeout: go('terminated', 'reportTimeout'),
+    provisional: go('cancelled', 'stopTimers', 'deliver', 'sendCancel', 'awaitEnd'),
     success: go('accepted', 'deliver', 'linger'),
     failure: go('completed', 'acknowledge', 'deliver', 'linger'),
     transportError: go('terminated', 'reportTransport'),
@@ -51,8 +66,18 @@ export const INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'trying'>> = {
     success: go('accepted', 'deliver', 'linger'),
     failure: go('completed', 'acknowledge', 'deliver', 'linger'),
     transportError: go('terminated', 'reportTransport'),
+    cancel: go('cancelled', 'sendCancel', 'awaitEnd'),
+  },
+  cancelled: {
+    provisional: go('cancelled', 'deliver'),
+    success: go('accepted', 'deliver', 'linger'),
+    failure: go('completed', 'acknowledge', 'deliver', 'linger'),
+    timeout: go('terminated', 'reportTimeout'),
+    transportError: go('terminated', 'reportTransport'),
   },
   completed: {
+    // The ACK could not be sent; the user has its response.
+    transportError: go('terminated'),
     failure: go('completed', 'acknowledge'),
     lingered: go('terminated'),
   },
@@ -65,7 +90,7 @@ export const INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'trying'>> = {
 };
 
 /** RFC 3261 17.1.2 figure 6. */
-export const NON_INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'calling' | 'accepted'>> = {
+export const NON_INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'calling' | 'cancelling' | 'cancelled' | 'accepted'>> = {
   trying: {
     retransmit: go('trying', 'transmit', 'retransmitDoubled'),
     timeout: go('terminated', 'reportTimeout'),

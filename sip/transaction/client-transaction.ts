@@ -1,8 +1,8 @@
-import { Headers } from '../message/headers.ts';
-import { SipRequest, type SipResponse } from '../message/message.ts';
+import type { SipRequest, SipResponse } from '../message/message.ts';
 import type { Flow } from '../transport/flow.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { type ClientAction, type ClientInput, type ClientState, INVITE_CLIENT, NON_INVITE_CLIENT } from './client-machines.ts';
+import { acknowledgeFailure } from './hop-requests.ts';
 import type { TimerValues, Transition } from './machine.ts';
 
 export interface ClientTransactionHandler {
@@ -12,8 +12,16 @@ export interface ClientTransactionHandler {
   onFailure(kind: 'timeout' | 'transport'): void;
 }
 
+/** Further fields of a CANCEL, such as Reason (RFC 3326). */
+export type CancelFields = readonly (readonly [name: string, value: string])[];
+
 export interface ClientTransaction {
   readonly request: SipRequest;
+  /**
+   * Asks for the end of an INVITE (RFC 3261 9.1): the CANCEL waits for the first provisional response. The final response comes as
+   * ever, or a timeout when there is none within 64 T1. Does nothing for other requests and after the final response.
+   */
+  cancel(fields?: CancelFields): void;
 }
 
 /** What a client transaction needs of the layer it lives in. */
@@ -21,6 +29,8 @@ export interface ClientTransactionHost {
   readonly wheel: TimerWheel;
   readonly timers: TimerValues;
   transmit(bytes: Buffer, flow: Flow): boolean;
+  /** Sends a CANCEL for the transaction's request. */
+  cancel(transaction: ClientTransactionRunner, fields: CancelFields): void;
   /** Swallow responses to the transaction for that long, then forget it (at once for 0). */
   finished(transaction: ClientTransactionRunner, lingerMs: number): void;
 }
@@ -40,7 +50,8 @@ export class ClientTransactionRunner implements ClientTransaction {
   private state: ClientState;
   private timer: Timer | undefined;
   private interval: number;
-  private readonly deadline: number;
+  private deadline: number;
+  private cancelFields: CancelFields = [];
 
   /** The request has its Via already. */
   constructor(request: SipRequest, key: string, flow: Flow, host: ClientTransactionHost, handler: ClientTransactionHandler) {
@@ -55,6 +66,16 @@ export class ClientTransactionRunner implements ClientTransaction {
     this.bytes = request.toBuffer();
     this.interval = host.timers.t1;
     this.deadline = performance.now() + 64 * host.timers.t1;
+  }
+
+  /** Bytes of the request. */
+  get size(): number {
+    return this.bytes.length;
+  }
+
+  cancel(fields: CancelFields = []): void {
+    this.cancelFields = fields;
+    this.run('cancel');
   }
 
   /** Sends the request for the first time. A failure is reported after the caller's turn. */
@@ -107,6 +128,13 @@ export class ClientTransactionRunner implements ClientTransaction {
       case 'stopTimers':
         this.stopTimer();
         return;
+      case 'sendCancel':
+        this.host.cancel(this, this.cancelFields);
+        return;
+      case 'awaitEnd':
+        this.deadline = performance.now() + 64 * t1;
+        this.wakeIn(64 * t1);
+        return;
       case 'linger':
         this.stopTimer();
         this.linger(t1, t4);
@@ -115,7 +143,7 @@ export class ClientTransactionRunner implements ClientTransaction {
         if (response !== undefined) this.handler.onResponse(response);
         return;
       case 'acknowledge':
-        if (response !== undefined) this.host.transmit(acknowledge(this.request, response).toBuffer(), this.flow);
+        if (response !== undefined) this.host.transmit(acknowledgeFailure(this.request, response).toBuffer(), this.flow);
         return;
       case 'reportTimeout':
         this.handler.onFailure('timeout');
@@ -148,17 +176,4 @@ export class ClientTransactionRunner implements ClientTransaction {
 
 function wake(transaction: ClientTransactionRunner): void {
   transaction.expire();
-}
-
-/** The ACK to a failure: same branch, Request-URI and Route as the INVITE, the To of the response (RFC 3261 17.1.1.3). */
-function acknowledge(invite: SipRequest, response: SipResponse): SipRequest {
-  const headers = new Headers();
-  for (const name of ['Via', 'From', 'Call-ID', 'Max-Forwards']) {
-    const value = invite.headers.get(name);
-    if (value !== undefined) headers.add(name, value);
-  }
-  headers.add('To', response.headers.get('To') ?? '');
-  headers.add('CSeq', `${invite.cseq.sequence} ACK`);
-  for (const route of invite.headers.all('Route')) headers.add('Route', route);
-  return new SipRequest('ACK', invite.uri, headers);
 }

@@ -6,6 +6,8 @@ export type ServerInput =
   /** The request came again. */
   | 'request'
   | 'ack'
+  /** 200 ms without a response. */
+  | 'slow'
   /** From the user: 100. */
   | 'trying'
   /** From the user: 101 to 199. */
@@ -28,6 +30,8 @@ export type ServerAction =
   | 'respond'
   /** Send the kept response again. */
   | 'transmit'
+  /** Send a 100. */
+  | 'sendTrying'
   /** Start Timers G and H. */
   | 'awaitAck'
   /** Run Timer G once more, doubled, at most T2. */
@@ -40,8 +44,20 @@ export type ServerAction =
 
 type ServerMachine<State extends ServerState> = Machine<State, ServerInput, ServerAction>;
 
-/** RFC 3261 17.2.1 figure 7, with the Accepted state of RFC 6026 7.1. */
-export const INVITE_SERVER: ServerMachine<Exclude<ServerState, 'trying'>> = {
+/**
+ * RFC 3261 17.2.1 figure 7, with the Accepted state of RFC 6026 7.1. `trying` is the part of Proceeding in which nothing has been sent
+ * yet: it ends with the user's first response, or after 200 ms with a 100.
+ */
+export const INVITE_SERVER: ServerMachine<ServerState> = {
+  trying: {
+    request: go('trying'),
+    slow: go('proceeding', 'sendTrying'),
+    trying: go('proceeding', 'stopTimers', 'respond'),
+    provisional: go('proceeding', 'stopTimers', 'respond'),
+    success: go('accepted', 'respond', 'linger'),
+    failure: go('completed', 'respond', 'awaitAck'),
+    requestTimeout: go('completed', 'respond', 'awaitAck'),
+  },
   proceeding: {
     request: go('proceeding', 'transmit'),
     trying: go('proceeding', 'respond'),

@@ -1,4 +1,5 @@
 import type { SipRequest, SipResponse } from '../message/message.ts';
+import { responseTo } from '../message/response.ts';
 import type { Flow } from '../transport/flow.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { TimerValues, Transition } from './machine.ts';
@@ -34,6 +35,8 @@ export interface ServerTransactionHost {
   deliverAck(ack: SipRequest, flow: Flow): void;
 }
 
+/** RFC 3261 17.2.1: how long the user may take with its first response to an INVITE before a 100 goes out. */
+const TRYING_MS = 200;
 const NOTHING_SENT = Buffer.alloc(0);
 
 type Table = Readonly<Partial<Record<ServerState, Readonly<Partial<Record<ServerInput, Transition<ServerState, ServerAction>>>>>>>;
@@ -64,9 +67,10 @@ export class ServerTransactionRunner implements ServerTransaction {
     this.cancels = cancels;
     this.isInvite = request.method === 'INVITE';
     this.table = this.isInvite ? INVITE_SERVER : NON_INVITE_SERVER;
-    this.state = this.isInvite ? 'proceeding' : 'trying';
+    this.state = 'trying';
     this.timer = undefined;
     this.reply = undefined;
+    if (this.isInvite) this.wakeIn(TRYING_MS);
   }
 
   get completed(): boolean {
@@ -91,7 +95,8 @@ export class ServerTransactionRunner implements ServerTransaction {
 
   /** The timer's turn. */
   expire(): void {
-    if (this.state !== 'completed') this.run('lingered');
+    if (this.state === 'trying') this.run('slow');
+    else if (this.state !== 'completed') this.run('lingered');
     else if (performance.now() >= this.deadline) this.run('timeout');
     else this.run('retransmit');
   }
@@ -112,6 +117,10 @@ export class ServerTransactionRunner implements ServerTransaction {
     switch (action) {
       case 'respond':
         if (response !== undefined) this.bytes = response.toBuffer();
+        this.transmit();
+        return;
+      case 'sendTrying':
+        this.bytes = this.tryingResponse().toBuffer();
         this.transmit();
         return;
       case 'transmit':
@@ -136,6 +145,14 @@ export class ServerTransactionRunner implements ServerTransaction {
       case 'deliverAck':
         if (ack !== undefined) this.host.deliverAck(ack, this.flow);
     }
+  }
+
+  private tryingResponse(): SipResponse {
+    const response = responseTo(this.request, 100);
+    const timestamp = response.headers.get('Timestamp');
+    // RFC 3261 8.2.6.1, 20.38: with the seconds that it took to answer.
+    if (timestamp !== undefined && !timestamp.includes(' ')) response.headers.set('Timestamp', `${timestamp} ${TRYING_MS / 1000}`);
+    return response;
   }
 
   private linger(t1: number, t4: number): void {

@@ -3,19 +3,24 @@ import { SipRequest, type SipResponse } from '../message/message.ts';
 import type { SipParseError } from '../message/parse.ts';
 import { responseTo } from '../message/response.ts';
 import { SipError } from '../message/sip-error.ts';
+import { FailureMemory } from '../transport/failure-memory.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
+import { MAX_DATAGRAM_BYTES } from '../transport/udp.ts';
 import {
+  type CancelFields,
   type ClientTransaction,
   type ClientTransactionHandler,
   type ClientTransactionHost,
   ClientTransactionRunner,
 } from './client-transaction.ts';
+import { type DeliveryHost, destinationKey, Failover, LargeRequest } from './delivery.ts';
+import { cancelFor } from './hop-requests.ts';
 import { DEFAULT_TIMER_VALUES, type TimerValues } from './machine.ts';
 import { clientKey, serverKey } from './matching.ts';
 import { type ServerTransaction, type ServerTransactionHost, ServerTransactionRunner } from './server-transaction.ts';
 
-export type { ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
+export type { CancelFields, ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
 export type { ServerTransaction } from './server-transaction.ts';
 
 export interface TransactionOptions {
@@ -25,6 +30,8 @@ export interface TransactionOptions {
   readonly t4?: number | undefined;
   /** Requests of one source address that may wait for their final response; beyond it 503. Default 10 000. */
   readonly maxOpenPerSource?: number | undefined;
+  /** Requests of more bytes go over TCP rather than UDP, to peers that take it. Default 1300. */
+  readonly udpLimit?: number | undefined;
   /** Hears of what a user of the layer threw while it was given a message; by default a process warning. */
   readonly onError?: ((error: unknown) => void) | undefined;
   /** Responses kept for copies of their requests, of all sources; beyond it the oldest go before their time. Default 250 000. */
@@ -45,11 +52,13 @@ const SWALLOW = null;
 const RETRY_AFTER_SECONDS = '5';
 /** Bytes of all kept responses; beyond it the oldest are given up. */
 export const MAX_KEPT_BYTES = 32 * 1024 * 1024;
-/** Bytes of a body that a datagram holds beside its header fields, with room to spare. */
-const LARGEST_UDP_BODY = 56_000;
+/** RFC 3261 18.1.1: the largest request for UDP where the path's MTU is not known, in bytes. */
+const UDP_LIMIT = 1300;
+/** How long a peer that spoke UDP may take to accept a connection for what is too large for that. */
+const TCP_PATIENCE_MS = 2000;
 
 /** The transactions between the transport and the core (RFC 3261 17). */
-export class TransactionLayer implements ClientTransactionHost, ServerTransactionHost {
+export class TransactionLayer implements ClientTransactionHost, ServerTransactionHost, DeliveryHost {
   /** A new request (not a copy); an ACK to a 2xx too, whose transaction answers nothing. */
   onRequest: ((transaction: ServerTransaction) => void) | undefined;
   /** A response that belongs to no transaction. */
@@ -63,6 +72,11 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   private readonly transport: TransportLayer;
   private readonly maxOpenPerSource: number;
   private readonly maxKeptResponses: number;
+  /** @internal */
+  readonly dead = new FailureMemory();
+  /** @internal */
+  readonly withoutTcp = new FailureMemory(100_000);
+  private readonly udpLimit: number;
   private readonly onError: (error: unknown) => void;
   private readonly clientsByConnection = new Map<Flow, Set<ClientTransactionRunner>>();
   private readonly clients = new Map<string, ClientTransactionRunner | typeof SWALLOW>();
@@ -85,6 +99,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
       t4: options.t4 ?? DEFAULT_TIMER_VALUES.t4,
     };
     this.maxOpenPerSource = options.maxOpenPerSource ?? 10_000;
+    this.udpLimit = Math.min(options.udpLimit ?? UDP_LIMIT, MAX_DATAGRAM_BYTES);
     this.onError = options.onError ?? ((error) => process.emitWarning(error instanceof Error ? error : String(error)));
     this.maxKeptResponses = options.maxKeptResponses ?? 250_000;
     transport.onMessage = (message, flow) => this.receive(message, flow);
@@ -101,40 +116,42 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
    * after the caller's turn.
    */
   send(request: SipRequest, target: Flow | readonly Destination[], handler: ClientTransactionHandler): ClientTransaction {
-    if (!isList(target)) return this.start(request, target, handler);
-    for (const [index, destination] of target.entries()) {
-      const flow = this.transport.flowTo(destination);
-      if (flow === undefined) continue;
-      const others = target.slice(index + 1);
-      if (others.length === 0) return this.start(request, flow, handler);
-      return this.start(request, flow, {
-        onResponse: (response) => handler.onResponse(response),
-        onFailure: () => {
-          request.headers.deleteFirst('Via');
-          this.send(request, others, handler);
-        },
-      });
-    }
-    queueMicrotask(() => handler.onFailure('transport'));
-    return { request };
+    if (!isList(target)) return this.begin(request, target, handler);
+    const [only] = target;
+    const flow = target.length === 1 && only !== undefined ? this.transport.flowTo(only) : undefined;
+    // Nearly all go to one destination; there is nothing to remember about it.
+    return flow === undefined ? new Failover(request, target, this, handler) : this.begin(request, flow, handler);
   }
 
-  private start(request: SipRequest, wanted: Flow, handler: ClientTransactionHandler): ClientTransaction {
-    const flow = this.wideEnough(request, wanted);
+  /** @internal */
+  flowTo(destination: Destination, connectTimeoutMs?: number): Flow | undefined {
+    return this.transport.flowTo(destination, connectTimeoutMs);
+  }
+
+  /** @internal */
+  begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isSized = false): ClientTransaction {
     const branch = createBranch();
     const rport = flow.reliable ? '' : ';rport';
     request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
     const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler);
+    if (transaction.size > this.udpLimit && !isSized && flow.protocol === 'UDP') {
+      const connection = this.connectionFor(flow);
+      if (connection !== undefined) {
+        request.headers.deleteFirst('Via');
+        return new LargeRequest(request, flow, connection, this, handler);
+      }
+    }
     this.clients.set(transaction.key, transaction);
     if (flow.reliable) this.watch(flow, transaction);
     transaction.start();
     return transaction;
   }
 
-  /** RFC 3261 18.1.1: what no datagram can hold goes over TCP to where it would have gone. */
-  private wideEnough(request: SipRequest, flow: Flow): Flow {
-    if (flow.protocol !== 'UDP' || request.body.length <= LARGEST_UDP_BODY) return flow;
-    return this.transport.flowTo({ protocol: 'TCP', address: flow.remoteAddress, port: flow.remotePort }) ?? flow;
+  /** RFC 3261 18.1.1: the way over TCP to where a large request would have gone over UDP; undefined where nobody took it lately. */
+  private connectionFor({ remoteAddress, remotePort }: Flow): Flow | undefined {
+    const destination = { protocol: 'UDP', address: remoteAddress, port: remotePort } as const;
+    if (this.withoutTcp.has(destinationKey(destination))) return undefined;
+    return this.transport.flowTo({ ...destination, protocol: 'TCP' }, TCP_PATIENCE_MS);
   }
 
   /** When a connection ends, so do the transactions that wait for an answer over it. */
@@ -220,6 +237,16 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     } catch (error) {
       if (!(error instanceof SipError)) throw error;
     }
+  }
+
+  /** @internal */
+  cancel(invite: ClientTransactionRunner, fields: CancelFields): void {
+    const request = cancelFor(invite.request, fields);
+    const key = `${request.via.branch} CANCEL`;
+    const transaction = new ClientTransactionRunner(request, key, invite.flow, this, { onResponse() {}, onFailure() {} });
+    this.clients.set(key, transaction);
+    if (invite.flow.reliable) this.watch(invite.flow, transaction);
+    transaction.start();
   }
 
   /** @internal */

@@ -27,6 +27,8 @@ export interface Flow {
   /** Hands bytes to the operating system, or to the connection's bounded queue. False when they were refused. */
   send(bytes: Buffer): boolean;
   readonly closed: boolean;
+  /** Has it ever been a way to the peer? False for a connection that is still being opened, or could not be. */
+  readonly opened: boolean;
   /** Called once when the connection ends (at once if it has); never for UDP. */
   onClose(listener: () => void): void;
 }

@@ -39,6 +39,7 @@ export class TcpConnection implements Flow {
   private lastActivity = performance.now();
   private waitingForRest = false;
   private ended = false;
+  private established: boolean;
 
   constructor(socket: Socket, remoteAddress: string, remotePort: number, wheel: TimerWheel, limits: TcpLimits, events: ConnectionEvents) {
     this.socket = socket;
@@ -57,8 +58,12 @@ export class TcpConnection implements Flow {
       },
     });
     this.timer = wheel.schedule(socket.connecting ? limits.connectTimeoutMs : limits.messageTimeoutMs, expire, this);
+    this.established = !socket.connecting;
     socket.setNoDelay(true);
-    socket.on('connect', () => wheel.reschedule(this.timer, limits.idleTimeoutMs));
+    socket.on('connect', () => {
+      this.established = true;
+      wheel.reschedule(this.timer, limits.idleTimeoutMs);
+    });
     socket.on('data', (bytes) => this.receive(bytes));
     // An error is always followed by close.
     socket.on('error', () => {});
@@ -75,6 +80,10 @@ export class TcpConnection implements Flow {
 
   get closed(): boolean {
     return this.ended;
+  }
+
+  get opened(): boolean {
+    return this.established;
   }
 
   send(bytes: Buffer): boolean {

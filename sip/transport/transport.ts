@@ -84,8 +84,9 @@ export class TransportLayer {
   /**
    * A flow to the destination: over UDP from the socket of its address family; over TCP an open connection or a new one, whose
    * messages wait until it is open and whose failure to connect closes it. Undefined when there is no socket for it or no room.
+   * @param connectTimeoutMs how long a new connection may take to open
    */
-  flowTo(destination: Destination): Flow | undefined {
+  flowTo(destination: Destination, connectTimeoutMs = CONNECT_TIMEOUT_MS): Flow | undefined {
     const { protocol, address, port } = destination;
     if (protocol === 'UDP') {
       const socket = nearest(this.udp, address);
@@ -94,7 +95,7 @@ export class TransportLayer {
     const existing = this.connections.get(peerKey(address, port));
     if (existing !== undefined && !existing.closed) return existing;
     if (this.open.size >= (this.options.maxConnections ?? 20_000)) return undefined;
-    return this.adopt(connect(address, port), address, port);
+    return this.adopt(connect(address, port), address, port, connectTimeoutMs);
   }
 
   /**
@@ -129,6 +130,12 @@ export class TransportLayer {
         point.port === (port ?? DEFAULT_PORT) &&
         (point.address === address || address === this.options.advertisedHost || (isWildcard(point.address) && isOwnAddress(address))),
     );
+  }
+
+  /** Can a request be sent over the protocol to an address of the family? */
+  speaks(protocol: Protocol, family: 4 | 6): boolean {
+    const points: readonly ListeningPoint[] = protocol === 'UDP' ? this.udp : this.tcp;
+    return points.some(({ address }) => hasColon(address) === (family === 6));
   }
 
   /** Closes all sockets; connections get a moment to send what is queued. */
@@ -201,8 +208,9 @@ export class TransportLayer {
     this.adopt(socket, address, port);
   }
 
-  private adopt(socket: Socket, address: string, port: number): TcpConnection {
-    const connection: TcpConnection = new TcpConnection(socket, address, port, this.wheel, this.limits, {
+  private adopt(socket: Socket, address: string, port: number, connectTimeoutMs = CONNECT_TIMEOUT_MS): TcpConnection {
+    const limits = connectTimeoutMs === CONNECT_TIMEOUT_MS ? this.limits : { ...this.limits, connectTimeoutMs };
+    const connection: TcpConnection = new TcpConnection(socket, address, port, this.wheel, limits, {
       onMessage: (message) => this.receive(message, connection),
       onError: (error) => this.malformed(error, connection),
       onFailure: (error) => this.failed(error),

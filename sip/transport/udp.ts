@@ -4,7 +4,7 @@ import type { Flow, ListeningPoint } from './flow.ts';
 
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** What fits behind the headers of IPv4 and UDP. */
-const MAX_DATAGRAM_BYTES = 65_507;
+export const MAX_DATAGRAM_BYTES = 65_507;
 
 /** A bound UDP socket. */
 export class UdpSocket implements ListeningPoint {
@@ -74,6 +74,7 @@ export class UdpFlow implements Flow {
   readonly protocol = 'UDP';
   readonly reliable = false;
   readonly closed = false;
+  readonly opened = true;
   readonly remoteAddress: string;
   readonly remotePort: number;
   private readonly socket: UdpSocket;

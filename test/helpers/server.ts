@@ -15,6 +15,8 @@ export interface TestServer {
   readonly root: string;
   /** Makes an account in the served domain. */
   addUser(user: string, password: string): Promise<void>;
+  /** Makes an account that may act for every user. */
+  addAdmin?(user: string, password: string): Promise<void>;
   /** Stops the server and removes its data. */
   stop(): Promise<void>;
 }
@@ -55,6 +57,7 @@ export async function startServer(settings: Partial<Config> = {}): Promise<InPro
       http,
       root: config.xcapRoots[0] ?? '',
       addUser: async (user, password) => running.accounts.add(canonicalAddress(`sip:${user}@${domain}`), password, false),
+      addAdmin: async (user, password) => running.accounts.add(canonicalAddress(`sip:${user}@${domain}`), password, true),
       stop: async () => {
         await running.stop();
         await removeData();

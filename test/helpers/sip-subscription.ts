@@ -56,6 +56,7 @@ const DEFAULT_TYPES: Readonly<Record<string, string>> = {
   presence: 'application/pidf+xml',
   'presence.winfo': 'application/watcherinfo+xml',
   'xcap-diff': 'application/xcap-diff+xml',
+  'message-summary': 'application/simple-message-summary',
 };
 
 interface Waiter {

@@ -5,6 +5,8 @@ import { MethodRouter } from '../../sip/core/router.ts';
 import type { StateStore, StateTable } from '../../sip/core/state-store.ts';
 import { UserAgentClient } from '../../sip/core/uac.ts';
 import { TransactionLayer, type TransactionOptions } from '../../sip/transaction/transaction-layer.ts';
+import { Locator } from '../../sip/transport/locate.ts';
+import { NameService, type NameServiceOptions } from '../../sip/transport/name-service.ts';
 import { TimerWheel } from '../../sip/transport/timer-wheel.ts';
 import { TransportLayer, type TransportOptions } from '../../sip/transport/transport.ts';
 
@@ -15,6 +17,7 @@ export interface StackOptions {
   readonly authenticator?: Authenticator;
   readonly supported?: readonly string[];
   readonly log?: Logger;
+  readonly names?: NameServiceOptions;
 }
 
 export interface Stack {
@@ -23,6 +26,7 @@ export interface Stack {
   readonly transport: TransportLayer;
   readonly transactions: TransactionLayer;
   readonly uac: UserAgentClient;
+  readonly locator: Locator;
   readonly wheel: TimerWheel;
   /** What the stack or a timer threw, which no test wants. */
   readonly failures: unknown[];
@@ -32,6 +36,7 @@ export interface Stack {
 /** alice and bob live at example.com; nobody else lives anywhere. */
 export const users: UserDirectory = {
   servesDomain: (host) => host === 'example.com',
+  isAdmin: () => false,
   hasUser: (address) => address === 'sip:alice@example.com' || address === 'sip:bob@example.com',
 };
 
@@ -40,6 +45,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const wheel = new TimerWheel((error) => failures.push(error));
   const transport = new TransportLayer(wheel, options.transport);
   const transactions = new TransactionLayer(transport, wheel, { onError: (error) => failures.push(error), ...options.transaction });
+  const names = new NameService(options.names);
+  const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
   const router = new MethodRouter({
     users,
     authenticator: options.authenticator,
@@ -64,10 +71,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     router,
     transport,
     transactions,
-    uac: new UserAgentClient(transactions),
+    uac: new UserAgentClient(transactions, locator),
+    locator,
     wheel,
     failures,
     async close() {
+      names.close();
       await transport.close();
       wheel.close();
     },

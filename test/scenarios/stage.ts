@@ -92,6 +92,13 @@ export class Stage {
     this.#users.add(name);
   }
 
+  /** A SIP agent of an admin. */
+  async admin(name = 'boss'): Promise<SipPeer> {
+    if (!this.#users.has(name)) await this.server.addAdmin?.(name, password(name));
+    this.#users.add(name);
+    return this.peer(name);
+  }
+
   /** A SIP agent of a user, over UDP unless told otherwise. */
   async peer(user: string, options: Partial<SipPeerOptions> = {}): Promise<SipPeer> {
     await this.user(user);

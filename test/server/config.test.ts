@@ -22,6 +22,13 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   'tls-cert': [['/etc/a.pem', '/etc/a.pem'], ['b.pem', resolve('b.pem')], ['/c.pem', '/c.pem']], // biome-ignore format: a table
   'tls-key': [['/etc/a.key', '/etc/a.key'], ['b.key', resolve('b.key')], ['/c.key', '/c.key']], // biome-ignore format: a table
   sip: [['127.0.0.2:1', [{ host: '127.0.0.2', port: 1 }]], ['127.0.0.2:2', [{ host: '127.0.0.2', port: 2 }]], ['127.0.0.2:3', [{ host: '127.0.0.2', port: 3 }]]], // biome-ignore format: a table
+  'next-hop': [
+    ['Example.ORG=sip:10.0.0.1;transport=tcp', [{ domain: 'example.org', uri: 'sip:10.0.0.1;transport=tcp' }]],
+    ['*.example.org=sips:gw.example.org', [{ domain: '*.example.org', uri: 'sips:gw.example.org' }]],
+    ['*=sip:[2001:db8::1]:5070', [{ domain: '*', uri: 'sip:[2001:db8::1]:5070' }]],
+  ],
+  'dns-server': [['192.0.2.53', ['192.0.2.53']], ['[::1]:5353', ['[::1]:5353']], ['2001:db8::53', ['2001:db8::53']]], // biome-ignore format: a table
+  'udp-limit': [['1300', 1300], ['65535', 65535], ['1500', 1500]], // biome-ignore format: a table
   'xcap-root': [
     ['/', ['/']],
     ['/services/', ['/services']],
@@ -128,6 +135,14 @@ describe('settings', () => {
 describe('a wrong setting is told in one line', () => {
   const wrong: [string, { flags?: Record<string, unknown>; environment?: Record<string, string> }, RegExp][] = [
     ['port', { flags: { http: ['127.0.0.1:99999'] } }, /^--http: 99999 is not a port$/],
+    [
+      'next hop that is no URI',
+      { flags: { 'next-hop': ['example.org=10.0.0.1'] } },
+      /^--next-hop: "example\.org=10\.0\.0\.1" is not DOMAIN=URI/,
+    ],
+    ['next hop without a domain', { flags: { 'next-hop': ['sip:10.0.0.1'] } }, /^--next-hop: .* is not DOMAIN=URI/],
+    ['name server by name', { flags: { 'dns-server': ['ns.example.org'] } }, /^--dns-server: .* is not the address of a name server/],
+    ['name server without a port', { flags: { 'dns-server': ['192.0.2.1:0'] } }, /^--dns-server: .* is not the address of a name server/],
     ['endpoint without port', { flags: { sip: ['127.0.0.1'] } }, /^--sip: "127\.0\.0\.1" is not HOST:PORT/],
     ['bare IPv6 address', { flags: { sip: ['::1:5060'] } }, /^--sip: "::1:5060" is not HOST:PORT/],
     ['domain', { environment: { ROLLCALL_DOMAIN: 'exa$mple' } }, /^ROLLCALL_DOMAIN: "exa\$mple" is not a domain$/],
