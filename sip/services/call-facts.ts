@@ -1,0 +1,81 @@
+/** What the conditions of call services ask about a call (3GPP TS 24.604 4.9.1.3, TS 24.611 4.9.1.3). */
+import { canonicalAddress } from '../../schemas/address.ts';
+import type { Call } from '../core/call-service.ts';
+import type { SipRequest } from '../message/message.ts';
+import { diversionsIn } from './diversion-history.ts';
+
+/** What a user's presence says of them, as far as rules ask. */
+export interface ServedUserPresence {
+  /** Loads it; undefined when it is in memory. */
+  ready(user: string): Promise<void> | undefined;
+  /** Activities (RFC 4480 3.2) in lower case. */
+  activities(user: string): readonly string[];
+  /** See `sphereOf`. */
+  sphere(user: string): string | undefined;
+}
+
+/** Found out when a condition asks: most calls meet no rule. */
+export class CallFacts {
+  readonly call: Call;
+  readonly servedUser: string;
+  readonly now: number;
+  private readonly presence: ServedUserPresence;
+  private readonly countryCode: string;
+  private mediaTypes: ReadonlySet<string> | undefined;
+
+  /** `countryCode`: digits of numbers at home, '' when not known. */
+  constructor(call: Call, servedUser: string, presence: ServedUserPresence, countryCode: string, now: number) {
+    this.call = call;
+    this.servedUser = servedUser;
+    this.presence = presence;
+    this.countryCode = countryCode;
+    this.now = now;
+  }
+
+  /** The caller does not say who they are, or does not want it to be known (RFC 3323 4.1, RFC 3325 9.3). */
+  get anonymous(): boolean {
+    const { headers, from } = this.call.request;
+    const privacy = headers.all('Privacy').flatMap((value) => value.toLowerCase().split(/[;,\s]+/));
+    return privacy.some((value) => HIDING.has(value)) || /^sips?:anonymous@|@anonymous\.invalid$/.test(canonicalAddress(from.uri));
+  }
+
+  /** Has somebody diverted the call to the served user? */
+  get diverted(): boolean {
+    return this.call.diverted.length > 0 || diversionsIn(this.call) > 0;
+  }
+
+  /**
+   * Is the number that is called one abroad: written with `+` (or `00`, unless that is the name of a user here) and not of the home
+   * country? Of names never.
+   */
+  get international(): boolean {
+    const number = /^(?:sip|tel):(\+|00)(\d+)(?=[;@]|$)/.exec(canonicalAddress(this.call.uri));
+    if (number === null || (number[1] === '00' && this.call.callee !== undefined)) return false;
+    return this.countryCode === '' || !number[2]?.startsWith(this.countryCode);
+  }
+
+  /** The media types of the session that is offered (RFC 4566 5.14), in lower case. */
+  get media(): ReadonlySet<string> {
+    return (this.mediaTypes ??= offeredMedia(this.call.request));
+  }
+
+  get activities(): readonly string[] {
+    return this.presence.activities(this.servedUser);
+  }
+
+  get sphere(): string | undefined {
+    return this.presence.sphere(this.servedUser);
+  }
+}
+
+/** RFC 3323 4.2, RFC 3325 9.3: the requests for privacy that hide the caller; `session`, `history` and `critical` alone do not. */
+const HIDING: ReadonlySet<string> = new Set(['user', 'header', 'id']);
+
+/** SDP stands alone or is a part of a multipart body; its lines look like nothing else. */
+function offeredMedia({ body }: SipRequest): ReadonlySet<string> {
+  const types = new Set<string>();
+  for (const [, type = ''] of body.toString('latin1').matchAll(/^m=([A-Za-z0-9.!#$%&'*+^_`{|}~-]{1,40})[ \t]/gm)) {
+    types.add(type.toLowerCase());
+  }
+  return types;
+}
