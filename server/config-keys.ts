@@ -36,6 +36,10 @@ export interface Config {
   readonly tlsKey: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
+  /** IP addresses and CIDR blocks of SIP elements that say truly who their requests are from. */
+  readonly sipTrustedPeers: readonly string[];
+  /** Whose address From may be: the authenticated user's own, or any. */
+  readonly sipFrom: 'own' | 'any';
   /** Greatest size of a document, in bytes of UTF-8. */
   readonly maxDocumentSize: number;
   /** Greatest depth of nested elements in a document. */
@@ -180,6 +184,25 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '',
     meaning: 'address of a proxy that authenticates users: its X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
     read: readNetwork,
+  },
+  {
+    name: 'sip-trusted-peer',
+    field: 'sipTrustedPeers',
+    placeholder: 'IP[/BITS]',
+    list: true,
+    default: '',
+    meaning:
+      'address of a SIP proxy or gateway that authenticates users: it needs no password, and its P-Asserted-Identity (or else From) is believed',
+    read: readNetwork,
+  },
+  {
+    name: 'sip-from',
+    field: 'sipFrom',
+    placeholder: 'own|any',
+    list: false,
+    default: 'own',
+    meaning: "whose address a user may put into From: with own only the user's (or anonymous), anything else is answered 403",
+    read: oneOf(['own', 'any']),
   },
   {
     name: 'max-document-size',

@@ -118,6 +118,8 @@ async function listen(
   const node = createSipNode({
     listen: config.sip,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
+    isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
+    ownFromOnly: config.sipFrom === 'own',
     users,
     documents,
     lists: xcap.lists,

@@ -3,6 +3,7 @@ import { addressHost } from '../schemas/address.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
+import { Identifier } from './core/identity.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
 import { Registrar } from './core/registrar.ts';
@@ -37,6 +38,10 @@ export interface SipNodeOptions {
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   /** Undefined: authentication is off. */
   readonly authenticator: Authenticator | undefined;
+  /** Is the textual address that of an element which says truly who its requests are from? */
+  readonly isTrustedPeer?: ((address: string) => boolean) | undefined;
+  /** Must From be the authenticated user's own? */
+  readonly ownFromOnly?: boolean | undefined;
   readonly users: UserDirectory;
   readonly documents: DocumentStore;
   readonly lists: ListDirectory;
@@ -132,11 +137,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const router = new MethodRouter({
     users,
-    authenticator: options.authenticator,
+    identifier: new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly }),
     log,
-    supported: ['eventlist'],
+    supported: ['eventlist', 'path', 'outbound'],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
@@ -163,6 +169,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     registrar,
     mailboxes: published.mailboxes,
     usersChanged() {
+      registrar.usersChanged();
       for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
     },
@@ -175,6 +182,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const points: ListeningPoint[] = [];
       for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
       for (const each of compositors) each.restore();
+      registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();
       return points;
@@ -182,6 +190,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     async stop() {
       stopFollowing();
       names.close();
+      registrar.stop();
       await transport.close();
       wheel.close();
     },

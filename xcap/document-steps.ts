@@ -6,7 +6,7 @@ import { documentPath } from './document-selector.ts';
 import type { DocumentKey, MaybePromise, StoredDocument } from './document-store.ts';
 import { XcapRefusal } from './errors.ts';
 import type { Content, Environment, PipelineStep } from './exchange.ts';
-import { namespaceElement, type Selection, selectNode } from './node-operations.ts';
+import { namespaceElement, readNode, type Selection } from './node-operations.ts';
 import type { NodeSelector } from './node-selector.ts';
 import { checkPreconditions, isNotModified } from './preconditions.ts';
 
@@ -129,7 +129,7 @@ function documentContent({ etag, text, modified }: StoredDocument, { contentType
 }
 
 function nodeContent(document: XmlDocument, stored: StoredDocument, selector: NodeSelector): Content {
-  const selected = selectNode(document, selector);
+  const selected = readNode(document, selector);
   if (!selected) throw new XcapRefusal(404, 'the node selector does not select exactly one node of the document');
   const [type, text] = nodeText(document, selected);
   return { type, body: text, bytes: Buffer.byteLength(text), lastModified: new Date(stored.modified).toUTCString() };

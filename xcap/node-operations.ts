@@ -1,6 +1,7 @@
 import { escapeAttribute } from '../schemas/xml/escape.ts';
 import { decodeUtf8, MAX_TAG, type ParseOptions, parseXml, readXml, XmlError } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, lookupNamespace, type XmlAttribute, type XmlDocument, type XmlElement } from '../schemas/xml/tree.ts';
+import { chooseIndexed } from './child-index.ts';
 import { XcapConflict, XcapRefusal } from './errors.ts';
 import type { ExpandedName, NodeSelector, Step, Terminal } from './node-selector.ts';
 import { editChildren, editStartTag } from './tree-edit.ts';
@@ -27,9 +28,19 @@ export interface Placed {
 }
 
 /** The node that the selector names, or undefined when a step or the terminal names none, or several. */
-export function selectNode(document: XmlDocument, { steps, terminal }: NodeSelector): Selection | undefined {
-  const chosen = walk(document, steps);
-  const element = chosen[steps.length - 1];
+export function selectNode(document: XmlDocument, selector: NodeSelector): Selection | undefined {
+  return selectionOf(walk(document, selector.steps)[selector.steps.length - 1], selector);
+}
+
+/** As `selectNode`, for a tree that is going to be read again. */
+export function readNode({ root }: XmlDocument, selector: NodeSelector): Selection | undefined {
+  const [first, ...rest] = selector.steps;
+  let element = first && chooseOne([root], first);
+  for (const step of rest) element = element && chooseIndexed(element, step, chooseOne);
+  return selectionOf(element, selector);
+}
+
+function selectionOf(element: XmlElement | undefined, { terminal }: NodeSelector): Selection | undefined {
   if (!element) return undefined;
   if (!terminal) return { kind: 'element', element };
   if (terminal.kind === 'namespaces') return { kind: 'namespaces', element };

@@ -1,3 +1,4 @@
+import { interned } from '../schemas/xml/names.ts';
 import type { XmlElement } from '../schemas/xml/tree.ts';
 import { encodeSegment } from './document-selector.ts';
 import { percentDecode, XcapRefusal } from './errors.ts';
@@ -146,12 +147,15 @@ function bindStep({ match, position, value }: RawStep, bindings: ReadonlyMap<str
   const [, prefix, local, , testPrefix, testLocal] = match;
   return {
     // RFC 4825 6.3: an unprefixed element name is in the usage's default namespace, an unprefixed attribute name in none.
-    name: local === undefined ? undefined : { uri: prefix === undefined ? defaultNamespace : namespaceOf(prefix, bindings), local },
+    name:
+      local === undefined
+        ? undefined
+        : { uri: interned(prefix === undefined ? defaultNamespace : namespaceOf(prefix, bindings)), local: interned(local) },
     position,
     test:
       testLocal === undefined || value === undefined
         ? undefined
-        : { uri: namespaceOf(testPrefix ?? '', bindings), local: testLocal, value },
+        : { uri: interned(namespaceOf(testPrefix ?? '', bindings)), local: interned(testLocal), value },
   };
 }
 

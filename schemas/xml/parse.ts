@@ -1,6 +1,7 @@
 import { SaxesParser } from 'saxes';
 import { MalformedDocument } from '../malformed-document.ts';
 import { LARGE, turn } from '../turns.ts';
+import { interned } from './names.ts';
 import type { XmlAttribute, XmlDocument, XmlElement, XmlText } from './tree.ts';
 
 /** Why a text is not an XML document, and where. `reason` is a phrase for people. */
@@ -170,15 +171,16 @@ class TreeBuilder {
   openTag(tag: SaxTag): void {
     const { source, open } = this;
     const contentStart = this.parser.position;
-    const start = source.lastIndexOf('<', contentStart - 1 - tagLength(tag));
+    // The parser has read the name and one character more when it tells of a start tag, so the `<` is the last one before that.
+    const start = source.lastIndexOf('<', (this.tagStart ?? contentStart) - 1);
     this.tagStart = undefined;
     this.checkTag(contentStart - start);
     const element: Building = {
       kind: 'element',
       name: tag.name,
       prefix: tag.prefix,
-      local: tag.local,
-      uri: tag.uri,
+      local: interned(tag.local),
+      uri: interned(tag.uri),
       attributes: [],
       declarations: undefined,
       parent: open,
@@ -218,8 +220,18 @@ class TreeBuilder {
         declarations ??= new Map();
         declarations.set(found.prefix === '' ? '' : found.local, found.value);
       } else {
-        const { prefix, local, uri, value } = found;
-        element.attributes.push({ name, prefix, local, uri, value, start, end: at, valueStart, valueEnd });
+        const { prefix, uri, value } = found;
+        element.attributes.push({
+          name,
+          prefix,
+          local: interned(found.local),
+          uri: interned(uri),
+          value,
+          start,
+          end: at,
+          valueStart,
+          valueEnd,
+        });
       }
     }
     element.declarations = declarations;
@@ -239,13 +251,6 @@ class TreeBuilder {
     }
     this.open = element.parent as Building | undefined;
   }
-}
-
-/** A lower bound on the length of a start tag without its `<` and `>`, so that the search for `<` skips attribute values. */
-function tagLength(tag: SaxTag): number {
-  let length = tag.name.length;
-  for (const name in tag.attributes) length += name.length;
-  return length;
 }
 
 function isSpace(code: number): boolean {

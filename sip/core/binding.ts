@@ -1,121 +1,83 @@
-import type { SipRequest } from '../message/message.ts';
-import { type NameAddr, parseNameAddr } from '../message/name-addr.ts';
+import { hash } from 'node:crypto';
+import type { NameAddr } from '../message/name-addr.ts';
 import { SipError } from '../message/sip-error.ts';
 import { detach, unquote } from '../message/text.ts';
-import { parseSipUri } from '../message/uri.ts';
-import { sameUri } from '../message/uri-comparison.ts';
-import type { Flow } from '../transport/transport.ts';
+import type { Destination, Flow } from '../transport/transport.ts';
 
-/** A contact of an address of record (RFC 3261 10). */
+/** A contact of an address of record (RFC 3261 10), or one flow of an instance (RFC 5626 6). */
 export interface Binding {
   /** Canonical address of record. */
   readonly aor: string;
+  /** Stays as it is while the contact is bound; the same again for the same contact (RFC 3680 5.1). */
+  readonly id: string;
   /** The Contact URI as written. */
   readonly contact: string;
-  /** Contact parameters as written, null for flags; `expires` is not among them. */
-  readonly params: Readonly<Record<string, string | null>>;
+  /** Contact parameters as written, `;name=value;flag`, without `expires`. */
+  readonly params: string;
+  readonly displayName: string | undefined;
   /** 0 to 1; 1 where the contact names none. */
   readonly q: number;
   /** URN of `+sip.instance`, without quotes and angle brackets (RFC 5626 4.1). */
   readonly instance: string | undefined;
+  /**
+   * Set where RFC 5626 applies: the binding is one flow of the instance, replaced by its instance and reg-id, and reached over the flow or
+   * the path alone. The address in its Contact leads nowhere.
+   */
+  readonly regId: number | undefined;
+  /** Path values, the one next to us first (RFC 3327 5.3): the route set of requests to the contact. */
+  readonly path: readonly string[];
   readonly callId: string;
   readonly cseq: number;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
+  /** Since when it is bound, in milliseconds since 1970. */
+  readonly since: number;
   readonly userAgent: string | undefined;
-  /** The way the registration came. Not kept over a restart. */
+  /**
+   * The way the registration came, if the agent itself sent it and not another element. Undefined too once the connection has ended;
+   * that of a connection is not kept over a restart.
+   */
   readonly flow: Flow | undefined;
+  /** What last happened to it (RFC 3680 4.7.1). */
+  readonly event: BindingEvent;
+  /** Rises with everything that happens to any binding; 0 for what an earlier run has left. */
+  readonly revision: number;
 }
 
-/** How long registrations hold, in seconds, and how many there may be. */
-export interface BindingLimits {
-  readonly minExpires: number;
-  readonly defaultExpires: number;
-  readonly maxExpires: number;
-  /** Contacts of one address of record. */
-  readonly maxContacts: number;
+export type BindingEvent = 'registered' | 'created' | 'refreshed' | 'shortened';
+
+/** Why a binding is no more (RFC 3680 4.7.1). */
+export type BindingEnd = 'expired' | 'deactivated' | 'probation' | 'unregistered' | 'rejected';
+
+export interface EndedBinding {
+  readonly binding: Binding;
+  readonly event: BindingEnd;
 }
 
-/** RFC 3261 10.3 step 7: an interval of an hour and more is never too brief. */
-const NEVER_TOO_BRIEF = 3600;
+/** What a Contact says, nothing of it cut from the message. */
+export type ContactDetails = Pick<Binding, 'contact' | 'params' | 'displayName' | 'q' | 'instance'>;
 
-/**
- * The bindings of an address after a REGISTER (RFC 3261 10.3 steps 6 and 7); the given ones stay as they are, so that a request that
- * fails changes nothing.
- * @param now milliseconds since 1970
- * @throws SipError 400 for what contradicts itself or is out of order, 403 for too many contacts, 423 with Min-Expires
- */
-export function updateBindings(
-  current: readonly Binding[],
-  request: SipRequest,
-  aor: string,
-  flow: Flow,
-  now: number,
-  limits: BindingLimits,
-): readonly Binding[] {
-  const contacts = request.headers.list('Contact');
-  if (contacts.length === 0) return current;
-  if (contacts.some((contact) => contact === '*')) return removeAll(current, request, contacts.length);
-  // Each is compared with all others; more than can be removed and added at once are not worth that.
-  if (contacts.length > current.length + limits.maxContacts) throw new SipError(403, `More than ${limits.maxContacts} contacts`);
-  let updated = current;
-  const sent = { callId: detach(request.callId), cseq: request.cseq.sequence, userAgent: detached(request.headers.get('User-Agent')) };
-  for (const contact of contacts.map(parseContact)) {
-    const seconds = interval(contact, request, limits);
-    const existing = updated.find((binding) => sameUri(binding.contact, contact.uri));
-    // A contact that stands twice in one request is not out of order; the last one counts.
-    if (existing !== undefined && current.includes(existing)) checkOrder(existing, request);
-    const others = existing === undefined ? updated : updated.filter((binding) => binding !== existing);
-    if (seconds === 0) updated = others;
-    else updated = [...others, { aor, ...contactDetails(contact), ...sent, expiresAt: now + seconds * 1000, flow }];
-  }
-  if (updated.length > limits.maxContacts && updated.length > current.length) {
-    throw new SipError(403, `More than ${limits.maxContacts} contacts`);
-  }
-  return updated;
-}
+/** GRUUs are the registrar's to give (RFC 5627 5.1), and this one gives none: what an agent sends back of another's is not repeated. */
+const NOT_KEPT: ReadonlySet<string> = new Set(['expires', 'pub-gruu', 'temp-gruu']);
 
-function removeAll(current: readonly Binding[], request: SipRequest, contacts: number): readonly Binding[] {
-  if (contacts > 1) throw new SipError(400, 'Contact * must stand alone');
-  if (request.expires !== 0) throw new SipError(400, 'Contact * needs Expires: 0');
-  for (const binding of current) checkOrder(binding, request);
-  return [];
-}
-
-function checkOrder(binding: Binding, request: SipRequest): void {
-  if (binding.callId === request.callId && request.cseq.sequence <= binding.cseq) {
-    throw new SipError(400, 'CSeq is not higher than that of the last registration');
-  }
-}
-
-function parseContact(text: string): NameAddr {
-  const contact = parseNameAddr(text);
-  if (/^sips?:/i.test(contact.uri)) parseSipUri(contact.uri);
-  return contact;
-}
-
-/** Seconds the contact shall be bound, 0 to remove it. @throws SipError 423 */
-function interval(contact: NameAddr, request: SipRequest, limits: BindingLimits): number {
-  const parameter = contact.params.get('expires');
-  // RFC 3261 20.10: a malformed parameter stands for 3600.
-  const asked =
-    parameter !== undefined ? (/^\d+$/.test(parameter) ? Number(parameter) : NEVER_TOO_BRIEF) : (request.expires ?? limits.defaultExpires);
-  if (asked > 0 && asked < NEVER_TOO_BRIEF && asked < limits.minExpires) {
-    throw new SipError(423, undefined, [['Min-Expires', String(limits.minExpires)]]);
-  }
-  return Math.min(asked, limits.maxExpires);
-}
-
-function contactDetails(contact: NameAddr): Pick<Binding, 'contact' | 'params' | 'q' | 'instance'> {
-  const params: Record<string, string | null> = {};
-  for (const [name, value] of contact.params) if (name !== 'expires') params[detach(name)] = value === undefined ? null : detach(value);
-  const instance = params['+sip.instance'];
+/** @throws SipError 400 */
+export function contactDetails({ uri, params, displayName }: NameAddr): ContactDetails {
+  let text = '';
+  for (const [name, value] of params) if (!NOT_KEPT.has(name)) text += value === undefined ? `;${name}` : `;${name}=${value}`;
   return {
-    contact: detach(contact.uri),
-    params,
-    q: parseQ(contact.params.get('q')),
-    instance: instance ? unquote(instance).replace(/^<|>$/g, '') : undefined,
+    contact: detach(uri),
+    params: text === '' ? '' : detach(text),
+    displayName: displayName === undefined ? undefined : detach(displayName),
+    q: parseQ(params.get('q')),
+    instance: instanceOf(params.get('+sip.instance')),
   };
+}
+
+/** The URN in a `+sip.instance` value, which stands in quotes and angle brackets; undefined without one. */
+export function instanceOf(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const urn = unquote(value).replace(/^<|>$/g, '');
+  return urn === '' ? undefined : detach(urn);
 }
 
 function parseQ(text: string | undefined): number {
@@ -124,13 +86,51 @@ function parseQ(text: string | undefined): number {
   return Number(text);
 }
 
-function detached(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : detach(text);
+/** The `id` of a contact that is new. */
+export function bindingId({ contact, instance }: ContactDetails, regId: number | undefined): string {
+  return hash('sha1', regId === undefined ? contact : `${contact} ${instance} ${regId}`, 'base64').slice(0, 16);
+}
+
+/** Is there a way to it? The flow of an RFC 5626 binding may have ended with the process or the connection. */
+export function isReachable({ regId, flow, path }: Binding): boolean {
+  return regId === undefined || path.length > 0 || (flow !== undefined && !flow.closed);
 }
 
 /** The binding as Contact value of a response, with the seconds it has left. */
-export function formatBinding(binding: Binding, now: number): string {
-  let text = `<${binding.contact}>`;
-  for (const [name, value] of Object.entries(binding.params)) text += value === null ? `;${name}` : `;${name}=${value}`;
-  return `${text};expires=${Math.max(0, Math.ceil((binding.expiresAt - now) / 1000))}`;
+export function formatBinding({ contact, params, expiresAt }: Binding, now: number): string {
+  return `<${contact}>${params};expires=${Math.max(0, Math.ceil((expiresAt - now) / 1000))}`;
+}
+
+/** A binding as it is kept: all of an address in one record, so that a REGISTER is kept whole or not at all. */
+export interface StoredBinding {
+  readonly id: string;
+  readonly contact: string;
+  readonly params: string;
+  readonly displayName?: string | undefined;
+  readonly q: number;
+  readonly instance?: string | undefined;
+  readonly regId?: number | undefined;
+  readonly path?: readonly string[] | undefined;
+  readonly callId: string;
+  readonly cseq: number;
+  readonly expiresAt: number;
+  readonly since: number;
+  readonly userAgent?: string | undefined;
+  readonly event: BindingEvent;
+  /** Where datagrams come from that the agent sends; connections do not last. */
+  readonly source?: Destination | undefined;
+}
+
+const NO_PATH: readonly string[] = [];
+
+export function storedBinding(binding: Binding): StoredBinding {
+  const { id, contact, params, displayName, q, instance, regId, path, callId, cseq, expiresAt, since, userAgent, event, flow } = binding;
+  const source = flow?.protocol === 'UDP' ? { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort } : undefined;
+  const kept = { id, contact, params, displayName, q, instance, regId, callId, cseq, expiresAt, since, userAgent, event, source };
+  return path.length === 0 ? kept : { ...kept, path };
+}
+
+export function restoredBinding(aor: string, record: StoredBinding): Binding {
+  const { displayName, instance, regId, userAgent, path, source: _, ...rest } = record;
+  return { ...rest, aor, displayName, instance, regId, userAgent, path: path ?? NO_PATH, flow: undefined, revision: 0 };
 }

@@ -1,13 +1,26 @@
 import { addressHost, canonicalAddress } from '../../schemas/address.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
+import type { Destination, Flow } from '../transport/transport.ts';
 import type { UserDirectory } from './authenticator.ts';
-import { type Binding, type BindingLimits, formatBinding, updateBindings } from './binding.ts';
+import {
+  type Binding,
+  type BindingEnd,
+  type EndedBinding,
+  formatBinding,
+  isReachable,
+  restoredBinding,
+  type StoredBinding,
+  storedBinding,
+} from './binding.ts';
 import { type Logger, silentLogger } from './log.ts';
+import { isFirstHop, supports } from './outbound.ts';
+import { type BindingLimits, type Update, updateBindings } from './registration.ts';
+import type { HeaderField } from './respond.ts';
 import type { RequestContext, RequestHandler } from './router.ts';
 import type { StateStore, StateTable } from './state-store.ts';
 
-export type { Binding } from './binding.ts';
+export type { Binding, BindingEnd, EndedBinding } from './binding.ts';
 
 export interface RegistrarOptions {
   readonly users: UserDirectory;
@@ -24,17 +37,21 @@ export interface RegistrarOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** A binding as it is kept: all of an address in one record, so that a REGISTER is kept whole or not at all. */
-type StoredBinding = Omit<Binding, 'flow' | 'instance' | 'userAgent'> & {
-  readonly instance: string | null;
-  readonly userAgent: string | null;
-};
+/** Told of an address whose bindings have changed, with those that are no more. */
+export type RegistrationListener = (aor: string, ended: readonly EndedBinding[]) => void;
 
 interface Registration {
   readonly bindings: readonly Binding[];
   /** Runs out with the first of them. */
   readonly timer: Timer;
 }
+
+const NONE: readonly Binding[] = [];
+/**
+ * Seconds within which an agent shows that its flow is alive (RFC 5626 4.4, 6): less than address translators forget datagrams in, or what
+ * costs a connection little.
+ */
+const FLOW_TIMER = { datagrams: '29', connection: '120' };
 
 /** The location service of the served domains (RFC 3261 10.3). Takes up the bindings of an earlier run when made. */
 export class Registrar {
@@ -48,8 +65,14 @@ export class Registrar {
   private readonly limits: BindingLimits;
   private readonly now: () => number;
   private readonly registrations = new Map<string, Registration>();
-  private readonly listeners: ((aor: string) => void)[] = [];
+  /** The addresses that have bindings over each connection. */
+  private readonly overConnection = new Map<Flow, Set<string>>();
+  /** Where the datagrams came from, of bindings of an earlier run that have not been given a flow yet. */
+  private sources = new Map<string, Destination>();
+  private readonly listeners: RegistrationListener[] = [];
   private readonly expireBindings = (aor: string): void => this.expire(aor);
+  private revisions = 0;
+  private stopping = false;
 
   constructor(options: RegistrarOptions) {
     this.users = options.users;
@@ -67,16 +90,74 @@ export class Registrar {
     this.restore();
   }
 
-  /** Live bindings of a canonical address, best q first, then the newest. */
+  /** The highest revision of any binding so far. */
+  get revision(): number {
+    return this.revisions;
+  }
+
+  /** Bindings of a canonical address to which there is a way, best q first, then the newest. */
   bindings(aor: string): readonly Binding[] {
-    const now = this.now();
-    const live = (this.registrations.get(aor)?.bindings ?? []).filter((binding) => binding.expiresAt > now);
-    return live.reverse().sort((a, b) => b.q - a.q);
+    const usable = this.registered(aor).filter(isReachable);
+    return usable.length < 2 ? usable : usable.reverse().sort((a, b) => b.q - a.q);
+  }
+
+  /** All live bindings of a canonical address, in the order in which they were last registered. */
+  registered(aor: string): readonly Binding[] {
+    return live(this.registrations.get(aor)?.bindings ?? NONE, this.now());
   }
 
   /** Called after the bindings of an address have changed: registered, refreshed, removed or expired. */
-  onChange(listener: (aor: string) => void): void {
+  onChange(listener: RegistrationListener): void {
     this.listeners.push(listener);
+  }
+
+  /** Ends the bindings of an address, those that `of` names or all, otherwise than by a REGISTER. */
+  end(aor: string, event: BindingEnd, of: (binding: Binding) => boolean = () => true): void {
+    const current = this.registrations.get(aor)?.bindings ?? NONE;
+    const ended = current.filter(of);
+    if (ended.length === 0) return;
+    const left = current.filter((binding) => !ended.includes(binding));
+    this.replace(
+      aor,
+      left,
+      ended.map((binding) => ({ binding, event })),
+    );
+  }
+
+  /** Lets no binding of an address last longer than so many seconds, so that its agents register, and prove who they are, again (RFC 3680 3.1). */
+  shorten(aor: string, seconds: number): void {
+    const until = this.now() + seconds * 1000;
+    const current = this.registered(aor);
+    if (!current.some(({ expiresAt }) => expiresAt > until)) return;
+    const revision = ++this.revisions;
+    const shortened = current.map(
+      (binding): Binding => (binding.expiresAt > until ? { ...binding, expiresAt: until, event: 'shortened', revision } : binding),
+    );
+    this.replace(aor, shortened, []);
+  }
+
+  /** To be told when accounts have changed: the bindings of users who are gone go too. */
+  usersChanged(): void {
+    for (const aor of [...this.registrations.keys()]) if (!this.users.hasUser(aor)) this.end(aor, 'rejected');
+  }
+
+  /** Gives the bindings of an earlier run their way back, now that there are sockets. */
+  reconnect(flowTo: (source: Destination) => Flow | undefined): void {
+    const { sources } = this;
+    this.sources = new Map();
+    for (const { bindings, timer } of [...this.registrations.values()]) {
+      const connected = bindings.map((binding) => {
+        const source = binding.flow === undefined ? sources.get(sourceKey(binding)) : undefined;
+        return source === undefined ? binding : { ...binding, flow: flowTo(source) };
+      });
+      const [first] = connected;
+      if (first !== undefined) this.registrations.set(first.aor, { bindings: connected, timer });
+    }
+  }
+
+  /** From now on connections end because the process does, and their bindings stay for the next run. */
+  stop(): void {
+    this.stopping = true;
   }
 
   private register(context: RequestContext): void {
@@ -86,23 +167,73 @@ export class Registrar {
     const host = addressHost(aor);
     if (host === undefined || !this.users.servesDomain(host) || !this.users.hasUser(aor)) throw new SipError(404, 'No such user here');
     const now = this.now();
-    const current = (this.registrations.get(aor)?.bindings ?? []).filter((binding) => binding.expiresAt > now);
-    const updated = updateBindings(current, request, aor, flow, now, this.limits);
-    if (updated !== current) this.replace(aor, updated);
+    const current = live(this.registrations.get(aor)?.bindings ?? NONE, now);
+    const isDirect = context.identity === aor && isFirstHop(request);
+    const update = updateBindings(
+      current,
+      request,
+      {
+        aor,
+        flow: isDirect ? flow : undefined,
+        now,
+        trusted: context.identitySource === 'peer',
+        revision: this.revisions + 1,
+      },
+      this.limits,
+    );
+    if (update.bindings !== current) {
+      this.revisions++;
+      this.replace(aor, update.bindings, unregistered(current, update.bindings));
+      if (isDirect && flow.reliable) this.watch(flow, aor);
+    }
     // The client must not believe in a registration that a crash could take back.
-    this.stateStore.afterCommit(() => {
-      const headers = updated.map((binding): [string, string] => ['Contact', formatBinding(binding, this.now())]);
-      context.respond(200, { headers: [...headers, ['Date', new Date(this.now()).toUTCString()]] });
+    this.stateStore.afterCommit(() => context.respond(200, { headers: this.answer(context, update, isDirect) }));
+  }
+
+  private answer({ request, flow }: RequestContext, { bindings, outbound, path }: Update, isDirect: boolean): readonly HeaderField[] {
+    const now = this.now();
+    const headers = bindings.map((binding): HeaderField => ['Contact', formatBinding(binding, now)]);
+    headers.push(['Date', httpDate(now)]);
+    for (const value of path) headers.push(['Path', value]);
+    if (outbound && supports(request, 'outbound')) {
+      headers.push(['Require', 'outbound']);
+      if (isDirect) headers.push(['Flow-Timer', flow.reliable ? FLOW_TIMER.connection : FLOW_TIMER.datagrams]);
+    }
+    return headers;
+  }
+
+  private watch(flow: Flow, aor: string): void {
+    const known = this.overConnection.get(flow);
+    if (known !== undefined) {
+      known.add(aor);
+      return;
+    }
+    const addresses = new Set([aor]);
+    this.overConnection.set(flow, addresses);
+    flow.onClose(() => {
+      this.overConnection.delete(flow);
+      if (!this.stopping) for (const address of addresses) this.lose(flow, address);
     });
   }
 
-  private replace(aor: string, bindings: readonly Binding[]): void {
+  /** RFC 5626 7: the bindings of a connection that has ended are void; RFC 3261's are still to be reached at their contact. */
+  private lose(flow: Flow, aor: string): void {
+    const registration = this.registrations.get(aor);
+    if (registration === undefined) return;
+    const bindings = registration.bindings.map((binding) =>
+      binding.flow === flow && (binding.regId === undefined || binding.path.length > 0) ? { ...binding, flow: undefined } : binding,
+    );
+    this.registrations.set(aor, { bindings, timer: registration.timer });
+    this.end(aor, 'deactivated', (binding) => binding.flow === flow);
+  }
+
+  private replace(aor: string, bindings: readonly Binding[], ended: readonly EndedBinding[]): void {
     this.hold(aor, bindings);
     if (bindings.length === 0) this.table.delete(aor);
-    else this.table.put(aor, bindings.map(stored));
+    else this.table.put(aor, bindings.map(storedBinding));
     for (const listener of this.listeners) {
       try {
-        listener(aor);
+        listener(aor, ended);
       } catch (error) {
         this.log.error({ err: error, aor }, 'listener to registrations failed');
       }
@@ -116,34 +247,59 @@ export class Registrar {
       this.registrations.delete(aor);
       return;
     }
-    const delay = Math.max(0, Math.min(...bindings.map((binding) => binding.expiresAt)) - this.now());
+    let first = Number.POSITIVE_INFINITY;
+    for (const { expiresAt } of bindings) if (expiresAt < first) first = expiresAt;
+    const delay = Math.max(0, first - this.now());
     if (timer !== undefined) this.wheel.reschedule(timer, delay);
     this.registrations.set(aor, { bindings, timer: timer ?? this.wheel.schedule(delay, this.expireBindings, aor) });
   }
 
   private expire(aor: string): void {
-    const bindings = this.registrations.get(aor)?.bindings ?? [];
+    const bindings = this.registrations.get(aor)?.bindings ?? NONE;
     const now = this.now();
-    const live = bindings.filter((binding) => binding.expiresAt > now);
-    if (live.length === bindings.length) this.hold(aor, bindings);
-    else this.replace(aor, live);
+    if (live(bindings, now) === bindings) this.hold(aor, bindings);
+    else this.end(aor, 'expired', ({ expiresAt }) => expiresAt <= now);
   }
 
   private restore(): void {
     const now = this.now();
     for (const [aor, records] of this.table.load()) {
-      const live = records.map(restored).filter((binding) => binding.expiresAt > now);
-      if (live.length < records.length) this.replace(aor, live);
-      else this.hold(aor, live);
+      const kept = records.filter(({ expiresAt }) => expiresAt > now);
+      const bindings = kept.map((record) => restoredBinding(aor, record));
+      for (const [i, binding] of bindings.entries()) {
+        const source = kept[i]?.source;
+        if (source !== undefined) this.sources.set(sourceKey(binding), source);
+      }
+      if (kept.length < records.length) this.replace(aor, bindings, []);
+      else this.hold(aor, bindings);
     }
   }
 }
 
-function stored(binding: Binding): StoredBinding {
-  const { flow: _, ...rest } = binding;
-  return { ...rest, instance: binding.instance ?? null, userAgent: binding.userAgent ?? null };
+function sourceKey({ aor, id }: Binding): string {
+  return `${aor} ${id}`;
 }
 
-function restored(record: StoredBinding): Binding {
-  return { ...record, instance: record.instance ?? undefined, userAgent: record.userAgent ?? undefined, flow: undefined };
+/** Those whose time is not over; the list itself when that is all. */
+function live(bindings: readonly Binding[], now: number): readonly Binding[] {
+  return bindings.every(({ expiresAt }) => expiresAt > now) ? bindings : bindings.filter(({ expiresAt }) => expiresAt > now);
+}
+
+function unregistered(before: readonly Binding[], after: readonly Binding[]): readonly EndedBinding[] {
+  return before
+    .filter((binding) => !after.some(({ id }) => id === binding.id))
+    .map((binding): EndedBinding => ({ binding, event: 'unregistered' }));
+}
+
+let dateSecond = -1;
+let dateText = '';
+
+/** The Date of a response (RFC 3261 20.17); written once a second. */
+function httpDate(now: number): string {
+  const second = Math.floor(now / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(now).toUTCString();
+  }
+  return dateText;
 }

@@ -1,6 +1,7 @@
 import type { SipRequest } from '../message/message.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Flow } from '../transport/transport.ts';
+import type { Identity, IdentitySource } from './identity.ts';
 import type { Logger } from './log.ts';
 import { withoutPassword } from './message-trace.ts';
 import { createResponse, type ResponseOptions } from './respond.ts';
@@ -9,11 +10,11 @@ import { createResponse, type ResponseOptions } from './respond.ts';
 export interface RequestContext {
   readonly request: SipRequest;
   readonly flow: Flow;
-  /** Canonical address of the authenticated user; with authentication off, that of From. */
+  /** Canonical address of the sender; with authentication off, that of From. */
   readonly identity: string | undefined;
+  /** What vouches for it. */
+  readonly identitySource: IdentitySource | undefined;
   readonly isAdmin: boolean;
-  /** Authentication is off: `identity` is only what From says. */
-  readonly trustedWithoutAuth: boolean;
   /** Has a final response been given? */
   readonly responded: boolean;
   readonly log: Logger;
@@ -30,16 +31,14 @@ export class RoutedRequest implements RequestContext {
   private readonly transaction: ServerTransaction;
   private readonly server: string | undefined;
   private readonly startedAt: number;
-  private user: string | undefined;
-  private admin = false;
-  private trusted = false;
+  private sender: Identity | undefined;
 
   constructor(transaction: ServerTransaction, log: Logger, server: string | undefined) {
     this.transaction = transaction;
     this.log = log;
     this.server = server;
     this.because = undefined;
-    this.user = undefined;
+    this.sender = undefined;
     this.startedAt = performance.now();
   }
 
@@ -52,26 +51,24 @@ export class RoutedRequest implements RequestContext {
   }
 
   get identity(): string | undefined {
-    return this.user;
+    return this.sender?.address;
+  }
+
+  get identitySource(): IdentitySource | undefined {
+    return this.sender?.source;
   }
 
   get isAdmin(): boolean {
-    return this.admin;
-  }
-
-  get trustedWithoutAuth(): boolean {
-    return this.trusted;
+    return this.sender?.admin === true;
   }
 
   get responded(): boolean {
     return this.transaction.completed;
   }
 
-  /** The router says who it is. */
-  identify(address: string, admin: boolean, trusted: boolean): void {
-    this.user = address;
-    this.admin = admin;
-    this.trusted = trusted;
+  /** The router says who it is from. */
+  identify(sender: Identity): void {
+    this.sender = sender;
   }
 
   respond(status: number, options?: ResponseOptions): void {

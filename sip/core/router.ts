@@ -1,9 +1,9 @@
-import { canonicalAddress } from '../../schemas/address.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
 import { printable } from '../message/uri.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
-import type { Authenticator, UserDirectory } from './authenticator.ts';
+import type { UserDirectory } from './authenticator.ts';
+import type { Identifier } from './identity.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { MergedRequests } from './merged-requests.ts';
 import { checkFields, checkRequire, checkVersion, requestTarget } from './request-checks.ts';
@@ -16,8 +16,7 @@ export type RequestHandler = (context: RequestContext) => void | Promise<void>;
 
 export interface RouterOptions {
   readonly users: UserDirectory;
-  /** Absent: authentication is off. */
-  readonly authenticator?: Authenticator | undefined;
+  readonly identifier: Identifier;
   readonly log?: Logger | undefined;
   /** Option tags for Supported, and allowed in Require. */
   readonly supported?: readonly string[] | undefined;
@@ -113,35 +112,10 @@ export class MethodRouter {
     throw new SipError(404, `${printable(host)} is not served here`);
   }
 
-  /** RFC 3261 22.1 and 26.3.2.4: credentials, and that From is the user they belong to. */
   private authenticate(context: RoutedRequest): void {
-    const { request } = context;
-    const { authenticator } = this.options;
-    const from = canonicalAddress(request.from.uri);
-    if (authenticator === undefined) {
-      context.identify(from, false, true);
-      return;
-    }
-    if (WITHOUT_AUTHENTICATION.has(request.method)) return;
-    const result = authenticator.authenticate({
-      method: request.method,
-      uri: request.uri,
-      credentials: request.headers.all('Authorization'),
-      body: request.body,
-      remoteAddress: context.flow.remoteAddress,
-    });
-    if (result.kind === 'malformed') throw new SipError(400, result.reason);
-    if (result.kind === 'slowed') {
-      context.because = result.reason;
-      throw new SipError(503, undefined, [['Retry-After', String(result.seconds)]]);
-    }
-    if (result.kind === 'challenge') {
-      context.because = result.reason;
-      const challenges = result.challenges.map((value): [string, string] => ['WWW-Authenticate', value]);
-      throw new SipError(401, undefined, challenges);
-    }
-    context.identify(result.address, result.admin, false);
-    if (from !== result.address && !result.admin) throw new SipError(403, 'From is not the authenticated user');
+    if (WITHOUT_AUTHENTICATION.has(context.request.method)) return;
+    const identity = this.options.identifier.identify(context, 'server');
+    if (identity !== undefined) context.identify(identity);
   }
 
   private answerOptions(context: RequestContext): void {

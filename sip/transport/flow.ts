@@ -22,6 +22,8 @@ export interface Flow {
   readonly localAddress: string;
   readonly localPort: number;
   readonly reliable: boolean;
+  /** Domains, in lower case, whose certificate the peer has shown (RFC 5922 7.1). */
+  readonly peerDomains?: readonly string[] | undefined;
   /** Same peer over the same socket, same id. */
   readonly id: string;
   /** Hands bytes to the operating system, or to the connection's bounded queue. False when they were refused. */

@@ -1,5 +1,6 @@
 /** A SIP stack on loopback ports with a small user directory, for the wire tests of the stack. */
 import type { Authenticator, UserDirectory } from '../../sip/core/authenticator.ts';
+import { Identifier } from '../../sip/core/identity.ts';
 import type { Logger } from '../../sip/core/log.ts';
 import { MethodRouter } from '../../sip/core/router.ts';
 import type { StateStore, StateTable } from '../../sip/core/state-store.ts';
@@ -49,7 +50,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
   const router = new MethodRouter({
     users,
-    authenticator: options.authenticator,
+    identifier: new Identifier({ users, authenticator: options.authenticator }),
     supported: options.supported,
     allowEvents: () => ['presence'],
     log: options.log,

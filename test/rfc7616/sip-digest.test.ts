@@ -48,7 +48,7 @@ beforeAll(async () => {
   stack = await startStack({ authenticator: new TinyAuthenticator(), log });
   stack.transactions.trace = messageTrace(log);
   stack.router.handle('REGISTER', (context) =>
-    context.respond(200, { headers: [['X-Identity', `${context.identity} ${context.isAdmin} ${context.trustedWithoutAuth}`]] }),
+    context.respond(200, { headers: [['X-Identity', `${context.identity} ${context.isAdmin} ${context.identitySource}`]] }),
   );
   peer = await UdpPeer.open(stack.port);
 });
@@ -80,7 +80,7 @@ it.each(['SHA-256', 'MD5'])('RFC 3261 22.4: lets the user in with %s', async (al
     request({ method: 'REGISTER', from: from('alice'), fields: [authorization('alice', 'alice', algorithm)] }),
   );
   expect(statusOf(response)).toBe(200);
-  expect(fieldOf(response, 'X-Identity')).toBe('sip:alice@example.com false false');
+  expect(fieldOf(response, 'X-Identity')).toBe('sip:alice@example.com false digest');
 });
 
 it('RFC 7616 3.3: a wrong password and an old nonce are challenged anew, an old nonce with stale', async () => {
@@ -107,7 +107,7 @@ it('From must be the authenticated user, except for an admin', async () => {
   const borrowed = await peer.ask(request({ method: 'REGISTER', from: from('alice'), fields: [authorization('bob', 'bob')] }));
   expect(statusOf(borrowed)).toBe(403);
   const admin = await peer.ask(request({ method: 'REGISTER', from: from('alice'), fields: [authorization('root', 'root')] }));
-  expect(fieldOf(admin, 'X-Identity')).toBe('sip:root@example.com true false');
+  expect(fieldOf(admin, 'X-Identity')).toBe('sip:root@example.com true digest');
 });
 
 it('the same request with credentials is no merged request', async () => {
