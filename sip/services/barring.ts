@@ -3,7 +3,7 @@ import { canonicalAddress } from '../../schemas/address.ts';
 import type { BarringRule } from '../../schemas/simservs.ts';
 import { type Call, type CallService, PROCEED, type Verdict } from '../core/call-service.ts';
 import { explainRule, matchingRules } from './call-conditions.ts';
-import { CallFacts } from './call-facts.ts';
+import type { CallFacts } from './call-facts.ts';
 import type { BarringRules, CallPolicy, Placed } from './call-policy.ts';
 import type { ServedUsers } from './served-users.ts';
 
@@ -29,7 +29,7 @@ export class CommunicationBarring implements CallService {
   bars(user: string, call: Call, uri: string): string | undefined {
     const policy = this.users.policy(user);
     if (policy === undefined || policy.outgoing.length === 0) return undefined;
-    const facts = this.users.facts({ ...call, uri }, user);
+    const facts = this.users.facts(call, user, uri);
     return barringRule(policy.outgoing, policy, facts, canonicalAddress(uri), true)?.because;
   }
 

@@ -14,22 +14,31 @@ export interface ServedUserPresence {
   sphere(user: string): string | undefined;
 }
 
+export interface FactSources {
+  readonly presence: ServedUserPresence;
+  readonly isUser: (address: string) => boolean;
+  /** Digits of numbers at home, '' when not known. */
+  readonly countryCode: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
 /** Found out when a condition asks: most calls meet no rule. */
 export class CallFacts {
-  readonly call: Call;
-  readonly servedUser: string;
   readonly now: number;
-  private readonly presence: ServedUserPresence;
-  private readonly countryCode: string;
+  private readonly call: Call;
+  private readonly called: string;
+  private readonly servedUser: string;
+  private readonly sources: FactSources;
   private mediaTypes: ReadonlySet<string> | undefined;
 
-  /** `countryCode`: digits of numbers at home, '' when not known. */
-  constructor(call: Call, servedUser: string, presence: ServedUserPresence, countryCode: string, now: number) {
+  /** `called` is the URI that the call goes to. */
+  constructor(call: Call, called: string, servedUser: string, sources: FactSources) {
     this.call = call;
+    this.called = called;
     this.servedUser = servedUser;
-    this.presence = presence;
-    this.countryCode = countryCode;
-    this.now = now;
+    this.sources = sources;
+    this.now = sources.now();
   }
 
   /** The caller does not say who they are, or does not want it to be known (RFC 3323 4.1, RFC 3325 9.3). */
@@ -49,9 +58,11 @@ export class CallFacts {
    * country? Of names never.
    */
   get international(): boolean {
-    const number = /^(?:sip|tel):(\+|00)(\d+)(?=[;@]|$)/.exec(canonicalAddress(this.call.uri));
-    if (number === null || (number[1] === '00' && this.call.callee !== undefined)) return false;
-    return this.countryCode === '' || !number[2]?.startsWith(this.countryCode);
+    const { countryCode, isUser } = this.sources;
+    const address = canonicalAddress(this.called);
+    const number = /^(?:sip|tel):(\+|00)(\d+)(?=[;@]|$)/.exec(address);
+    if (number === null || (number[1] === '00' && isUser(address))) return false;
+    return countryCode === '' || !number[2]?.startsWith(countryCode);
   }
 
   /** The media types of the session that is offered (RFC 4566 5.14), in lower case. */
@@ -60,11 +71,11 @@ export class CallFacts {
   }
 
   get activities(): readonly string[] {
-    return this.presence.activities(this.servedUser);
+    return this.sources.presence.activities(this.servedUser);
   }
 
   get sphere(): string | undefined {
-    return this.presence.sphere(this.servedUser);
+    return this.sources.presence.sphere(this.servedUser);
   }
 }
 

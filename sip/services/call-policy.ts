@@ -76,12 +76,7 @@ export class CallPolicies {
   }
 }
 
-async function compile(
-  user: string,
-  documents: readonly StoredDocument[],
-  membersOf: ListMembers,
-  log: Logger,
-): Promise<CallPolicy> {
+async function compile(user: string, documents: readonly StoredDocument[], membersOf: ListMembers, log: Logger): Promise<CallPolicy> {
   if (documents.length === 0) return NOTHING_SET;
   const read = documents.flatMap((document) => readDocument(document, log));
   let index = 0;

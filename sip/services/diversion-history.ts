@@ -1,6 +1,7 @@
 /** Who diverted a call, and why: History-Info (RFC 7044) with the causes of RFC 4458, and Diversion (RFC 5806) for those who know only that. */
 import { canonicalAddress } from '../../schemas/address.ts';
 import type { Call } from '../core/call-service.ts';
+import { ANONYMOUS } from '../core/identity.ts';
 import type { HeaderField } from '../core/respond.ts';
 import { type NameAddr, parseNameAddr } from '../message/name-addr.ts';
 import { splitOutsideQuotes } from '../message/params.ts';
@@ -18,9 +19,6 @@ export type DiversionCause = keyof typeof DIVERSION_REASONS;
 
 /** Those that others use besides: deflection by the called phone. */
 const CAUSES: ReadonlySet<string> = new Set([...Object.keys(DIVERSION_REASONS), '480', '487']);
-
-/** Stands for a user who does not want to be known (RFC 3323 4.1.1.3). */
-const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
 
 /** How often the call has been diverted, here and before it came here. */
 export function diversionsIn(call: Call): number {
@@ -132,4 +130,3 @@ function withCauseOf(uri: string, other: string): string {
   const cause = causeOf(other);
   return cause === undefined ? uri : `${uri};cause=${cause}`;
 }
-

@@ -4,7 +4,7 @@ import { type Call, type CallFailure, type CallService, type FailureCause, PROCE
 import type { CommunicationBarring } from './barring.ts';
 import { explainRule, matchingRules } from './call-conditions.ts';
 import type { CallPolicy, PlacedDiversion } from './call-policy.ts';
-import { addressesIn, type DiversionCause, divertedRequest, diversionsIn } from './diversion-history.ts';
+import { addressesIn, type DiversionCause, diversionsIn, divertedRequest } from './diversion-history.ts';
 import type { ServedUsers } from './served-users.ts';
 
 /** What conditions hold after a failure. Who is not logged in cannot be reached either. */

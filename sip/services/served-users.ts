@@ -1,16 +1,9 @@
-import type { UserDirectory } from '../core/authenticator.ts';
 import type { Call } from '../core/call-service.ts';
-import { CallFacts, type ServedUserPresence } from './call-facts.ts';
+import { CallFacts, type FactSources } from './call-facts.ts';
 import type { CallPolicies, CallPolicy } from './call-policy.ts';
 
-export interface ServedUsersOptions {
-  readonly users: UserDirectory;
+export interface ServedUsersOptions extends FactSources {
   readonly policies: CallPolicies;
-  readonly presence: ServedUserPresence;
-  /** Digits of numbers at home, '' when not known. */
-  readonly countryCode: string;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
 }
 
 /** The users whose calls are served, with what they have set and what their rules ask. */
@@ -22,7 +15,7 @@ export class ServedUsers {
   }
 
   isServed(address: string): boolean {
-    return this.options.users.hasUser(address);
+    return this.options.isUser(address);
   }
 
   /** Loads what rules of the user need; undefined when it is in memory. */
@@ -37,9 +30,9 @@ export class ServedUsers {
     return this.options.policies.get(user);
   }
 
-  facts(call: Call, servedUser: string): CallFacts {
-    const { presence, countryCode, now } = this.options;
-    return new CallFacts(call, servedUser, presence, countryCode, now());
+  /** Of a call that goes to the URI. */
+  facts(call: Call, servedUser: string, called = call.uri): CallFacts {
+    return new CallFacts(call, called, servedUser, this.options);
   }
 
   private presenceReady(user: string): Promise<void> | undefined {
