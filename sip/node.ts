@@ -3,9 +3,11 @@ import { addressHost } from '../schemas/address.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
+import type { CallService } from './core/call-service.ts';
 import { Identifier } from './core/identity.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
+import { SipProxy } from './core/proxy.ts';
 import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
 import type { StateStore } from './core/state-store.ts';
@@ -29,7 +31,7 @@ import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
-import type { NextHop } from './transport/next-hops.ts';
+import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
 
@@ -60,6 +62,8 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** What users want done with their calls and messages, in the order in which it counts. */
+  readonly callServices?: readonly CallService[] | undefined;
 }
 
 export interface SipNode {
@@ -80,6 +84,8 @@ const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
+/** RFC 3261 16.6 step 11: more than three minutes. In milliseconds. */
+const TIMER_C = 190_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -138,9 +144,25 @@ export function createSipNode(options: SipNodeOptions): SipNode {
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
+  const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
+  const proxy = new SipProxy({
+    users,
+    identifier,
+    registrar,
+    transactions,
+    transport,
+    wheel,
+    state,
+    log,
+    locator,
+    nextHops: new NextHops(options.nextHops),
+    services: options.callServices ?? [],
+    timerC: TIMER_C,
+  });
   const router = new MethodRouter({
     users,
-    identifier: new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly }),
+    identifier,
+    forwarder: proxy,
     log,
     supported: ['eventlist', 'path', 'outbound'],
     allowEvents: () => notifier.eventNames,

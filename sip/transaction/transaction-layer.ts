@@ -123,6 +123,18 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     return flow === undefined ? new Failover(request, target, this, handler) : this.begin(request, flow, handler);
   }
 
+  /**
+   * Sends a request that makes no transaction here, with a top Via of ours (RFC 3261 16.11): the ACK to a 2xx.
+   * @param branch equal for copies of one request
+   */
+  forwardStateless(request: SipRequest, target: Flow | readonly Destination[], branch: string): void {
+    const [first] = isList(target) ? target : [];
+    const flow = isList(target) ? first && this.transport.flowTo(first) : target;
+    if (flow === undefined) return;
+    this.addVia(request, flow, branch);
+    this.transmit(request.toBuffer(), flow);
+  }
+
   /** @internal */
   flowTo(destination: Destination, connectTimeoutMs?: number): Flow | undefined {
     return this.transport.flowTo(destination, connectTimeoutMs);
@@ -130,9 +142,8 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
 
   /** @internal */
   begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isSized = false): ClientTransaction {
-    const branch = createBranch();
-    const rport = flow.reliable ? '' : ';rport';
-    request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
+    const branch = createBranch() + (request.branchSuffix ?? '');
+    this.addVia(request, flow, branch);
     const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler);
     if (transaction.size > this.udpLimit && !isSized && flow.protocol === 'UDP') {
       const connection = this.connectionFor(flow);
@@ -145,6 +156,11 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     if (flow.reliable) this.watch(flow, transaction);
     transaction.start();
     return transaction;
+  }
+
+  private addVia(request: SipRequest, flow: Flow, branch: string): void {
+    const rport = flow.reliable ? '' : ';rport';
+    request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
   }
 
   /** RFC 3261 18.1.1: the way over TCP to where a large request would have gone over UDP; undefined where nobody took it lately. */
