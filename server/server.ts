@@ -131,6 +131,7 @@ async function listen(
     defaultDecision,
     minExpires: config.minExpires,
     diffInterval: config.diffInterval,
+    calls: { noReplyTimeout: config.noReplyTimeout, maxDiversions: config.maxDiversions, countryCode: config.countryCode },
     log,
   });
   undo.push(() => node.stop());

@@ -24,10 +24,12 @@ import { watcherinfoPackage } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
+import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import { type CallSettings, documentedServices } from './services/call-services.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
@@ -62,7 +64,9 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
-  /** What users want done with their calls and messages, in the order in which it counts. */
+  /** What applies to all calls that users divert or bar. */
+  readonly calls: CallSettings;
+  /** Further services: they are asked after barring and before diversion. */
   readonly callServices?: readonly CallService[] | undefined;
 }
 
@@ -119,12 +123,13 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
+  const membersOf = async (uri: string, owner: string): Promise<string[]> => {
+    const list = (await lists.resolve(uri, owner))?.list;
+    return list ? listMembers(list).map(({ canonical }) => canonical) : [];
+  };
   const presence = presencePackage({
     users,
-    policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
-      const list = (await lists.resolve(uri, owner))?.list;
-      return list ? listMembers(list).map(({ canonical }) => canonical) : [];
-    }),
+    policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
     compositor,
   });
@@ -140,7 +145,24 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
   const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
-  const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
+  const userServices = documentedServices({
+    documents,
+    membersOf,
+    presence: {
+      ready: (user) => presence.ready?.(user) ?? undefined,
+      activities: (user) => activitiesOf(presence.state(user).components),
+      sphere: (user) => presence.state(user).sphere,
+    },
+    isUser,
+    now,
+    log,
+    open: options.authenticator === undefined,
+    settings: options.calls,
+  });
+  const stopFollowing = documents.onChange((change) => {
+    userServices.changed(change);
+    notifier.documentChanged(change);
+  });
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
@@ -156,7 +178,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     log,
     locator,
     nextHops: new NextHops(options.nextHops),
-    services: options.callServices ?? [],
+    services: [userServices.barring, ...(options.callServices ?? []), userServices.diversion],
     timerC: TIMER_C,
   });
   const router = new MethodRouter({

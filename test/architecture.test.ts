@@ -5,7 +5,19 @@ import { describe, expect, it } from 'vitest';
 const ROOT = join(import.meta.dirname, '..');
 /** In the order of layers: each may import from those before it. */
 const FOLDERS = ['schemas', 'xcap', 'sip', 'server'];
-const SIP_FOLDERS = ['message', 'transport', 'transaction', 'dialog', 'core', 'events', 'presence', 'services', 'packages', 'rls', 'node.ts'];
+const SIP_FOLDERS = [
+  'message',
+  'transport',
+  'transaction',
+  'dialog',
+  'core',
+  'events',
+  'presence',
+  'services',
+  'packages',
+  'rls',
+  'node.ts',
+];
 const MAX_LINES = 400;
 
 interface Import {

@@ -21,8 +21,9 @@ export class CommunicationBarring implements CallService {
     if (!BARRED_METHODS.has(call.request.method)) return PROCEED;
     // What a user diverts is no call of the caller's own; whether it may go there was asked before it was diverted.
     const caller = call.diverted.length === 0 && this.users.isServed(call.caller) ? call.caller : undefined;
-    const loading = this.load(caller, call.callee);
-    return loading === undefined ? this.judge(call, caller) : loading.then(() => this.judge(call, caller));
+    const callee = this.users.calleeOf(call);
+    const loading = this.load(caller, callee);
+    return loading === undefined ? this.judge(call, caller, callee) : loading.then(() => this.judge(call, caller, callee));
   }
 
   /** The rule that keeps the user from calling the URI, explained; undefined when none does. The user's policy must be in memory. */
@@ -38,8 +39,7 @@ export class CommunicationBarring implements CallService {
     return loading.some((promise) => promise !== undefined) ? Promise.all(loading) : undefined;
   }
 
-  private judge(call: Call, caller: string | undefined): Verdict {
-    const { callee } = call;
+  private judge(call: Call, caller: string | undefined, callee: string | undefined): Verdict {
     if (caller !== undefined) {
       const because = this.bars(caller, call, call.uri);
       // TS 24.611 4.5.2.4.2
@@ -48,7 +48,7 @@ export class CommunicationBarring implements CallService {
     const policy = callee === undefined ? undefined : this.users.policy(callee);
     if (callee === undefined || policy === undefined || policy.incoming.length === 0) return PROCEED;
     const facts = this.users.facts(call, callee);
-    const barred = barringRule(policy.incoming, policy, facts, call.caller, call.callerVerified);
+    const barred = barringRule(policy.incoming, policy, facts, call.caller, this.users.isVerified(call));
     if (!barred) return PROCEED;
     // TS 24.611 4.5.2.6.2, RFC 5079: who hides may learn that showing themselves would help. All else is told to nobody.
     return { kind: 'answer', status: barred.rule && asksWhoIsAnonymous(barred.rule) ? 433 : 603, because: barred.because };

@@ -1,4 +1,5 @@
 /** Communication diversion (3GPP TS 24.604): where calls go when their user says so, is busy, does not answer or cannot be reached. */
+import { addressHost } from '../../schemas/address.ts';
 import type { CallEvent } from '../../schemas/simservs.ts';
 import { type Call, type CallFailure, type CallService, type FailureCause, PROCEED, type Verdict } from '../core/call-service.ts';
 import type { CommunicationBarring } from './barring.ts';
@@ -24,8 +25,6 @@ export interface DiversionOptions {
   readonly noReplyTimeout: number;
   /** Diversions of one call. */
   readonly maxDiversions: number;
-  /** The domain that Warning names as its source. */
-  readonly domain: string;
 }
 
 export class CommunicationDiversion implements CallService {
@@ -45,8 +44,9 @@ export class CommunicationDiversion implements CallService {
   }
 
   noReplyTimeout(call: Call): number | undefined {
-    const { callee } = call;
-    const policy = callee === undefined || call.request.method !== 'INVITE' ? undefined : this.users.policy(callee);
+    if (call.request.method !== 'INVITE') return undefined;
+    const callee = this.users.calleeOf(call);
+    const policy = callee === undefined ? undefined : this.users.policy(callee);
     if (callee === undefined || !policy?.diversion || !this.choose(call, callee, policy, EVENTS['no-answer'])) return undefined;
     return (policy.noReplyTimer ?? this.options.noReplyTimeout) * 1000;
   }
@@ -56,8 +56,8 @@ export class CommunicationDiversion implements CallService {
   }
 
   private decide(call: Call, failure: CallFailure | undefined): Verdict | Promise<Verdict> {
-    const { callee } = call;
-    if (callee === undefined || call.request.method !== 'INVITE') return PROCEED;
+    const callee = call.request.method === 'INVITE' ? this.users.calleeOf(call) : undefined;
+    if (callee === undefined) return PROCEED;
     const loading = this.users.ready(callee);
     return loading ? loading.then(() => this.divert(call, callee, failure)) : this.divert(call, callee, failure);
   }
@@ -67,8 +67,8 @@ export class CommunicationDiversion implements CallService {
     const rule = policy && this.choose(call, callee, policy, failure ? EVENTS[failure.cause] : []);
     if (!rule) return PROCEED;
     const { address, uri: target } = rule.target;
-    if (addressesIn(call).has(address)) return this.refuse(failure, 'The call has been there before', rule);
-    if (diversionsIn(call) >= this.options.maxDiversions) return this.refuse(failure, 'Too many diversions', rule);
+    if (addressesIn(call).has(address)) return this.refuse(callee, failure, 'The call has been there before', rule);
+    if (diversionsIn(call) >= this.options.maxDiversions) return this.refuse(callee, failure, 'Too many diversions', rule);
     const { notifyCaller, revealServedUserToTarget: reveal } = rule.forwardTo;
     const event = rule.conditions.find((condition) => condition.kind === 'event')?.event;
     const cause = event === undefined ? UNCONDITIONAL : CAUSES[event];
@@ -92,11 +92,11 @@ export class CommunicationDiversion implements CallService {
   }
 
   /** TS 24.604 4.5.2.6.1: what has been diverted too often ends, and says why. */
-  private refuse(failure: CallFailure | undefined, why: string, rule: PlacedDiversion): Verdict {
+  private refuse(callee: string, failure: CallFailure | undefined, why: string, rule: PlacedDiversion): Verdict {
     return {
       kind: 'answer',
       status: failure?.cause === 'busy' ? 486 : 480,
-      headers: [['Warning', `399 ${this.options.domain} "${why}"`]],
+      headers: [['Warning', `399 ${addressHost(callee)} "${why}"`]],
       because: `${explainRule(rule)}: not diverted: ${why.toLowerCase()}`,
     };
   }

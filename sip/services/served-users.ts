@@ -3,6 +3,8 @@ import { CallFacts, type FactSources } from './call-facts.ts';
 import type { CallPolicies, CallPolicy } from './call-policy.ts';
 
 export interface ServedUsersOptions extends FactSources {
+  /** Does nobody prove who they are? Then From is believed, here as elsewhere. */
+  readonly open: boolean;
   readonly policies: CallPolicies;
 }
 
@@ -16,6 +18,16 @@ export class ServedUsers {
 
   isServed(address: string): boolean {
     return this.options.isUser(address);
+  }
+
+  /** The user of ours that the call is for. Names that are nobody's must not drive out what is known of those who are somebody. */
+  calleeOf({ callee }: Call): string | undefined {
+    return callee !== undefined && this.isServed(callee) ? callee : undefined;
+  }
+
+  /** Whether the caller is who the call says. */
+  isVerified({ callerVerified }: Call): boolean {
+    return callerVerified || this.options.open;
   }
 
   /** Loads what rules of the user need; undefined when it is in memory. */
