@@ -2,9 +2,10 @@
  * PIDF (RFC 3863) with the data model's components (RFC 4479): taken apart into components that stand on their own,
  * and written from them. Components keep their source text, so that what a publication says leaves the server as it came.
  */
+import { turn } from './turns.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
-import { parseXml, XmlError } from './xml/parse.ts';
-import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlElement } from './xml/tree.ts';
+import { AS_STORED, parseXml, readXml, XmlError } from './xml/parse.ts';
+import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
 export const PIDF = 'urn:ietf:params:xml:ns:pidf';
 export const CPIM_PIDF = 'urn:ietf:params:xml:ns:cpim-pidf';
@@ -57,12 +58,33 @@ const GROWTH_LIMIT = 65_536;
  * Throws XmlError for what is not a presence document: another root, a tuple without an id, namespaces without measure.
  */
 export function parsePidf(text: string): PresenceDocument {
-  let { root } = parseXml(text);
-  let source = text;
-  if (root.local === 'presence' && root.uri === CPIM_PIDF) {
-    source = text.replaceAll(CPIM_PIDF, PIDF);
-    root = parseXml(source).root;
-  }
+  const document = parseXml(text);
+  return presenceIn(isForerunner(document) ? parseXml(asPidf(text)) : document);
+}
+
+/** As `parsePidf`: at once for a small text, and for a large one in pieces (see `readXml`), by the bounds of the time when it was stored. */
+export function readStoredPidf(text: string): PresenceDocument | Promise<PresenceDocument> {
+  const document = readXml(text, AS_STORED);
+  if (document instanceof Promise) return readInTurns(document);
+  return presenceIn(isForerunner(document) ? parseXml(asPidf(text), AS_STORED) : document);
+}
+
+async function readInTurns(reading: Promise<XmlDocument>): Promise<PresenceDocument> {
+  const document = await reading;
+  const known = isForerunner(document) ? await readXml(asPidf(document.source), AS_STORED) : document;
+  await turn();
+  return presenceIn(known);
+}
+
+function isForerunner({ root }: XmlDocument): boolean {
+  return root.local === 'presence' && root.uri === CPIM_PIDF;
+}
+
+function asPidf(text: string): string {
+  return text.replaceAll(CPIM_PIDF, PIDF);
+}
+
+function presenceIn({ root, source }: XmlDocument): PresenceDocument {
   if (root.local !== 'presence' || root.uri !== PIDF) {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${PIDF}}presence`);
   }

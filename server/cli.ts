@@ -1,6 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { AccountError } from './accounts/account-store.ts';
+import { AdminError } from './admin/admin-client.ts';
+import { clearMailbox, setMailbox, showMailbox } from './admin/mailbox-commands.ts';
 import { ConfigError, loadConfig } from './config.ts';
 import { CONFIG_KEYS, type Config, type Endpoint, environmentName } from './config-keys.ts';
 import { ListenError } from './listen-error.ts';
@@ -22,7 +24,7 @@ export async function runCommandLine(words: readonly string[], surroundings: Sur
     // Commander has printed its own line, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const known = error instanceof ConfigError || error instanceof StorageError || error instanceof ListenError;
-    if (known || error instanceof AccountError) {
+    if (known || error instanceof AccountError || error instanceof AdminError) {
       surroundings.err(`rollcall: ${error.message.replace(/\s*\n\s*/g, ' ')}`);
       return known ? 2 : 1;
     }
@@ -72,6 +74,15 @@ function program(surroundings: Surroundings): Command {
   account('remove', 'remove an account; the documents of the user stay')
     .argument('<address>', ADDRESS)
     .action((address, flags) => removeUser(address, flags, surroundings));
+
+  const mailboxes = root.command('mailbox').description('ask a running server for, and tell it, what waits in a mailbox');
+  const mailbox = (name: string, description: string) =>
+    dataOptions(mailboxes.command(name).description(description)).argument('<address>', ADDRESS);
+  mailbox('show', "print what the owner's phones are told").action((address, flags) => showMailbox(address, flags, surroundings));
+  mailbox('set', 'say what waits, until it is said anew or cleared')
+    .argument('[counts...]', 'new and old messages, such as voice-message=2/8, or voice-message=2/8:0/2 with the urgent ones among them')
+    .action((address, counts, flags) => setMailbox(address, counts, flags, surroundings));
+  mailbox('clear', 'forget what was set').action((address, flags) => clearMailbox(address, flags, surroundings));
   return root;
 }
 

@@ -36,6 +36,8 @@ export interface Config {
   readonly tlsKey: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
+  /** IP addresses and CIDR blocks from which the figures may be read; `loopback` is this machine. */
+  readonly metricsFrom: readonly string[];
   /** IP addresses and CIDR blocks of SIP elements that say truly who their requests are from. */
   readonly sipTrustedPeers: readonly string[];
   /** Whose address From may be: the authenticated user's own, or any. */
@@ -190,6 +192,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '',
     meaning: 'address of a proxy that authenticates users: its X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
     read: readNetwork,
+  },
+  {
+    name: 'metrics-from',
+    field: 'metricsFrom',
+    placeholder: 'IP[/BITS]|loopback',
+    list: true,
+    default: 'loopback',
+    meaning: 'who may read `/metrics`; what a proxy has passed on never may',
+    read: (value) => (value === 'loopback' ? value : readNetwork(value)),
   },
   {
     name: 'sip-trusted-peer',
@@ -387,7 +398,7 @@ function readHttpEndpoint(value: unknown): Endpoint {
 }
 
 /** Paths that answer something else. */
-const RESERVED = ['/healthz', '/metrics'];
+const RESERVED = ['/healthz', '/metrics', '/admin'];
 
 function readRoot(value: unknown): string {
   const path = text(value, 'a path');

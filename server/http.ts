@@ -1,5 +1,6 @@
 import { Server as HttpsServer } from 'node:https';
-import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type AdminPluginOptions, adminPlugin } from './admin/admin-plugin.ts';
 import type { Endpoint } from './config.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -18,9 +19,13 @@ export interface HttpOptions {
   readonly endpoint: Endpoint;
   /** For a secure endpoint. */
   readonly certificate?: TlsCertificate | undefined;
+  /** What admins ask for. */
+  readonly admin: AdminPluginOptions;
   /** Everything that is not the server's own housekeeping. */
   readonly xcap: FastifyPluginAsync;
   readonly metrics: Metrics;
+  /** May a peer of this address read the metrics? */
+  readonly mayReadMetrics: (address: string) => boolean;
   readonly log: Logger;
   /** Largest body accepted, in bytes. */
   readonly bodyLimit: number;
@@ -58,7 +63,7 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
   };
 }
 
-function createApp({ endpoint, certificate, xcap, metrics, log, bodyLimit }: HttpOptions): FastifyInstance {
+function createApp({ endpoint, certificate, admin, xcap, metrics, mayReadMetrics, log, bodyLimit }: HttpOptions): FastifyInstance {
   const https = endpoint.secure && certificate ? { ...certificate.pair, handshakeTimeout: HANDSHAKE_TIMEOUT } : null;
   const app = Fastify({
     // Fastify's types tell apart what differs in nothing that is used here.
@@ -89,18 +94,27 @@ function createApp({ endpoint, certificate, xcap, metrics, log, bodyLimit }: Htt
     log.error({ err: error, method: request.method, target: (request.raw.url ?? '').slice(0, LOGGED_TARGET) }, 'HTTP request failed');
     return plain(reply, 500, 'The server failed.');
   });
-  housekeeping(app, '/healthz', (reply) => plain(reply, 200, 'ok'));
-  housekeeping(app, '/metrics', async (reply) => {
+  housekeeping(app, '/healthz', (_request, reply) => plain(reply, 200, 'ok'));
+  housekeeping(app, '/metrics', async ({ raw }, reply) => {
+    // Who is behind a proxy is not known by the proxy's address; such header fields only ever take a right away.
+    const isPassedOn = PASSED_ON.some((name) => raw.headers[name] !== undefined);
+    if (isPassedOn || !mayReadMetrics(raw.socket.remoteAddress ?? '')) {
+      return plain(reply, 403, 'The metrics are not for everyone: see the setting metrics-from.');
+    }
     reply.header('content-type', metrics.contentType);
     return reply.send(await metrics.text());
   });
+  app.register(adminPlugin, admin);
   app.register(xcap);
   return app;
 }
 
+/** Header fields that proxies add. */
+const PASSED_ON = ['forwarded', 'x-forwarded-for', 'via'] as const;
+
 /** A path that can only be read. */
-function housekeeping(app: FastifyInstance, url: string, answer: (reply: FastifyReply) => unknown): void {
-  app.route({ method: 'GET', url, handler: async (_request, reply) => answer(reply) });
+function housekeeping(app: FastifyInstance, url: string, answer: (request: FastifyRequest, reply: FastifyReply) => unknown): void {
+  app.route({ method: 'GET', url, handler: async (request, reply) => answer(request, reply) });
   app.route({
     method: ['PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS'],
     url,

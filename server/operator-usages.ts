@@ -3,6 +3,7 @@ import { parseXml, XmlError } from '../schemas/xml/parse.ts';
 import { attribute, type XmlElement } from '../schemas/xml/tree.ts';
 import { isOwnSchema, registerOpenNamespace, registerSchema, schemaFor } from '../schemas/xml/validate.ts';
 import type { ApplicationUsage } from '../xcap/application-usage.ts';
+import { OWN_AUIDS } from '../xcap/usages/index.ts';
 import { ConfigError } from './config.ts';
 import type { UsageSetting } from './usage-setting.ts';
 
@@ -13,6 +14,7 @@ export function operatorUsages(settings: readonly UsageSetting[]): ApplicationUs
   const schemas = new Map<string, string | undefined>();
   return settings.map((setting) => {
     const { auid, namespace, contentType, schema } = setting;
+    if (OWN_AUIDS.has(auid)) throw fault(auid, 'the server has this usage itself');
     if (auids.has(auid)) throw fault(auid, 'there are two usages of this AUID');
     auids.add(auid);
     if (schemas.has(namespace) && schemas.get(namespace) !== schema)

@@ -10,6 +10,8 @@ import { LoginBrake } from './accounts/login-brake.ts';
 import { Nonces } from './accounts/nonces.ts';
 import { SipAuthenticator } from './accounts/sip-authenticator.ts';
 import { trustedAddresses } from './accounts/trusted-addresses.ts';
+import { listenAdminSocket } from './admin/admin-socket.ts';
+import { mailboxRoutes } from './admin/mailbox-routes.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { listenError } from './listen-error.ts';
@@ -90,9 +92,19 @@ async function listen(
   const brake = new LoginBrake(isProxy);
   const digest = new Digest(new Nonces(), findAccount, brake);
   const metrics = new Metrics(readVersion());
+  const mayReadMetrics = trustedAddresses(config.metricsFrom);
   documents.onChange(() => metrics.countChange());
 
   const http: { address: string; port: number; secure: boolean }[] = [];
+  const authenticator = open
+    ? openHttpAuthenticator
+    : new AssertingHttpAuthenticator({
+        inner: new AccountHttpAuthenticator(digest, accounts, domains, brake, log),
+        isTrusted: isProxy,
+        resolve: (identity) => users.resolveXui(identity),
+        findAccount,
+        log,
+      });
   const xcap = await createXcap({
     roots: config.xcapRoots,
     documents,
@@ -101,15 +113,7 @@ async function listen(
     mayWatch: (watcher, presentity) => node.mayWatch(watcher, presentity),
     usages: config.usages,
     hasAccount: (address) => accounts.find(address) !== undefined,
-    authenticator: open
-      ? openHttpAuthenticator
-      : new AssertingHttpAuthenticator({
-          inner: new AccountHttpAuthenticator(digest, accounts, domains, brake, log),
-          isTrusted: isProxy,
-          resolve: (identity) => users.resolveXui(identity),
-          findAccount,
-          log,
-        }),
+    authenticator,
     limits: { documentBytes: config.maxDocumentSize, depth: config.maxDepth, documents: config.maxDocuments },
     rootUri: () => xcapRootUri(config, http[0]),
     requester: (address) => ({ address, admin: users.isAdmin(address) }),
@@ -140,10 +144,13 @@ async function listen(
     throw listenError('SIP', config.sip, error);
   });
 
+  const admin = { routes: mailboxRoutes(node.mailboxes, users), authenticator, log };
+  undo.push(await listenAdminSocket(config.dataDirectory, admin.routes, log));
   const certificate = openCertificate(config, log);
   undo.push(() => certificate?.close());
   for (const endpoint of config.http) {
-    const listener = await listenHttp({ endpoint, certificate, xcap: xcap.plugin, bodyLimit: xcap.bodyLimit, metrics, log }).catch(
+    const { plugin, bodyLimit } = xcap;
+    const listener = await listenHttp({ endpoint, certificate, admin, xcap: plugin, bodyLimit, metrics, mayReadMetrics, log }).catch(
       (error: unknown) => {
         throw listenError('HTTP', [endpoint], error);
       },

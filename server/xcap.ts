@@ -2,14 +2,12 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { XcapResources } from '../sip/packages/xcap-resources.ts';
 import type { ListDirectory } from '../sip/rls/resolved-list.ts';
 import type { HttpAuthenticator, Requester, XuiDirectory } from '../xcap/access.ts';
-import type { ApplicationUsage } from '../xcap/application-usage.ts';
 import { DocumentService, type DocumentServiceOptions } from '../xcap/document-service.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import { xcapPlugin } from '../xcap/plugin.ts';
 import { applicationUsages } from '../xcap/usages/index.ts';
 import type { MayWatch } from '../xcap/usages/pres-content.ts';
 import { ServiceIndex } from '../xcap/usages/rls-services-index.ts';
-import { ConfigError } from './config.ts';
 import { listDirectory } from './list-directory.ts';
 import type { Logger } from './logger.ts';
 import { operatorUsages } from './operator-usages.ts';
@@ -50,7 +48,6 @@ export async function createXcap(options: XcapOptions): Promise<Xcap> {
   const services = await ServiceIndex.open(documents);
   const more = operatorUsages(options.usages);
   const usages = applicationUsages({ documents, services, isUser: hasAccount, mayWatch, root: roots[0] ?? '', more });
-  checkDistinct(usages);
   const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots, limits });
   return {
     lists: listDirectory(services, service, documents),
@@ -60,12 +57,4 @@ export async function createXcap(options: XcapOptions): Promise<Xcap> {
       await app.register(xcapPlugin, { service, authenticator, roots, log });
     },
   };
-}
-
-function checkDistinct(usages: readonly ApplicationUsage[]): void {
-  const auids = new Set<string>();
-  for (const { auid } of usages) {
-    if (auids.has(auid)) throw new ConfigError(`usages: ${auid}: the server has this usage itself`);
-    auids.add(auid);
-  }
 }

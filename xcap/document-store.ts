@@ -25,6 +25,12 @@ export interface StoredDocument {
   readonly modified: number;
 }
 
+/** What there is to say of a document without its text. */
+export interface DocumentEntry extends Omit<StoredDocument, 'text'> {
+  /** In bytes of UTF-8. */
+  readonly size: number;
+}
+
 /** What a committed write did to one document. */
 export interface DocumentChange {
   /** Position in the feed: rises with every committed write. */
@@ -48,6 +54,8 @@ export interface DocumentStore {
   get(key: DocumentKey): MaybePromise<StoredDocument | undefined>;
   /** All documents of one user (or, with undefined, of the global tree) for an AUID, ordered by name. */
   list(auid: string, xui: string | undefined): MaybePromise<readonly StoredDocument[]>;
+  /** As `list`, without reading the texts: for a store that can do so. */
+  entries?(auid: string, xui: string): MaybePromise<readonly DocumentEntry[]>;
   /** How many documents one user has for an AUID: a store that can tell without reading them does. */
   count?(auid: string, xui: string): number;
   /** All documents of an AUID in all users' trees, ordered by XUI and name. */

@@ -129,7 +129,8 @@ function checkDirectory(target: Target, environment: Environment): void | Promis
     if (exists(`${name}/`) || (xui !== undefined && target.usage.directories?.includes(name)))
       throw new XcapConflict('constraint-failure', `there is a directory ${name} already`);
   };
-  const documents = environment.store.list(auid, xui);
+  const { store } = environment;
+  const documents = xui !== undefined && store.entries ? store.entries(auid, xui) : store.list(auid, xui);
   return documents instanceof Promise ? documents.then(check) : check(documents);
 }
 

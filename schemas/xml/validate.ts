@@ -15,7 +15,7 @@ import {
 import * as libxml2 from 'libxml2-wasm/lib/libxml2.mjs';
 import { type DeclaredNames, readNames } from './declared-names.ts';
 import { escapeAttribute } from './escape.ts';
-import { parseXml } from './parse.ts';
+import { readRoot } from './parse.ts';
 import type { XmlElement } from './tree.ts';
 import { type Complaint, elementName, type SchemaViolation, violationFrom } from './violations.ts';
 
@@ -100,7 +100,7 @@ export function isOwnSchema(namespace: string): boolean {
 export function registerOpenNamespace(namespace: string): void {
   open.set(namespace, {
     namespace,
-    violations: (text) => foreignRoot(parseXml(text, { maxDepth: Number.POSITIVE_INFINITY }).root, namespace),
+    violations: (text) => foreignRoot(readRoot(text), namespace),
   });
 }
 

@@ -2,12 +2,12 @@ import { BlockList, isIP } from 'node:net';
 
 /**
  * Whether a peer's textual address is one of those listed.
- * @param listed IP addresses and CIDR blocks, as `readNetwork` gives them
+ * @param listed IP addresses and CIDR blocks, as `readNetwork` gives them; `loopback` is this machine
  */
 export function trustedAddresses(listed: readonly string[]): (peer: string) => boolean {
   if (listed.length === 0) return () => false;
   const list = new BlockList();
-  for (const network of listed) {
+  for (const network of listed.flatMap((item) => (item === 'loopback' ? LOOPBACK : item))) {
     const [address = '', prefix] = network.split('/');
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
     if (prefix === undefined) list.addAddress(address, family);
@@ -20,6 +20,8 @@ export function trustedAddresses(listed: readonly string[]): (peer: string) => b
     return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   };
 }
+
+const LOOPBACK = ['127.0.0.0/8', '::1'];
 
 /** Checks an IP address or a CIDR block such as `10.0.0.0/8`; throws an Error when it is neither. */
 export function readNetwork(value: unknown): string {

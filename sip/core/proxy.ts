@@ -144,6 +144,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const { headers } = outgoing;
     const hops = headers.get('Max-Forwards');
     headers.set('Max-Forwards', String(hops === undefined ? INITIAL_MAX_FORWARDS : Number(hops) - 1));
+    this.removeCredentials(outgoing);
     for (const [name] of leg.headers) headers.delete(name);
     for (const [name, value] of leg.headers) headers.add(name, value);
     return outgoing;
@@ -165,6 +166,17 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const { host } = requestTarget(request);
     if (users.servesDomain(host) || identity?.source === 'digest' || identity?.source === 'peer') return;
     throw new SipError(403, `Nothing is forwarded to ${printable(host)} for you`);
+  }
+
+  /** RFC 3261 22.3: those for us are for nobody else. */
+  private removeCredentials({ headers }: SipRequest): void {
+    if (!headers.has('Proxy-Authorization')) return;
+    const forOthers = headers.all('Proxy-Authorization').filter((value) => {
+      const realm = /realm\s*=\s*"([^"]*)"/i.exec(value)?.[1];
+      return realm !== undefined && !this.own.servesDomain(realm);
+    });
+    headers.delete('Proxy-Authorization');
+    for (const value of forOthers) headers.append('Proxy-Authorization', value);
   }
 
   private resolveUri(text: string, route?: SipUri): Resolution {

@@ -73,6 +73,15 @@ export function presencePackage({ users, policy, hardState, compositor }: Presen
     states.set(resource, state);
     return state;
   };
+  const ready = (resource: string): Promise<void> | undefined => {
+    // Names that are nobody's must not drive out the rules of those who are somebody.
+    if (!users.hasUser(resource)) return undefined;
+    const rules = policy.ready(resource);
+    const state = hardState.ready(resource);
+    if (!rules && !state) return undefined;
+    // The one may have changed while the other was read.
+    return Promise.all([rules, state]).then(() => ready(resource));
+  };
   return {
     name: 'presence',
     key: 'presence',
@@ -80,13 +89,7 @@ export function presencePackage({ users, policy, hardState, compositor }: Presen
     // RFC 3856 6.4: 3600 seconds when nothing else is asked for.
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: true,
-    ready(resource) {
-      // Names that are nobody's must not drive out the rules of those who are somebody.
-      if (!users.hasUser(resource)) return undefined;
-      const rules = policy.ready(resource);
-      const state = hardState.ready(resource);
-      return rules && state ? Promise.all([rules, state]).then(() => undefined) : (rules ?? state);
-    },
+    ready,
     authorize(watcher, resource, now) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
       return policy.decide(resource, watcher, stateOf(resource).sphere, now);

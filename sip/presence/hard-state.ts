@@ -1,9 +1,9 @@
 /**
  * Presence that outlasts every agent (RFC 4827, RFC 3903 3: hard state): the document that a user keeps by XCAP, read as it changes.
  */
-import { type PresenceDocument, parsePidf } from '../../schemas/pidf.ts';
+import { type PresenceDocument, readStoredPidf } from '../../schemas/pidf.ts';
 import { XmlError } from '../../schemas/xml/parse.ts';
-import type { DocumentChange, DocumentKey, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
+import type { DocumentChange, DocumentKey, DocumentStore, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
 
 const AUID = 'pidf-manipulation';
 /** RFC 4827 9: each user has one document, of this name. */
@@ -28,7 +28,7 @@ export class HardState {
     if (this.known.has(presentity)) return undefined;
     let loading = this.loading.get(presentity);
     if (!loading) {
-      const found = this.documents.get(keyOf(presentity));
+      const found = this.read(presentity);
       if (!(found instanceof Promise)) {
         this.keep(presentity, found);
         return undefined;
@@ -53,18 +53,23 @@ export class HardState {
     return key.xui;
   }
 
-  private async load(presentity: string, first: Promise<StoredDocument | undefined>): Promise<void> {
-    let stored = await first;
-    while (this.stale.delete(presentity)) stored = await this.documents.get(keyOf(presentity));
-    this.keep(presentity, stored);
+  private async load(presentity: string, first: Promise<PresenceDocument | undefined>): Promise<void> {
+    let state = await first;
+    while (this.stale.delete(presentity)) state = await this.read(presentity);
+    this.keep(presentity, state);
   }
 
-  private keep(presentity: string, stored: StoredDocument | undefined): void {
+  private read(presentity: string): MaybePromise<PresenceDocument | undefined> {
+    const found = this.documents.get(keyOf(presentity));
+    return found instanceof Promise ? found.then(parse) : parse(found);
+  }
+
+  private keep(presentity: string, state: PresenceDocument | undefined): void {
     if (this.known.size >= LIMIT) {
       const [oldest] = this.known.keys();
       if (oldest !== undefined) this.known.delete(oldest);
     }
-    this.known.set(presentity, stored && parse(stored));
+    this.known.set(presentity, state);
   }
 }
 
@@ -72,12 +77,17 @@ function keyOf(presentity: string): DocumentKey {
   return { auid: AUID, xui: presentity, name: NAME };
 }
 
-function parse({ text }: StoredDocument): PresenceDocument | undefined {
+function parse(stored: StoredDocument | undefined): MaybePromise<PresenceDocument | undefined> {
+  if (!stored) return undefined;
   try {
-    return parsePidf(text);
+    const state = readStoredPidf(stored.text);
+    return state instanceof Promise ? state.catch(ignoreFault) : state;
   } catch (error) {
-    // No client could have stored it: nobody's presence is to fail for what came into the database otherwise.
-    if (error instanceof XmlError) return undefined;
-    throw error;
+    return ignoreFault(error);
   }
+}
+
+/** No client could have stored it: nobody's presence is to fail for what came into the database otherwise. */
+function ignoreFault(error: unknown): undefined {
+  if (!(error instanceof XmlError)) throw error;
 }

@@ -11,7 +11,8 @@ import {
   parsePresenceRules,
   permissionsKey,
 } from '../../schemas/pres-rules.ts';
-import { parseXml } from '../../schemas/xml/parse.ts';
+import { LARGE, turn } from '../../schemas/turns.ts';
+import { AS_STORED, readXml } from '../../schemas/xml/parse.ts';
 import type { DocumentChange, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
 import type { Decision, SubHandling } from '../events/event-package.ts';
 import { conditionsHold, describeCondition, namesWatcher, nextBoundary } from './conditions.ts';
@@ -59,7 +60,10 @@ export class PresencePolicy {
     this.policies = new PolicyCache(async (presentity) => {
       const stored: StoredDocument[] = [];
       for (const auid of RULE_AUIDS) stored.push(...(await documents.list(auid, presentity)));
-      const rules = stored.flatMap(parseRules).map((rule, index) => ({ ...rule, index }));
+      const rules: CompiledRule[] = [];
+      for (const document of stored) {
+        for (const rule of await readRules(document)) rules.push({ ...rule, index: rules.length });
+      }
       const lists = await referredLists(rules, presentity, membersOf);
       return { rules: new RuleIndex(rules), lists, decisions: new Map(), combinations: new Map() };
     });
@@ -145,7 +149,10 @@ function explain(rule: CompiledRule): string {
   return `${rule.document} rule ${rule.id}${conditions === '' ? '' : ` (${conditions})`}: ${rule.subHandling ?? 'no sub-handling'}`;
 }
 
-function parseRules({ key, text }: StoredDocument): Omit<CompiledRule, 'index'>[] {
+/** The limits of today are not those under which a document was stored; and a large one is read in turns. */
+async function readRules({ key, text }: StoredDocument): Promise<Omit<CompiledRule, 'index'>[]> {
   const document = `${key.auid}/users/${key.xui}/${key.name}`;
-  return parsePresenceRules(parseXml(text)).map((rule) => ({ ...rule, document }));
+  const tree = await readXml(text, AS_STORED);
+  if (text.length > LARGE) await turn();
+  return parsePresenceRules(tree).map((rule) => ({ ...rule, document }));
 }

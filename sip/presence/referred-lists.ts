@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
 import type { CallCondition } from '../../schemas/simservs.ts';
+import { turn } from '../../schemas/turns.ts';
 import type { MaybePromise } from '../../xcap/document-store.ts';
 
 /** Where the lists are that rules may refer to: their owner's own. */
@@ -25,7 +25,7 @@ export async function referredLists(
   const lists = new Map<string, ReadonlySet<string>>();
   for (const uri of [...uris].slice(0, LIST_LIMIT)) {
     // A list can be as long as a document: nobody else waits for more than one.
-    if (lists.size > 0) await setImmediate();
+    if (lists.size > 0) await turn();
     lists.set(uri, new Set(await membersOf(uri, owner)));
   }
   return lists;

@@ -7,7 +7,8 @@ import {
   parseSimservs,
   type Simservs,
 } from '../../schemas/simservs.ts';
-import { parseXml, XmlError } from '../../schemas/xml/parse.ts';
+import { LARGE, turn } from '../../schemas/turns.ts';
+import { AS_STORED, readXml, XmlError } from '../../schemas/xml/parse.ts';
 import type { DocumentChange, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
 import type { Logger } from '../core/log.ts';
 import { PolicyCache } from '../presence/policy-cache.ts';
@@ -78,7 +79,8 @@ export class CallPolicies {
 
 async function compile(user: string, documents: readonly StoredDocument[], membersOf: ListMembers, log: Logger): Promise<CallPolicy> {
   if (documents.length === 0) return NOTHING_SET;
-  const read = documents.flatMap((document) => readDocument(document, log));
+  const read: ReadDocument[] = [];
+  for (const document of documents) read.push(...(await readDocument(document, log)));
   let index = 0;
   const rulesOf = <R extends BarringRule | DiversionRule>(name: string, pick: (services: Simservs) => CallService<R> | undefined) =>
     read.flatMap(({ path, services }) => {
@@ -115,10 +117,18 @@ function isDeactivated(condition: CallCondition): boolean {
   return condition.kind === 'fact' && condition.fact === 'rule-deactivated';
 }
 
-function readDocument({ key, text }: StoredDocument, log: Logger): { readonly path: string; readonly services: Simservs }[] {
+interface ReadDocument {
+  readonly path: string;
+  readonly services: Simservs;
+}
+
+/** The limits of today are not those under which a document was stored; and a large one is read in turns. */
+async function readDocument({ key, text }: StoredDocument, log: Logger): Promise<ReadDocument[]> {
   const path = `${key.auid}/users/${key.xui}/${key.name}`;
   try {
-    return [{ path, services: parseSimservs(parseXml(text)) }];
+    const tree = await readXml(text, AS_STORED);
+    if (text.length > LARGE) await turn();
+    return [{ path, services: parseSimservs(tree) }];
   } catch (error) {
     if (!(error instanceof XmlError)) throw error;
     // No client could have stored it: nobody's calls are to fail for what came into the database otherwise.

@@ -59,6 +59,12 @@ export function documentStoreContract(name: string, open: () => Promise<Document
       for (const [index, key] of keys.entries()) expect((await store.get(key))?.text).toBe(`<n>${index}</n>`);
       expect((await store.list('resource-lists', ALICE)).map(({ key }) => key.name)).toEqual(['index', 'work/friends.xml']);
       expect((await store.list('resource-lists', undefined)).map(({ key }) => key)).toEqual([list(undefined)]);
+      if (store.entries) {
+        const { etag, modified } = (await store.get(list(ALICE))) ?? {};
+        const entries = await store.entries('resource-lists', ALICE);
+        expect(entries.map(({ key }) => key.name)).toEqual(['index', 'work/friends.xml']);
+        expect(entries[0]).toEqual({ key: list(ALICE), etag, modified, size: 8 });
+      }
       if (store.count) expect([store.count('resource-lists', ALICE), store.count('pres-rules', BOB)]).toEqual([2, 0]);
     });
 

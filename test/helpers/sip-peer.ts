@@ -1,7 +1,8 @@
 import { DigestClient } from './digest-client.ts';
 import { answerPort, composeAnswer } from './sip-answer.ts';
 import { checkRequest, checkResponse } from './sip-checks.ts';
-import { header, headerLines, parseMessage, type SipMessage } from './sip-message.ts';
+import { checkForwarded } from './sip-checks-forwarded.ts';
+import { header, headerLines, headerList, parseMessage, type SipMessage } from './sip-message.ts';
 import type { HeaderField, PublishOptions, PublishResult, RequestSpec, SipPeerOptions, SubscribeOptions } from './sip-peer-options.ts';
 import { composeRequest, subscribeHeaders } from './sip-request.ts';
 import { type Frame, openSipSocket, type SipAddress, type SipSocket } from './sip-socket.ts';
@@ -20,6 +21,8 @@ interface ServerTransaction {
   response: Buffer | undefined;
 }
 
+/** Methods whose credentials the proxy asks for until the server says otherwise (RFC 3261 22.3). */
+const PROXIED = new Set(['MESSAGE', 'INVITE', 'REFER', 'NOTIFY']);
 /** Of presence (RFC 3856 6.4) and presence.winfo (RFC 3857 4.4), in seconds. */
 const DEFAULT_EXPIRES = 3600;
 
@@ -240,6 +243,7 @@ export class SipPeer implements SubscriptionHost {
     const callId = spec.callId ?? token();
     const from = spec.from ?? `<${this.address}>;tag=${token(4)}`;
     const mayAuthenticate = (spec.authenticate ?? true) && this.options.password !== undefined;
+    let byProxy = PROXIED.has(spec.method);
     for (let attempt = 0; ; attempt++) {
       const authorization = mayAuthenticate ? this.digest.authorize(spec.method, spec.uri) : undefined;
       const bytes = composeRequest(spec, {
@@ -248,13 +252,16 @@ export class SipPeer implements SubscriptionHost {
         cseq: nextCseq(),
         from,
         authorization,
+        byProxy,
         routes: this.options.preloadedRoutes,
       });
       const response = await this.exchange(bytes, spec.timeout);
       const info = header(response, 'authentication-info');
       const wrong = info === undefined ? undefined : this.digest.acceptInfo(info);
       if (wrong !== undefined) this.#fault([wrong]);
-      if (response.status !== 401 || !mayAuthenticate || !this.digest.accept(headerLines(response, 'www-authenticate'))) return response;
+      const challenges = headerLines(response, response.status === 407 ? 'proxy-authenticate' : 'www-authenticate');
+      if ((response.status !== 401 && response.status !== 407) || !mayAuthenticate || !this.digest.accept(challenges)) return response;
+      byProxy = response.status === 407;
       // A second 401 is worth an answer only when it says that nothing but the nonce was wrong (RFC 3261 22.4, RFC 7616 3.3).
       if (attempt > 0 && !(attempt === 1 && this.digest.challenge?.stale)) return response;
       if (attempt === 0 && authorization !== undefined && !this.digest.challenge?.stale) return response;
@@ -369,6 +376,9 @@ export class SipPeer implements SubscriptionHost {
     const transaction: ServerTransaction = { bytes: request.raw, response: undefined };
     this.#servers.set(branch, transaction);
     const faults = checkRequest(request, socket.transport, frame.remote);
+    const isForwarded = headerList(request, 'via').length > 1;
+    if (isForwarded) faults.push(...checkForwarded(request));
+    if (isForwarded && request.method === 'NOTIFY') faults.push('a NOTIFY of the server itself with more than one Via');
     this.#fault(faults);
     const status = request.method === 'NOTIFY' ? this.#receiveNotify(request, isRoute) : this.#receiveOther(request);
     // What could not be read is not answered either.

@@ -9,6 +9,8 @@ export interface RequestFrame {
   readonly cseq: number;
   readonly from: string;
   readonly authorization: string | undefined;
+  /** The credentials are for a proxy (RFC 3261 22.3). */
+  readonly byProxy?: boolean;
   /** For requests outside a dialog. */
   readonly routes: readonly string[] | undefined;
 }
@@ -25,7 +27,7 @@ export function composeRequest(spec: RequestSpec, frame: RequestFrame): Buffer {
     ['To', spec.to ?? `<${spec.uri}>`],
     ['Call-ID', frame.callId],
     ['CSeq', `${frame.cseq} ${spec.method}`],
-    ...(frame.authorization === undefined ? [] : [['Authorization', frame.authorization] as const]),
+    ...(frame.authorization === undefined ? [] : [[frame.byProxy ? 'Proxy-Authorization' : 'Authorization', frame.authorization] as const]),
     ...(spec.headers ?? []),
   ];
   return serialise(`${spec.method} ${spec.uri} SIP/2.0`, fields, spec.body);

@@ -71,6 +71,19 @@ describe('serve', { timeout: 60_000 }, () => {
     await server.stop('SIGTERM');
   });
 
+  it('tells its figures to whom the settings name, and to nobody behind a proxy', async () => {
+    const status = async (base: string, headers: Record<string, string> = {}) => (await fetch(`${base}/metrics`, { headers })).status;
+    const open = await serve(['--data', directory(), '--auth', 'none']);
+    expect(await status(open.base)).toBe(200);
+    for (const name of ['X-Forwarded-For', 'Forwarded', 'Via'])
+      expect([name, await status(open.base, { [name]: 'for=127.0.0.1' })]).toEqual([name, 403]);
+    await open.stop('SIGTERM');
+    const closed = await serve(['--data', directory(), '--auth', 'none', '--metrics-from', '10.0.0.0/8']);
+    expect([await status(closed.base), await status(closed.base, { 'X-Forwarded-For': '10.0.0.1' })]).toEqual([403, 403]);
+    expect((await fetch(`${closed.base}/healthz`)).status).toBe(200);
+    await closed.stop('SIGTERM');
+  });
+
   it('shares neither its data nor its port: one line, exit 2', async () => {
     const data = directory();
     const server = await serve(['--data', data]);

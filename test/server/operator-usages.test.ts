@@ -5,6 +5,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../server/config.ts';
 import { operatorUsages } from '../../server/operator-usages.ts';
 import { startRollcall } from '../../server/server.ts';
+import { OWN_AUIDS } from '../../xcap/usages/index.ts';
 import { Stage } from '../scenarios/stage.ts';
 import { run } from './command.ts';
 
@@ -157,7 +158,14 @@ describe('a usage that cannot be is told in one line', () => {
     expect((told as ConfigError).message).not.toContain('\n');
   });
 
-  it('an AUID that the server has itself', async () => {
+  it('an AUID that the server has itself, whichever', async () => {
+    await stage.boot();
+    const caps = (await (await stage.xcap('A')).get('/xcap-caps/global/index')).body;
+    const auids = [...caps.matchAll(/<auid>([^<]*)</g)].map(([, auid]) => auid);
+    expect([...OWN_AUIDS].sort()).toEqual(auids.sort());
+  });
+
+  it('an AUID that the server has itself, at the start', async () => {
     const dataDirectory = join(directory, 'data');
     const endpoint = [{ host: '127.0.0.1', port: 0 }];
     const config = loadConfig({ flags: { usages: ['pres-rules;urn:example:p;application/p+xml'] }, environment: {} });
@@ -171,6 +179,8 @@ describe('a usage that cannot be is told in one line', () => {
       2,
       expect.stringMatching(/^rollcall: usages: a: cannot read \/nowhere\/a\.xsd: ENOENT.*$/m),
     ]);
+    const taken = await run(['check-config', '--usages', 'pres-rules;urn:example:p;application/p+xml']);
+    expect(taken).toEqual({ code: 2, out: '', err: 'rollcall: usages: pres-rules: the server has this usage itself\n' });
     const printed = await run(['check-config', '--usages', 'a;urn:example:a;application/a+xml']);
     expect(printed.out).toContain('usages:\n  - auid: a\n    namespace: urn:example:a\n    content-type: application/a+xml\n');
     expect(loadConfig({ flags: { config: file(printed.out, 'yaml') }, environment: {} }).usages).toHaveLength(1);

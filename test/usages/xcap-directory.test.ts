@@ -78,3 +78,29 @@ describe('rule 31: org.openmobilealliance.xcap-directory', () => {
     expect((await server.get(`/xcap-root/${path}`, { authorization: 'Test admin' })).status).toBe(404);
   });
 });
+
+test('the texts of what it lists are not read, nor those beside a document that is made', async () => {
+  let lists = 0;
+  const counted = await XcapServer.start({
+    authenticator: byName,
+    wrapStore: (store) => ({
+      get: (key) => store.get(key),
+      list: (auid, xui) => {
+        lists++;
+        return store.list(auid, xui);
+      },
+      entries: (auid, xui) => store.entries?.(auid, xui) ?? [],
+      listAll: (auid) => store.listAll(auid),
+      write: (write) => store.write(write),
+      onChange: (listener) => store.onChange(listener),
+    }),
+  });
+  try {
+    const path = '/xcap-root/resource-lists/users/sip:a@x/index';
+    expect((await counted.put(path, RESOURCE_LISTS, LISTS, a)).status).toBe(201);
+    const found = folder(await counted.get(DIRECTORY, a), 'resource-lists');
+    expect([found.map(({ uri }) => uri), lists]).toEqual([[path], 0]);
+  } finally {
+    await counted.stop();
+  }
+});

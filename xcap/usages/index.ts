@@ -27,6 +27,23 @@ export interface UsageCollaborators {
   readonly more?: readonly ApplicationUsage[];
 }
 
+/** The AUIDs that an operator's usage cannot have. */
+export const OWN_AUIDS: ReadonlySet<string> = new Set([
+  'resource-lists',
+  'rls-services',
+  'pres-rules',
+  'org.openmobilealliance.pres-rules',
+  'pidf-manipulation',
+  'org.openmobilealliance.pres-content',
+  'oma_status-icon',
+  'org.openmobilealliance.user-profile',
+  'org.openmobilealliance.group-usage-list',
+  'simservs.ngn.etsi.org',
+  'org.openxcap.dialog-rules',
+  'org.openmobilealliance.xcap-directory',
+  'xcap-caps',
+]);
+
 /** The application usages that the server knows. A new one is a file in this folder and a line here. */
 export function applicationUsages(collaborators: UsageCollaborators): readonly ApplicationUsage[] {
   const { documents, services, isUser, mayWatch = () => false, root, more = [] } = collaborators;

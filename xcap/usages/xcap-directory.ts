@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type DirectoryFolder, writeXcapDirectory, XCAP_DIRECTORY, XCAP_DIRECTORY_TYPE } from '../../schemas/xcap-directory.ts';
 import type { ApplicationUsage } from '../application-usage.ts';
 import { documentPath } from '../document-selector.ts';
-import type { DocumentKey, DocumentStore, StoredDocument } from '../document-store.ts';
+import type { DocumentEntry, DocumentKey, DocumentStore, MaybePromise, StoredDocument } from '../document-store.ts';
 
 /** Where the listed documents are. */
 export interface DirectoryOptions {
@@ -27,22 +27,30 @@ export function xcapDirectory(others: readonly ApplicationUsage[], { documents, 
       const { xui, name } = key;
       if (xui === undefined || name !== 'directory.xml') return undefined;
       const stored = others.filter((usage) => usage.isStored?.({ auid: usage.auid, xui, name: 'index' }) ?? true);
-      const lists = await Promise.all(stored.map(({ auid }) => documents.list(auid, xui)));
+      const lists = await Promise.all(stored.map(({ auid }) => entriesOf(documents, auid, xui)));
       const base = root.replace(/\/$/, '');
       return directory(
         key,
         stored.map(({ auid }, index) => ({
           auid,
-          entries: (lists[index] ?? []).map(({ key, etag, modified, text }) => ({
+          entries: (lists[index] ?? []).map(({ key, etag, modified, size }) => ({
             uri: `${base}/${documentPath(key)}`,
             etag,
             modified,
-            size: Buffer.byteLength(text),
+            size,
           })),
         })),
       );
     },
   };
+}
+
+/** The texts can be many megabytes, of which nothing is told. */
+function entriesOf(documents: DocumentStore, auid: string, xui: string): MaybePromise<readonly DocumentEntry[]> {
+  if (documents.entries) return documents.entries(auid, xui);
+  const sized = (list: readonly StoredDocument[]) => list.map((document) => ({ ...document, size: Buffer.byteLength(document.text) }));
+  const list = documents.list(auid, xui);
+  return list instanceof Promise ? list.then(sized) : sized(list);
 }
 
 function directory(key: DocumentKey, folders: readonly DirectoryFolder[]): StoredDocument {

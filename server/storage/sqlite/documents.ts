@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { DocumentChange, DocumentKey, DocumentStore, DocumentWrite, StoredDocument } from '../../../xcap/document-store.ts';
+import type {
+  DocumentChange,
+  DocumentEntry,
+  DocumentKey,
+  DocumentStore,
+  DocumentWrite,
+  StoredDocument,
+} from '../../../xcap/document-store.ts';
 import { GenerationCache } from '../generation-cache.ts';
 import { type Database, openDatabase, StorageError } from './database.ts';
 
@@ -85,6 +92,11 @@ export class SqliteDocumentStore implements DocumentStore {
       this.lists.set(id, list);
     }
     return list;
+  }
+
+  entries(auid: string, xui: string): readonly DocumentEntry[] {
+    const rows = this.statements.entries.all(auid, xui);
+    return rows.map(({ name, etag, modified, size }) => ({ key: { auid, xui, name }, etag, modified, size }));
   }
 
   count(auid: string, xui: string): number {
@@ -239,6 +251,10 @@ function prepare(database: Database) {
     rollback: database.prepare('ROLLBACK'),
     get: database.prepare<[string, string, string], Row>(`SELECT ${columns} FROM documents WHERE ${one}`),
     list: database.prepare<[string, string], Row>(`SELECT ${columns} FROM documents WHERE auid = ? AND xui = ? ORDER BY name`),
+    // octet_length takes the size from the row's head: no text is read.
+    entries: database.prepare<[string, string], Omit<Row, 'xui' | 'text'> & { readonly size: number }>(
+      'SELECT name, etag, modified, octet_length(text) AS size FROM documents WHERE auid = ? AND xui = ? ORDER BY name',
+    ),
     count: database.prepare<[string, string], number>('SELECT count(*) FROM documents WHERE auid = ? AND xui = ?').pluck(),
     listAll: database.prepare<[string], Row>(`SELECT ${columns} FROM documents WHERE auid = ? ORDER BY xui, name`),
     create: database.prepare<[string, string, string, string, number, string]>(

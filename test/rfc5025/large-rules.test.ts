@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { HardState } from '../../sip/presence/hard-state.ts';
+import { PresencePolicy } from '../../sip/presence/policy.ts';
+import type { DocumentKey, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
+
+const OWNER = 'sip:a@x';
+const RULES = 'urn:ietf:params:xml:ns:common-policy';
+
+/** A store that has one document in memory. */
+function storeOf(key: DocumentKey, text: string): DocumentStore {
+  const document: StoredDocument = { key, etag: 'e', text, modified: 0 };
+  return {
+    get: ({ auid }) => (auid === key.auid ? document : undefined),
+    list: (auid) => (auid === key.auid ? [document] : []),
+    listAll: () => [document],
+    write: () => Promise.reject(new Error('not for writing')),
+    onChange: () => () => undefined,
+  };
+}
+
+/** How many rounds of the event loop go by meanwhile. */
+async function roundsOf(work: Promise<void> | undefined): Promise<number> {
+  let done = false;
+  const ended = Promise.resolve(work).then(() => (done = true));
+  let rounds = 0;
+  for (; !done; rounds++) await new Promise((resolve) => setImmediate(resolve));
+  await ended;
+  return rounds;
+}
+
+const rule = (n: number) =>
+  `<rule id="r${n}"><conditions><identity><one id="sip:u${n}@x"/></identity></conditions><actions><sub-handling xmlns="urn:ietf:params:xml:ns:pres-rules">allow</sub-handling></actions></rule>`;
+const rulesOf = (count: number) => `<ruleset xmlns="${RULES}">${Array.from({ length: count }, (_, n) => rule(n)).join('')}</ruleset>`;
+
+describe('RFC 5025 9.7: very large documents', () => {
+  test('rules are read in turns with everything else, and decide as small ones do', async () => {
+    const policy = new PresencePolicy(storeOf({ auid: 'pres-rules', xui: OWNER, name: 'index' }, rulesOf(3000)), 'block');
+    expect(await roundsOf(policy.ready(OWNER))).toBeGreaterThan(10);
+    expect(policy.decide(OWNER, 'sip:u2999@x', undefined, 0).handling).toBe('allow');
+    expect(policy.decide(OWNER, 'sip:u3000@x', undefined, 0).handling).toBe('block');
+  });
+
+  test('rules that are nested deeper than is allowed now are rules still', async () => {
+    const deep = `${'<x:a xmlns:x="urn:x">'.repeat(150)}${'</x:a>'.repeat(150)}`;
+    const text = rulesOf(1).replace('</rule>', `<transformations>${deep}</transformations></rule>`);
+    const policy = new PresencePolicy(storeOf({ auid: 'pres-rules', xui: OWNER, name: 'index' }, text), 'block');
+    await policy.ready(OWNER);
+    expect(policy.decide(OWNER, 'sip:u0@x', undefined, 0).handling).toBe('allow');
+  });
+
+  test('RFC 4827: hard state is read in turns too', async () => {
+    const tuples = Array.from({ length: 3000 }, (_, n) => `<tuple id="t${n}"><status><basic>open</basic></status></tuple>`).join('');
+    const text = `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${OWNER}">${tuples}</presence>`;
+    const state = new HardState(storeOf({ auid: 'pidf-manipulation', xui: OWNER, name: 'index' }, text));
+    expect(await roundsOf(state.ready(OWNER))).toBeGreaterThan(3);
+    expect(state.document(OWNER)?.components).toHaveLength(3000);
+  });
+});
