@@ -52,7 +52,7 @@ export interface Config {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
-  /** Least time between two xcap-diff notifications of one subscription, in seconds. */
+  /** Least time between two notifications of xcap-diff or reg in one subscription, in seconds. */
   readonly diffInterval: number;
   /** Seconds until a call counts as not answered, for users who have not set it. */
   readonly noReplyTimeout: number;
@@ -272,7 +272,8 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'SECONDS',
     list: false,
     default: '5',
-    meaning: 'least time between two notifications of document changes (xcap-diff) in one subscription; 0 tells of each change at once',
+    meaning:
+      'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
   {

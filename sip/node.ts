@@ -22,6 +22,7 @@ import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
+import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
@@ -165,6 +166,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const reg = regPackage({ users, registrar, now, interval: options.diffInterval * 1000 });
+  notifier.register(reg);
+  registrar.onChange((aor, ended) => {
+    reg.noteEnded(aor, ended);
+    notifier.stateChanged(reg.key, aor);
+  });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
   const proxy = new SipProxy({
@@ -213,7 +220,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     registrar,
     mailboxes: published.mailboxes,
     usersChanged() {
-      registrar.usersChanged();
+      void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
     },
