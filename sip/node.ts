@@ -36,11 +36,20 @@ import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
 import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
-import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
+import type { TlsSource } from './transport/tls.ts';
+import { type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
+
+/** Where to listen: for UDP and TCP on one port, where port 0 takes any that is free for both, or for what `transport` says. */
+export interface SipEndpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly transport?: 'tls' | 'ws' | 'wss' | undefined;
+}
 
 export interface SipNodeOptions {
-  /** Each gets a UDP and a TCP listener on one port; port 0 takes any that is free for both. */
-  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly listen: readonly SipEndpoint[];
+  /** Certificate, key and authorities for TLS; listeners for TLS need it. */
+  readonly tls?: TlsSource | undefined;
   /** Undefined: authentication is off. */
   readonly authenticator: Authenticator | undefined;
   /** Is the textual address that of an element which says truly who its requests are from? */
@@ -100,7 +109,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const now = Date.now;
   const onError = (error: unknown): void => log.error({ err: error }, 'SIP stack');
   const wheel = new TimerWheel(onError);
-  const transport = new TransportLayer(wheel, { onError: (err) => log.warn({ err }, 'SIP transport') });
+  const transport = new TransportLayer(wheel, {
+    tls: options.tls,
+    onError: (err) => log.warn({ err }, 'SIP transport'),
+    onShutOut: (fields, message) => log.warn(fields, message),
+  });
   const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
@@ -231,7 +244,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     },
     async start() {
       const points: ListeningPoint[] = [];
-      for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
+      for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));
       for (const each of compositors) each.restore();
       registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
@@ -248,7 +261,10 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   };
 }
 
-async function listenBoth(transport: TransportLayer, host: string, port: number): Promise<ListeningPoint[]> {
+const LISTENED: Readonly<Record<NonNullable<SipEndpoint['transport']>, Protocol>> = { tls: 'TLS', ws: 'WS', wss: 'WSS' };
+
+async function listenAt(transport: TransportLayer, { host, port, transport: only }: SipEndpoint): Promise<ListeningPoint[]> {
+  if (only !== undefined) return [await transport.listen(LISTENED[only], host, port)];
   for (let tries = PORT_TRIES; ; tries--) {
     const udp = await transport.listen('UDP', host, port);
     try {
