@@ -31,6 +31,8 @@ import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { type CallSettings, documentedServices } from './services/call-services.ts';
+import { createMessages, type MessageSettings } from './services/messages.ts';
+import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
@@ -76,7 +78,8 @@ export interface SipNodeOptions {
   readonly diffInterval: number;
   /** What applies to all calls that users divert or bar. */
   readonly calls: CallSettings;
-  /** Further services: they are asked after barring and before diversion. */
+  readonly messages: MessageSettings;
+  /** Further services: they are asked after barring and messages, and before diversion. */
   readonly callServices?: readonly CallService[] | undefined;
 }
 
@@ -178,6 +181,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     notifier.documentChanged(change);
   });
 
+  const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
+    const judge = (): SubHandling => presence.authorize(watcher, presentity, now()).handling;
+    const loading = presence.ready?.(presentity);
+    return loading ? loading.then(judge) : judge();
+  };
+
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
   const reg = regPackage({ users, registrar, now, interval: options.diffInterval * 1000 });
   notifier.register(reg);
@@ -187,6 +196,21 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
+  const nextHops = new NextHops(options.nextHops);
+  const messages = createMessages({
+    settings: options.messages,
+    users,
+    state,
+    wheel,
+    log,
+    now,
+    registrar,
+    uac,
+    open: authenticator === undefined,
+    isLocal: (host, port) => transport.isLocal(host, port),
+    nextHops,
+    presenceHandling,
+  });
   const proxy = new SipProxy({
     users,
     identifier,
@@ -197,8 +221,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     state,
     log,
     locator,
-    nextHops: new NextHops(options.nextHops),
-    services: [userServices.barring, ...(options.callServices ?? []), userServices.diversion],
+    nextHops,
+    services: [userServices.barring, messages.service, ...(options.callServices ?? []), userServices.diversion],
     timerC: TIMER_C,
   });
   const router = new MethodRouter({
@@ -206,12 +230,13 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     identifier,
     forwarder: proxy,
     log,
-    supported: ['eventlist', 'path', 'outbound'],
+    supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
+  router.handle('MESSAGE', messages.service.handler);
   router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
@@ -236,11 +261,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
+      messages.usersChanged();
     },
     mayWatch(watcher, presentity) {
-      const judge = (): boolean => users.hasUser(presentity) && presence.authorize(watcher, presentity, now()).handling === 'allow';
-      const loading = presence.ready?.(presentity);
-      return loading ? loading.then(judge) : judge();
+      if (!users.hasUser(presentity)) return false;
+      const handling = presenceHandling(watcher, presentity);
+      return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
     async start() {
       const points: ListeningPoint[] = [];
@@ -249,6 +275,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();
+      messages.restore();
       return points;
     },
     async stop() {

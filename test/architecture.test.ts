@@ -98,6 +98,12 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
+  it('keeps services and event packages apart', () => {
+    const layerOf = (path: string) => path.split('/')[1] ?? '';
+    const apart = (a: string, b: string) => layerOf(a) === 'services' && ['packages', 'rls'].includes(layerOf(b));
+    expect(forbidden((from, { target }) => apart(from, target) || apart(target, from))).toEqual([]);
+  });
+
   it('has no cycles, type imports included', () => {
     const importsOf = new Map(sources.map(({ path, imports }) => [path, imports.map(({ target }) => target)]));
     const cycles: string[] = [];
