@@ -1,8 +1,11 @@
 import { Command, CommanderError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { AccountError } from './accounts/account-store.ts';
+import { AdminError } from './admin/admin-client.ts';
+import { clearMailbox, setMailbox, showMailbox } from './admin/mailbox-commands.ts';
 import { ConfigError, loadConfig } from './config.ts';
-import { CONFIG_KEYS, type Config, type Endpoint, environmentName } from './config-keys.ts';
+import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
+import type { Endpoint } from './endpoint-setting.ts';
 import { ListenError } from './listen-error.ts';
 import { StorageError } from './storage/sqlite/database.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -22,7 +25,7 @@ export async function runCommandLine(words: readonly string[], surroundings: Sur
     // Commander has printed its own line, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const known = error instanceof ConfigError || error instanceof StorageError || error instanceof ListenError;
-    if (known || error instanceof AccountError) {
+    if (known || error instanceof AccountError || error instanceof AdminError) {
       surroundings.err(`rollcall: ${error.message.replace(/\s*\n\s*/g, ' ')}`);
       return known ? 2 : 1;
     }
@@ -72,6 +75,15 @@ function program(surroundings: Surroundings): Command {
   account('remove', 'remove an account; the documents of the user stay')
     .argument('<address>', ADDRESS)
     .action((address, flags) => removeUser(address, flags, surroundings));
+
+  const mailboxes = root.command('mailbox').description('ask a running server for, and tell it, what waits in a mailbox');
+  const mailbox = (name: string, description: string) =>
+    dataOptions(mailboxes.command(name).description(description)).argument('<address>', ADDRESS);
+  mailbox('show', "print what the owner's phones are told").action((address, flags) => showMailbox(address, flags, surroundings));
+  mailbox('set', 'say what waits, until it is said anew or cleared')
+    .argument('[counts...]', 'new and old messages, such as voice-message=2/8, or voice-message=2/8:0/2 with the urgent ones among them')
+    .action((address, counts, flags) => setMailbox(address, counts, flags, surroundings));
+  mailbox('clear', 'forget what was set').action((address, flags) => clearMailbox(address, flags, surroundings));
   return root;
 }
 
@@ -112,7 +124,8 @@ function variablesHelp(): string {
 }
 
 function printable(config: Config): string {
-  const endpoint = ({ host, port, secure }: Endpoint) => `${secure ? 'https://' : ''}${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const endpoint = ({ host, port, secure, transport }: Endpoint) =>
+    `${secure ? 'https://' : transport === undefined ? '' : `${transport}://`}${host.includes(':') ? `[${host}]` : host}:${port}`;
   const values = CONFIG_KEYS.map(({ name, field }) => [
     name,
     field === 'http' || field === 'sip'

@@ -1,5 +1,6 @@
 import { Server as HttpsServer } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type AdminPluginOptions, adminPlugin } from './admin/admin-plugin.ts';
 import type { Endpoint } from './config.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -18,6 +19,8 @@ export interface HttpOptions {
   readonly endpoint: Endpoint;
   /** For a secure endpoint. */
   readonly certificate?: TlsCertificate | undefined;
+  /** What admins ask for. */
+  readonly admin: AdminPluginOptions;
   /** Everything that is not the server's own housekeeping. */
   readonly xcap: FastifyPluginAsync;
   readonly metrics: Metrics;
@@ -60,7 +63,7 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
   };
 }
 
-function createApp({ endpoint, certificate, xcap, metrics, mayReadMetrics, log, bodyLimit }: HttpOptions): FastifyInstance {
+function createApp({ endpoint, certificate, admin, xcap, metrics, mayReadMetrics, log, bodyLimit }: HttpOptions): FastifyInstance {
   const https = endpoint.secure && certificate ? { ...certificate.pair, handshakeTimeout: HANDSHAKE_TIMEOUT } : null;
   const app = Fastify({
     // Fastify's types tell apart what differs in nothing that is used here.
@@ -101,6 +104,7 @@ function createApp({ endpoint, certificate, xcap, metrics, mayReadMetrics, log, 
     reply.header('content-type', metrics.contentType);
     return reply.send(await metrics.text());
   });
+  app.register(adminPlugin, admin);
   app.register(xcap);
   return app;
 }

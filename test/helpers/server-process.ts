@@ -13,6 +13,8 @@ const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url)
 
 /** A server as an admin runs it: a process of its own, which can be killed and started again on the same data and ports. */
 export interface ServerProcess extends TestServer {
+  /** Its data directory. */
+  readonly data: string;
   /** Everything the server wrote, over all its lives. */
   readonly output: string;
   /** SIGKILL; resolves when the process is gone. */
@@ -82,6 +84,7 @@ export async function startServerProcess(flags: readonly string[] = []): Promise
     throw error;
   }
   return {
+    data,
     domain: TEST_DOMAIN,
     sip: { address: '127.0.0.1', port: sipPort },
     http: { address: '127.0.0.1', port: httpPort },

@@ -57,6 +57,7 @@ const DEFAULT_TYPES: Readonly<Record<string, string>> = {
   'presence.winfo': 'application/watcherinfo+xml',
   'xcap-diff': 'application/xcap-diff+xml',
   'message-summary': 'application/simple-message-summary',
+  reg: 'application/reginfo+xml',
 };
 
 interface Waiter {
