@@ -149,6 +149,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
     compositor,
+    // Who may see a user's presence may read what the user shares.
+    changed: (user) => documentDiffs.accessChanged(user),
   });
   compositor.onChange((resource) => {
     presence.forget(resource);
@@ -159,7 +161,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const presenceLists = listPackage(presence, { directory: lists, notifier, now, servesDomain });
   for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
-  notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
+  const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
+  notifier.register(documentDiffs);
   const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
   const userServices = documentedServices({
