@@ -113,12 +113,13 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
+  const membersOf = async (uri: string, owner: string): Promise<string[]> => {
+    const list = (await lists.resolve(uri, owner))?.list;
+    return list ? listMembers(list).map(({ canonical }) => canonical) : [];
+  };
   const presence = presencePackage({
     users,
-    policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
-      const list = (await lists.resolve(uri, owner))?.list;
-      return list ? listMembers(list).map(({ canonical }) => canonical) : [];
-    }),
+    policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
     compositor,
   });
@@ -132,7 +133,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
-  const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
+  const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 

@@ -249,6 +249,7 @@ ownDocument('xcap-error', 'xcap-error');
 ownDocument('xcap-diff', 'xcap-diff');
 ownDocument('watcherinfo', 'watcherinfo');
 ownDocument('rlmi', 'list');
+ownDocument('dialog-info', 'dialog-info');
 
 const ruleset = { namespace: `${IETF}common-policy`, local: 'ruleset' };
 own('common-policy.xsd', ruleset.namespace, ruleset);

@@ -8,6 +8,7 @@ import {
   combineSubHandling,
   NO_PERMISSIONS,
   type Permissions,
+  PRES_RULES,
   type PresenceRule,
   parsePresenceRules,
   permissionsKey,
@@ -22,8 +23,14 @@ export interface PresenceDecision extends Decision {
   readonly permissions: Permissions;
 }
 
-/** AUIDs whose documents hold presence rules; a user's policy is the union of all their documents (RFC 5025 9.7). */
-const RULE_AUIDS: readonly string[] = ['pres-rules', 'org.openmobilealliance.pres-rules'];
+/** Which documents hold the rules: a user's policy is the union of all documents of these AUIDs (RFC 5025 9.7). */
+export interface RuleSource {
+  readonly auids: readonly string[];
+  /** Namespace of the action `sub-handling` in them. */
+  readonly actions: string;
+}
+
+const PRESENCE_RULES: RuleSource = { auids: ['pres-rules', 'org.openmobilealliance.pres-rules'], actions: PRES_RULES };
 
 /** Where the lists are that rules may refer to: their owner's own. */
 const LIST_AUID = 'resource-lists';
@@ -71,12 +78,14 @@ export class PresencePolicy {
   private readonly documents: DocumentStore;
   private readonly defaultHandling: SubHandling;
   private readonly membersOf: ListMembers;
+  private readonly source: RuleSource;
 
   /** `defaultHandling` applies to watchers that no rule decides about. */
-  constructor(documents: DocumentStore, defaultHandling: SubHandling, membersOf: ListMembers = () => []) {
+  constructor(documents: DocumentStore, defaultHandling: SubHandling, membersOf: ListMembers = () => [], source = PRESENCE_RULES) {
     this.documents = documents;
     this.defaultHandling = defaultHandling;
     this.membersOf = membersOf;
+    this.source = source;
   }
 
   /** Loads and compiles the presentity's rules; undefined when they are in memory. */
@@ -94,10 +103,10 @@ export class PresencePolicy {
     for (;;) {
       const generation = this.generations.get(presentity);
       const documents: StoredDocument[] = [];
-      for (const auid of RULE_AUIDS) documents.push(...(await this.documents.list(auid, presentity)));
+      for (const auid of this.source.auids) documents.push(...(await this.documents.list(auid, presentity)));
       const rules: CompiledRule[] = [];
       for (const document of documents) {
-        for (const rule of await readRules(document)) rules.push({ ...rule, index: rules.length });
+        for (const rule of await readRules(document, this.source)) rules.push({ ...rule, index: rules.length });
       }
       const lists = new Map<string, ReadonlySet<string>>();
       for (const uri of referredLists(rules)) {
@@ -118,7 +127,7 @@ export class PresencePolicy {
 
   /** The presentity whose policy the change belongs to, which is forgotten until it is asked for again; undefined for other documents. */
   changed({ key }: DocumentChange): string | undefined {
-    if (key.xui === undefined || !(RULE_AUIDS.includes(key.auid) || this.isReferred(key.auid, key.xui))) return undefined;
+    if (key.xui === undefined || !(this.source.auids.includes(key.auid) || this.isReferred(key.auid, key.xui))) return undefined;
     this.policies.delete(key.xui);
     if (this.loading.has(key.xui)) this.generations.set(key.xui, (this.generations.get(key.xui) ?? 0) + 1);
     return key.xui;
@@ -193,11 +202,11 @@ function explain(rule: CompiledRule): string {
 }
 
 /** The limits of today are not those under which a document was stored; and a large one is read in turns. */
-async function readRules({ key, text }: StoredDocument): Promise<Omit<CompiledRule, 'index'>[]> {
+async function readRules({ key, text }: StoredDocument, source: RuleSource): Promise<Omit<CompiledRule, 'index'>[]> {
   const document = `${key.auid}/users/${key.xui}/${key.name}`;
   const tree = await readXml(text, AS_STORED);
   if (text.length > LARGE) await turn();
-  return parsePresenceRules(tree).map((rule) => ({ ...rule, document }));
+  return parsePresenceRules(tree, source.actions).map((rule) => ({ ...rule, document }));
 }
 
 function referredLists(rules: readonly CompiledRule[]): string[] {
