@@ -2,24 +2,15 @@ import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { type Endpoint, HOST_NAME, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
-
-/** Where to listen. Port 0 takes any free one. */
-export interface Endpoint {
-  /** Host name or IP address, IPv6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-  /** Whether TLS is spoken there, for HTTP. */
-  readonly secure?: true;
-}
 
 /** Everything an admin can set, checked and complete. */
 export interface Config {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
-  /** Each listens on UDP and TCP. */
   readonly sip: readonly Endpoint[];
   /** Name servers, `IP` or `IP:port`; none for the system's. */
   readonly dnsServers: readonly string[];
@@ -31,9 +22,10 @@ export interface Config {
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
-  /** Absolute paths of PEM files with the certificate chain and the key of the https endpoints; '' without. */
+  /** Absolute paths of PEM files with the certificate chain and the key of this server, and with those it trusts; '' without. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
+  readonly tlsAuthorities: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
   /** IP addresses and CIDR blocks from which the figures may be read; `loopback` is this machine. */
@@ -52,7 +44,7 @@ export interface Config {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
-  /** Least time between two xcap-diff notifications of one subscription, in seconds. */
+  /** Least time between two notifications of xcap-diff or reg in one subscription, in seconds. */
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
   readonly usages: readonly UsageSetting[];
@@ -99,11 +91,11 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   {
     name: 'sip',
     field: 'sip',
-    placeholder: 'HOST:PORT',
+    placeholder: '[tls|ws|wss://]HOST:PORT',
     list: true,
     default: '127.0.0.1:5060',
-    meaning: 'where SIP agents connect, by UDP and TCP',
-    read: readEndpoint,
+    meaning: 'where SIP agents connect: by UDP and TCP, with tls:// by TLS, with ws:// or wss:// by WebSocket',
+    read: readSipEndpoint,
   },
   {
     name: 'next-hop',
@@ -166,7 +158,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'FILE',
     list: false,
     default: '',
-    meaning: 'PEM file with the certificate (and those it is signed by) for https; read again when it changes and on SIGHUP',
+    meaning: 'PEM file with the certificate (and those it is signed by) for https, tls and wss; read again when it changes and on SIGHUP',
     read: (value) => resolve(text(value, 'a file')),
   },
   {
@@ -176,6 +168,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     list: false,
     default: '',
     meaning: 'PEM file with the key of the certificate',
+    read: (value) => resolve(text(value, 'a file')),
+  },
+  {
+    name: 'tls-ca',
+    field: 'tlsAuthorities',
+    placeholder: 'FILE',
+    list: false,
+    default: '',
+    meaning:
+      'PEM file with the authorities that sign the certificates of other SIP servers, instead of those of the web; with it whoever connects by tls is asked for a certificate',
     read: (value) => resolve(text(value, 'a file')),
   },
   {
@@ -266,7 +268,8 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'SECONDS',
     list: false,
     default: '5',
-    meaning: 'least time between two notifications of document changes (xcap-diff) in one subscription; 0 tells of each change at once',
+    meaning:
+      'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
   {
@@ -324,41 +327,11 @@ function wholeNumber(least: number, most: number, unit: string): (value: unknown
   };
 }
 
-const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-const HOST_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
-
 function readDomain(value: unknown): string {
   const domain = text(value, 'a domain').toLowerCase().replace(/\.$/, '');
   const bracketed = domain.startsWith('[') && domain.endsWith(']') && isIPv6(domain.slice(1, -1));
   if (domain.length > 253 || !(HOST_NAME.test(domain) || bracketed)) throw new Error(`${show(value)} is not a domain`);
   return domain;
-}
-
-function readEndpoint(value: unknown): Endpoint {
-  let host: string;
-  let port: number;
-  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
-    host = String(value.host);
-    port = typeof value.port === 'number' ? value.port : Number.NaN;
-  } else {
-    const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(String(value));
-    host = match?.[1] ?? match?.[2] ?? '';
-    port = match ? Number(match[3]) : Number.NaN;
-    if (match?.[1] !== undefined && !isIPv6(host)) host = '';
-  }
-  if (!(HOST_NAME.test(host.toLowerCase()) || isIPv6(host)) || !Number.isInteger(port)) {
-    throw new Error(`${show(value)} is not HOST:PORT (an IPv6 address stands in brackets)`);
-  }
-  if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
-  return Object.freeze({ host, port });
-}
-
-function readHttpEndpoint(value: unknown): Endpoint {
-  const isObject = typeof value === 'object' && value !== null;
-  const [, scheme, authority] = (isObject ? undefined : /^(https?):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
-  const endpoint = readEndpoint(authority ?? value);
-  const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
-  return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
 }
 
 /** Paths that answer something else. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createSipNode } from '../sip/node.ts';
+import type { Protocol } from '../sip/transport/flow.ts';
 import { followChanges } from './accounts/account-changes.ts';
 import { AccountStore } from './accounts/account-store.ts';
 import { AssertingHttpAuthenticator } from './accounts/asserting-authenticator.ts';
@@ -31,7 +32,7 @@ export interface RunningRollcall {
   /** One per HTTP endpoint, with the port that was taken. */
   readonly http: readonly { readonly address: string; readonly port: number; readonly secure: boolean }[];
   /** One per SIP endpoint and protocol. */
-  readonly sip: readonly { readonly protocol: 'UDP' | 'TCP'; readonly address: string; readonly port: number }[];
+  readonly sip: readonly { readonly protocol: Protocol; readonly address: string; readonly port: number }[];
   readonly accounts: AccountStore;
   /** Reads the TLS certificate again; a bad one is told in the log and not used. */
   reload(): void;
@@ -119,8 +120,11 @@ async function listen(
     requester: (address) => ({ address, admin: users.isAdmin(address) }),
     log,
   });
+  const certificate = openCertificate(config, log);
+  undo.push(() => certificate?.close());
   const node = createSipNode({
     listen: config.sip,
+    tls: certificate,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
     isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
     ownFromOnly: config.sipFrom === 'own',
@@ -145,8 +149,6 @@ async function listen(
 
   const admin = { routes: mailboxRoutes(node.mailboxes, users), authenticator, log };
   undo.push(await listenAdminSocket(config.dataDirectory, admin.routes, log));
-  const certificate = openCertificate(config, log);
-  undo.push(() => certificate?.close());
   for (const endpoint of config.http) {
     const { plugin, bodyLimit } = xcap;
     const listener = await listenHttp({ endpoint, certificate, admin, xcap: plugin, bodyLimit, metrics, mayReadMetrics, log }).catch(
@@ -160,6 +162,11 @@ async function listen(
   return { http, sip, reload: () => certificate?.reload() };
 }
 
-function openCertificate({ http, tlsCertificate, tlsKey }: Config, log: Logger): TlsCertificate | undefined {
-  return http.some(({ secure }) => secure) ? new TlsCertificate({ cert: tlsCertificate, key: tlsKey }, log) : undefined;
+/** For what listens by TLS, and for connections to other servers, which use what of it there is. */
+function openCertificate({ http, sip, tlsCertificate, tlsKey, tlsAuthorities }: Config, log: Logger): TlsCertificate | undefined {
+  const wanted = http.some(({ secure }) => secure)
+    ? 'https'
+    : sip.find(({ transport }) => transport === 'tls' || transport === 'wss')?.transport;
+  if (wanted === undefined && tlsCertificate === '' && tlsAuthorities === '') return undefined;
+  return new TlsCertificate({ cert: tlsCertificate, key: tlsKey, ca: tlsAuthorities }, log, wanted);
 }

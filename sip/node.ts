@@ -3,9 +3,11 @@ import { addressHost } from '../schemas/address.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
+import type { CallService } from './core/call-service.ts';
 import { Identifier } from './core/identity.ts';
 import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
+import { SipProxy } from './core/proxy.ts';
 import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
 import type { StateStore } from './core/state-store.ts';
@@ -20,6 +22,7 @@ import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
+import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
 import { HardState } from './presence/hard-state.ts';
@@ -29,13 +32,22 @@ import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
-import type { NextHop } from './transport/next-hops.ts';
+import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
-import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
+import type { TlsSource } from './transport/tls.ts';
+import { type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
+
+/** Where to listen: for UDP and TCP on one port, where port 0 takes any that is free for both, or for what `transport` says. */
+export interface SipEndpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly transport?: 'tls' | 'ws' | 'wss' | undefined;
+}
 
 export interface SipNodeOptions {
-  /** Each gets a UDP and a TCP listener on one port; port 0 takes any that is free for both. */
-  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly listen: readonly SipEndpoint[];
+  /** Certificate, key and authorities for TLS; listeners for TLS need it. */
+  readonly tls?: TlsSource | undefined;
   /** Undefined: authentication is off. */
   readonly authenticator: Authenticator | undefined;
   /** Is the textual address that of an element which says truly who its requests are from? */
@@ -60,6 +72,8 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** What users want done with their calls and messages, in the order in which it counts. */
+  readonly callServices?: readonly CallService[] | undefined;
 }
 
 export interface SipNode {
@@ -80,6 +94,8 @@ const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
+/** RFC 3261 16.6 step 11: more than three minutes. In milliseconds. */
+const TIMER_C = 190_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -89,7 +105,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const now = Date.now;
   const onError = (error: unknown): void => log.error({ err: error }, 'SIP stack');
   const wheel = new TimerWheel(onError);
-  const transport = new TransportLayer(wheel, { onError: (err) => log.warn({ err }, 'SIP transport') });
+  const transport = new TransportLayer(wheel, {
+    tls: options.tls,
+    onError: (err) => log.warn({ err }, 'SIP transport'),
+    onShutOut: (fields, message) => log.warn(fields, message),
+  });
   const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
@@ -138,10 +158,32 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const reg = regPackage({ users, registrar, now, interval: options.diffInterval * 1000 });
+  notifier.register(reg);
+  registrar.onChange((aor, ended) => {
+    reg.noteEnded(aor, ended);
+    notifier.stateChanged(reg.key, aor);
+  });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
+  const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
+  const proxy = new SipProxy({
+    users,
+    identifier,
+    registrar,
+    transactions,
+    transport,
+    wheel,
+    state,
+    log,
+    locator,
+    nextHops: new NextHops(options.nextHops),
+    services: options.callServices ?? [],
+    timerC: TIMER_C,
+  });
   const router = new MethodRouter({
     users,
-    identifier: new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly }),
+    identifier,
+    forwarder: proxy,
     log,
     supported: ['eventlist', 'path', 'outbound'],
     allowEvents: () => notifier.eventNames,
@@ -170,7 +212,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     registrar,
     mailboxes: published.mailboxes,
     usersChanged() {
-      registrar.usersChanged();
+      void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
     },
@@ -181,7 +223,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     },
     async start() {
       const points: ListeningPoint[] = [];
-      for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
+      for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));
       for (const each of compositors) each.restore();
       registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
@@ -198,7 +240,10 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   };
 }
 
-async function listenBoth(transport: TransportLayer, host: string, port: number): Promise<ListeningPoint[]> {
+const LISTENED: Readonly<Record<NonNullable<SipEndpoint['transport']>, Protocol>> = { tls: 'TLS', ws: 'WS', wss: 'WSS' };
+
+async function listenAt(transport: TransportLayer, { host, port, transport: only }: SipEndpoint): Promise<ListeningPoint[]> {
+  if (only !== undefined) return [await transport.listen(LISTENED[only], host, port)];
   for (let tries = PORT_TRIES; ; tries--) {
     const udp = await transport.listen('UDP', host, port);
     try {

@@ -248,6 +248,7 @@ ownDocument('xcap-caps', 'xcap-caps');
 ownDocument('xcap-error', 'xcap-error');
 ownDocument('xcap-diff', 'xcap-diff');
 ownDocument('watcherinfo', 'watcherinfo');
+ownDocument('reginfo', 'reginfo');
 ownDocument('rlmi', 'list');
 ownDocument('dialog-info', 'dialog-info');
 

@@ -14,6 +14,8 @@ export interface Account {
   /** The digest realm: the domain of the address. */
   readonly realm: string;
   readonly admin: boolean;
+  /** When its password was set, in milliseconds since 1970. */
+  readonly changed: number;
   readonly credentials: readonly Credential[];
 }
 
@@ -145,7 +147,7 @@ export class AccountStore {
     const credentials = this.statements.credentials
       .all(address)
       .map(({ username, sha256, md5 }) => ({ username, ha1: { 'SHA-256': sha256, MD5: md5 } }));
-    return { address, realm: row.realm, admin: row.admin !== 0, credentials };
+    return { address, realm: row.realm, admin: row.admin !== 0, changed: row.changed, credentials };
   }
 }
 
@@ -187,7 +189,9 @@ type Statements = ReturnType<typeof prepare>;
 function prepare(database: Database) {
   return {
     version: database.prepare<[], number>('PRAGMA data_version').pluck(),
-    account: database.prepare<[string], { realm: string; admin: number }>('SELECT realm, admin FROM accounts WHERE address = ?'),
+    account: database.prepare<[string], { realm: string; admin: number; changed: number }>(
+      'SELECT realm, admin, changed FROM accounts WHERE address = ?',
+    ),
     credentials: database.prepare<[string], { username: string; sha256: string; md5: string }>(
       'SELECT username, sha256, md5 FROM credentials WHERE address = ?',
     ),

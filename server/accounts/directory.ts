@@ -36,6 +36,10 @@ export class Directory implements UserDirectory, XuiDirectory {
     return this.accounts ? this.accounts.find(address)?.admin === true : true;
   }
 
+  passwordChangedAt(address: string): number | undefined {
+    return this.accounts?.find(address)?.changed;
+  }
+
   resolveXui(xui: string): string | undefined {
     let addresses = this.named.get(xui);
     if (!addresses) {

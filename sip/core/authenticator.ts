@@ -33,4 +33,6 @@ export interface UserDirectory {
   hasUser(address: string): boolean;
   /** May the user of the canonical address act for every other? With authentication off, everyone may. */
   isAdmin(address: string): boolean;
+  /** When the password of a user was set, in milliseconds since 1970; undefined where users have none. */
+  passwordChangedAt?(address: string): number | undefined;
 }

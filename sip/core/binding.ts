@@ -32,6 +32,8 @@ export interface Binding {
   readonly expiresAt: number;
   /** Since when it is bound, in milliseconds since 1970. */
   readonly since: number;
+  /** When it was last registered, in milliseconds since 1970. */
+  readonly updatedAt: number;
   readonly userAgent: string | undefined;
   /**
    * The way the registration came, if the agent itself sent it and not another element. Undefined too once the connection has ended;
@@ -52,6 +54,9 @@ export type BindingEnd = 'expired' | 'deactivated' | 'probation' | 'unregistered
 export interface EndedBinding {
   readonly binding: Binding;
   readonly event: BindingEnd;
+  readonly revision: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** What a Contact says, nothing of it cut from the message. */
@@ -115,6 +120,7 @@ export interface StoredBinding {
   readonly cseq: number;
   readonly expiresAt: number;
   readonly since: number;
+  readonly updatedAt: number;
   readonly userAgent?: string | undefined;
   readonly event: BindingEvent;
   /** Where datagrams come from that the agent sends; connections do not last. */
@@ -124,9 +130,26 @@ export interface StoredBinding {
 const NO_PATH: readonly string[] = [];
 
 export function storedBinding(binding: Binding): StoredBinding {
-  const { id, contact, params, displayName, q, instance, regId, path, callId, cseq, expiresAt, since, userAgent, event, flow } = binding;
+  const { id, contact, params, displayName, q, instance, regId, path, callId, cseq, expiresAt, since, updatedAt, userAgent, event, flow } =
+    binding;
   const source = flow?.protocol === 'UDP' ? { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort } : undefined;
-  const kept = { id, contact, params, displayName, q, instance, regId, callId, cseq, expiresAt, since, userAgent, event, source };
+  const kept = {
+    id,
+    contact,
+    params,
+    displayName,
+    q,
+    instance,
+    regId,
+    callId,
+    cseq,
+    expiresAt,
+    since,
+    updatedAt,
+    userAgent,
+    event,
+    source,
+  };
   return path.length === 0 ? kept : { ...kept, path };
 }
 

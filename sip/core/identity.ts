@@ -40,7 +40,7 @@ export interface IdentityQuestion {
   because: string | undefined;
 }
 
-type Source = (question: IdentityQuestion, role: Role, options: IdentityOptions) => Identity | undefined;
+type Source = (question: IdentityQuestion, role: Role, options: IdentityOptions, mustKnow: boolean) => Identity | undefined;
 
 /** The first that says who it is counts. */
 const SOURCES: readonly Source[] = [peer, domain, digest, open];
@@ -67,11 +67,12 @@ export class Identifier {
   /**
    * The sender of a request; undefined for one that may not be challenged and that nothing vouches for. What only trusted elements may say
    * (RFC 3325) is removed from the requests of others.
+   * @param mustKnow false: who brings no credentials is not asked for them
    * @throws SipError 401 or 407 with challenges, 400, 403 for a From that is another's, 503
    */
-  identify(question: IdentityQuestion, role: Role): Identity | undefined {
+  identify(question: IdentityQuestion, role: Role, mustKnow = true): Identity | undefined {
     for (const source of SOURCES) {
-      const identity = source(question, role, this.options);
+      const identity = source(question, role, this.options, mustKnow);
       if (identity !== undefined) return identity;
     }
     return undefined;
@@ -99,10 +100,12 @@ function domain({ request, flow }: IdentityQuestion, _role: Role, { users }: Ide
 }
 
 /** RFC 3261 22.1 and 26.3.2.4: credentials, and that From is the user they belong to. */
-function digest(question: IdentityQuestion, role: Role, { authenticator, ownFromOnly }: IdentityOptions): Identity | undefined {
+function digest(question: IdentityQuestion, role: Role, options: IdentityOptions, mustKnow: boolean): Identity | undefined {
+  const { authenticator, ownFromOnly } = options;
   const { request, flow } = question;
   if (authenticator === undefined || NEVER_CHALLENGED.has(request.method)) return undefined;
   const fields = FIELDS[role];
+  if (!mustKnow && !request.headers.has(fields.credentials)) return undefined;
   const result = authenticator.authenticate({
     method: request.method,
     uri: request.uri,

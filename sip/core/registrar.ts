@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { addressHost, canonicalAddress } from '../../schemas/address.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
@@ -46,6 +47,8 @@ interface Registration {
   readonly timer: Timer;
 }
 
+/** Accounts that are looked at in one turn of the event loop. */
+const USERS_AT_ONCE = 500;
 const NONE: readonly Binding[] = [];
 /**
  * Seconds within which an agent shows that its flow is alive (RFC 5626 4.4, 6): less than address translators forget datagrams in, or what
@@ -117,28 +120,41 @@ export class Registrar {
     const ended = current.filter(of);
     if (ended.length === 0) return;
     const left = current.filter((binding) => !ended.includes(binding));
+    const [revision, at] = [++this.revisions, this.now()];
     this.replace(
       aor,
       left,
-      ended.map((binding) => ({ binding, event })),
+      ended.map((binding) => ({ binding, event, revision, at })),
     );
   }
 
   /** Lets no binding of an address last longer than so many seconds, so that its agents register, and prove who they are, again (RFC 3680 3.1). */
-  shorten(aor: string, seconds: number): void {
+  shorten(aor: string, seconds: number, of: (binding: Binding) => boolean = () => true): void {
     const until = this.now() + seconds * 1000;
     const current = this.registered(aor);
-    if (!current.some(({ expiresAt }) => expiresAt > until)) return;
+    const tooLong = (binding: Binding): boolean => binding.expiresAt > until && of(binding);
+    if (!current.some(tooLong)) return;
     const revision = ++this.revisions;
     const shortened = current.map(
-      (binding): Binding => (binding.expiresAt > until ? { ...binding, expiresAt: until, event: 'shortened', revision } : binding),
+      (binding): Binding => (tooLong(binding) ? { ...binding, expiresAt: until, event: 'shortened', revision } : binding),
     );
     this.replace(aor, shortened, []);
   }
 
-  /** To be told when accounts have changed: the bindings of users who are gone go too. */
-  usersChanged(): void {
-    for (const aor of [...this.registrations.keys()]) if (!this.users.hasUser(aor)) this.end(aor, 'rejected');
+  /**
+   * To be told when accounts have changed: the bindings of users who are gone go too, and those made with an earlier password last no longer
+   * than the least that may be asked for, so that their agents prove who they are again (RFC 3680 3.1). Takes its time.
+   */
+  async usersChanged(): Promise<void> {
+    let seen = 0;
+    for (const aor of [...this.registrations.keys()]) {
+      if (++seen % USERS_AT_ONCE === 0) await setImmediate();
+      if (!this.users.hasUser(aor)) this.end(aor, 'rejected');
+      else {
+        const changedAt = this.users.passwordChangedAt?.(aor) ?? 0;
+        this.shorten(aor, this.limits.minExpires, ({ updatedAt }) => updatedAt < changedAt);
+      }
+    }
   }
 
   /** Gives the bindings of an earlier run their way back, now that there are sockets. */
@@ -182,8 +198,13 @@ export class Registrar {
       this.limits,
     );
     if (update.bindings !== current) {
-      this.revisions++;
-      this.replace(aor, update.bindings, unregistered(current, update.bindings));
+      const revision = ++this.revisions;
+      const gone = current.filter(({ id }) => !update.bindings.some((binding) => binding.id === id));
+      this.replace(
+        aor,
+        update.bindings,
+        gone.map((binding) => ({ binding, event: 'unregistered', revision, at: now })),
+      );
       if (isDirect && flow.reliable) this.watch(flow, aor);
     }
     // The client must not believe in a registration that a crash could take back.
@@ -264,7 +285,8 @@ export class Registrar {
   private restore(): void {
     const now = this.now();
     for (const [aor, records] of this.table.load()) {
-      const kept = records.filter(({ expiresAt }) => expiresAt > now);
+      // Before paths were kept, parameters were no text.
+      const kept = records.filter(({ expiresAt, params }) => expiresAt > now && typeof params === 'string');
       const bindings = kept.map((record) => restoredBinding(aor, record));
       for (const [i, binding] of bindings.entries()) {
         const source = kept[i]?.source;
@@ -283,12 +305,6 @@ function sourceKey({ aor, id }: Binding): string {
 /** Those whose time is not over; the list itself when that is all. */
 function live(bindings: readonly Binding[], now: number): readonly Binding[] {
   return bindings.every(({ expiresAt }) => expiresAt > now) ? bindings : bindings.filter(({ expiresAt }) => expiresAt > now);
-}
-
-function unregistered(before: readonly Binding[], after: readonly Binding[]): readonly EndedBinding[] {
-  return before
-    .filter((binding) => !after.some(({ id }) => id === binding.id))
-    .map((binding): EndedBinding => ({ binding, event: 'unregistered' }));
 }
 
 let dateSecond = -1;

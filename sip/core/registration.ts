@@ -107,6 +107,7 @@ function bind(
     cseq: request.cseq.sequence,
     expiresAt: now + seconds * 1000,
     since: existing?.since ?? now,
+    updatedAt: now,
     userAgent: userAgent === undefined || userAgent === existing?.userAgent ? existing?.userAgent : detach(userAgent),
     flow,
     event: existing === undefined ? 'registered' : 'refreshed',

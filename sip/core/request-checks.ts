@@ -31,12 +31,12 @@ export function checkVersion(request: SipRequest): void {
  * @returns host in lower case, and port and user where the URI has them
  * @throws SipError 400 or 416
  */
-export function requestTarget(request: SipRequest): { user: string | undefined; host: string; port: number | undefined } {
-  if (/^(pres|im):/i.test(request.uri)) {
-    const address = canonicalAddress(request.uri);
+export function requestTarget({ uri }: { readonly uri: string }): { user: string | undefined; host: string; port: number | undefined } {
+  if (/^(pres|im):/i.test(uri)) {
+    const address = canonicalAddress(uri);
     return { user: address.slice(4, address.indexOf('@')), host: addressHost(address) ?? '', port: undefined };
   }
-  return parseSipUri(request.uri);
+  return parseSipUri(uri);
 }
 
 /** RFC 3261 8.2.2.3. @throws SipError 420 with Unsupported */

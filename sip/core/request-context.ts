@@ -1,4 +1,5 @@
-import type { SipRequest } from '../message/message.ts';
+import type { SipRequest, SipResponse } from '../message/message.ts';
+import { SipError } from '../message/sip-error.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Flow } from '../transport/transport.ts';
 import type { Identity, IdentitySource } from './identity.ts';
@@ -28,7 +29,7 @@ export interface RequestContext {
 export class RoutedRequest implements RequestContext {
   readonly log: Logger;
   because: string | undefined;
-  private readonly transaction: ServerTransaction;
+  readonly transaction: ServerTransaction;
   private readonly server: string | undefined;
   private readonly startedAt: number;
   private sender: Identity | undefined;
@@ -80,6 +81,23 @@ export class RoutedRequest implements RequestContext {
     if (this.server !== undefined) response.headers.add('Server', this.server);
     this.transaction.respond(response);
     if (status >= 200 && this.log.isLevelEnabled('info')) this.writeLog(status, status >= 300 ? response.reason : undefined);
+  }
+
+  /** Sends a response that another element has made, as it is; one after a final response other than 2xx is dropped. */
+  relay(response: SipResponse): void {
+    const { status } = response;
+    this.transaction.respond(response);
+    if (status >= 200 && this.log.isLevelEnabled('info')) this.writeLog(status, status >= 300 ? response.reason : undefined);
+  }
+
+  /** The one place where an error becomes a response. */
+  fail(error: unknown): void {
+    if (error instanceof SipError) {
+      this.respond(error.status, { reason: error.reason, headers: error.headers });
+      return;
+    }
+    this.log.error({ err: error, method: this.request.method, uri: withoutPassword(this.request.uri) }, 'request handler failed');
+    if (!this.responded) this.respond(500);
   }
 
   private writeLog(status: number, reason: string | undefined): void {

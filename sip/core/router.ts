@@ -1,7 +1,8 @@
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
-import { printable } from '../message/uri.ts';
+import { printable, type SipUri } from '../message/uri.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
+import type { Flow } from '../transport/transport.ts';
 import type { UserDirectory } from './authenticator.ts';
 import type { Identifier } from './identity.ts';
 import { type Logger, silentLogger } from './log.ts';
@@ -30,6 +31,27 @@ export interface RouterOptions {
   readonly server?: string | undefined;
   /** Does this server listen at host and port? The socket a request came to always counts. */
   readonly isLocalAddress?: ((host: string, port: number | undefined) => boolean) | undefined;
+  /** Takes what is for users and for others than us; without one there are only requests to the server itself. */
+  readonly forwarder?: RequestForwarder | undefined;
+}
+
+/** The proxy, as the router sees it. */
+export interface RequestForwarder {
+  /**
+   * Takes what was written for us from the request (RFC 3261 16.4).
+   * @returns the Route value of ours that it came by, if any
+   */
+  preprocess(request: SipRequest): SipUri | undefined;
+  /**
+   * Forwards a request.
+   * @param route what `preprocess` gave
+   * @throws SipError to be answered with
+   */
+  forward(context: RoutedRequest, route: SipUri | undefined): void;
+  /** Cancels what was forwarded for the INVITE; the CANCEL itself has been answered. */
+  cancel(invite: ServerTransaction, cancel: SipRequest): void;
+  /** Passes on an ACK to a 2xx. */
+  acknowledge(ack: SipRequest, flow: Flow): void;
 }
 
 /** Methods we know by name; one without a handler is not allowed (405), any other not implemented (501). */
@@ -39,6 +61,8 @@ const KNOWN_METHODS: ReadonlySet<string> = new Set(
 /** These make sense only inside a dialog or subscription, and there is none of ours they could be in. */
 const IN_DIALOG_METHODS: ReadonlySet<string> = new Set(['BYE', 'NOTIFY', 'INFO', 'PRACK', 'UPDATE']);
 const WITHOUT_AUTHENTICATION: ReadonlySet<string> = new Set(['OPTIONS']);
+/** Addressed to a user, these are answered for it by the server. */
+const OURS_FOR_USERS: ReadonlySet<string> = new Set(['REGISTER', 'SUBSCRIBE', 'PUBLISH']);
 const DEFAULT_PORT = 5060;
 
 /** Takes each request through the checks of RFC 3261 8.2 and gives it to the handler of its method. */
@@ -63,13 +87,17 @@ export class MethodRouter {
 
   /** For the transaction layer's `onRequest`. Never throws. */
   route(transaction: ServerTransaction): void {
-    if (transaction.request.method === 'ACK') return;
+    const { request } = transaction;
+    if (request.method === 'ACK') {
+      this.options.forwarder?.acknowledge(request, transaction.flow);
+      return;
+    }
     const context = new RoutedRequest(transaction, this.log, this.options.server);
     try {
       const running = this.process(context, transaction);
-      if (running !== undefined) running.catch((error: unknown) => this.fail(context, error));
+      if (running !== undefined) running.catch((error: unknown) => context.fail(error));
     } catch (error) {
-      this.fail(context, error);
+      context.fail(error);
     }
   }
 
@@ -77,9 +105,16 @@ export class MethodRouter {
     const { request } = context;
     checkVersion(request);
     checkFields(request);
+    const { forwarder } = this.options;
     if (request.method === 'CANCEL') {
-      // RFC 3261 9.2. What it cancels has been answered by now, for no INVITE waits here.
+      // RFC 3261 9.2 and 16.10. What we know nothing of we have not forwarded, or before a restart and with other branches.
       context.respond(transaction.cancels === undefined ? 481 : 200);
+      if (transaction.cancels !== undefined) forwarder?.cancel(transaction.cancels, request);
+      return undefined;
+    }
+    const route = forwarder?.preprocess(request);
+    if (forwarder !== undefined && !this.isForServer(context, route)) {
+      forwarder.forward(context, route);
       return undefined;
     }
     const handler = this.handlerFor(request);
@@ -88,6 +123,24 @@ export class MethodRouter {
     if (this.merged.isMerged(request, transaction.key)) throw new SipError(482, 'The same request has come before on another way');
     checkRequire(request, this.supported);
     return handler(context) ?? undefined;
+  }
+
+  /** Is the request for the server itself, or for the proxy to forward (RFC 3261 16.3)? */
+  private isForServer(context: RequestContext, route: SipUri | undefined): boolean {
+    const { request } = context;
+    const { user, host, port } = requestTarget(request);
+    if (this.options.users.servesDomain(host)) return user === undefined || OURS_FOR_USERS.has(request.method);
+    if (this.isOwnAddress(host, port, context.flow)) return true;
+    if (request.method === 'REGISTER') return true;
+    // A request in a dialog with us is aimed at the Contact we gave, which an address translator may have rewritten. By our Record-Route
+    // come those of other dialogs.
+    return request.to.tag !== undefined && route === undefined;
+  }
+
+  private isOwnAddress(host: string, port: number | undefined, flow: Flow): boolean {
+    const address = host.startsWith('[') ? host.slice(1, -1) : host;
+    if (address === flow.localAddress && (port ?? DEFAULT_PORT) === flow.localPort) return true;
+    return this.options.isLocalAddress?.(host, port) ?? false;
   }
 
   private handlerFor(request: SipRequest): RequestHandler {
@@ -104,9 +157,7 @@ export class MethodRouter {
     const { request, flow } = context;
     const { host, port } = requestTarget(request);
     if (this.options.users.servesDomain(host)) return;
-    const address = host.startsWith('[') ? host.slice(1, -1) : host;
-    if (address === flow.localAddress && (port ?? DEFAULT_PORT) === flow.localPort) return;
-    if (this.options.isLocalAddress?.(host, port)) return;
+    if (this.isOwnAddress(host, port, flow)) return;
     // A request in a dialog is aimed at the Contact we gave, which an address translator may have rewritten.
     if (request.to.tag !== undefined) return;
     throw new SipError(404, `${printable(host)} is not served here`);
@@ -136,15 +187,5 @@ export class MethodRouter {
 
   private get allow(): string {
     return [...this.handlers.keys()].join(', ');
-  }
-
-  /** The one place where an error becomes a response. */
-  private fail(context: RequestContext, error: unknown): void {
-    if (error instanceof SipError) {
-      context.respond(error.status, { reason: error.reason, headers: error.headers });
-      return;
-    }
-    this.log.error({ err: error, method: context.request.method, uri: context.request.uri }, 'request handler failed');
-    if (!context.responded) context.respond(500);
   }
 }

@@ -8,6 +8,7 @@ import { createTag, randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
 import { detach } from '../message/text.ts';
+import { ownUri } from '../transport/own-uri.ts';
 import type { Flow } from '../transport/transport.ts';
 import { chooseContentType } from './content-type.ts';
 import type { EventPackage } from './event-package.ts';
@@ -79,7 +80,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   }
 
   const toTag = createTag();
-  const dialog = Dialog.accept(request, toTag, contactOf(flow, options));
+  const dialog = Dialog.accept(request, toTag, contactOf(request, flow, options));
   const { target, destination } = notifyTarget(request, flow);
   const since = now();
   const init = {
@@ -153,7 +154,7 @@ function accept(
 ): void {
   const headers: HeaderField[] = [
     ['Expires', String(expires)],
-    ['Contact', contactOf(context.flow, options)],
+    ['Contact', contactOf(context.request, context.flow, options)],
   ];
   const { require } = subscription.eventPackage;
   if (require) headers.push(['Require', require]);
@@ -167,7 +168,7 @@ function accept(
 function acceptSilently(context: RequestContext, expires: number, options: SubscribeHandlerOptions): void {
   const headers: HeaderField[] = [
     ['Expires', String(expires)],
-    ['Contact', contactOf(context.flow, options)],
+    ['Contact', contactOf(context.request, context.flow, options)],
   ];
   options.state.afterCommit(() => context.respond(204, { headers }));
 }
@@ -193,6 +194,9 @@ function grantedExpires(request: SipRequest, { expires }: EventPackage, configur
 }
 
 /** The Contact value by which this server is reached in the dialog. */
-function contactOf(flow: Flow, { reachedAt }: SubscribeHandlerOptions): string {
-  return `<sip:${reachedAt(flow)}${flow.protocol === 'UDP' ? '' : `;transport=${flow.protocol.toLowerCase()}`}>`;
+function contactOf(request: SipRequest, flow: Flow, { reachedAt }: SubscribeHandlerOptions): string {
+  const [route = request.headers.get('Contact') ?? ''] = request.headers.list('Record-Route');
+  // RFC 3261 12.1.1: who asks by SIPS, or is to be reached by nothing else, is answered so.
+  const secure = /^sips:/i.test(request.uri) || /^[^<]*<\s*sips:|^\s*sips:/i.test(route);
+  return `<${ownUri(reachedAt(flow), flow.protocol, secure)}>`;
 }

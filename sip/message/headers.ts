@@ -96,6 +96,15 @@ export class Headers implements Iterable<[name: string, value: string]> {
     return headers;
   }
 
+  /** A list of its own with the same fields; those of a received message stay where they are. */
+  copy(): Headers {
+    const copy = new Headers(this.text, this.offsets.slice());
+    for (const [index, name] of this.names.entries()) if (name !== undefined) copy.names[index] = name;
+    for (const [index, value] of this.values.entries()) if (value !== undefined) copy.values[index] = value;
+    copy.block = this.block;
+    return copy;
+  }
+
   /** Number of header fields. */
   get size(): number {
     return this.length + (this.block?.fields.length ?? 0);

@@ -134,6 +134,8 @@ export class SipRequest extends SipMessage {
   readonly version: string;
   /** URI of the element it goes to, where its maker knows it; otherwise Route and Request-URI say (RFC 3261 8.1.2). */
   nextHop: string | undefined;
+  /** What the branch of our Via shall end with (RFC 5393 4.2.1). */
+  branchSuffix: string | undefined;
 
   constructor(method: string, uri: string, headers?: Headers, body?: Buffer, version = 'SIP/2.0') {
     super(headers, body);
@@ -141,6 +143,12 @@ export class SipRequest extends SipMessage {
     this.uri = uri;
     this.version = version;
     this.nextHop = undefined;
+    this.branchSuffix = undefined;
+  }
+
+  /** The same request to another Request-URI, with a list of header fields of its own. */
+  copy(uri: string): SipRequest {
+    return new SipRequest(this.method, uri, this.headers.copy(), this.body);
   }
 
   protected override startLine(): string {

@@ -32,6 +32,7 @@ const PHRASES: Readonly<Record<number, string>> = {
   423: 'Interval Too Brief',
   430: 'Flow Failed',
   439: 'First Hop Lacks Outbound Support',
+  440: 'Max-Breadth Exceeded',
   469: 'Bad Info Package',
   480: 'Temporarily Unavailable',
   481: 'Subscription/Transaction Does Not Exist',

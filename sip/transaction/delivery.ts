@@ -40,6 +40,8 @@ export class Failover implements ClientTransaction, ClientTransactionHandler {
   private tried = 0;
   private current: ClientTransaction | undefined;
   private cancelled = false;
+  /** Has the server that was tried last said anything? */
+  private heard = false;
 
   constructor(request: SipRequest, destinations: readonly Destination[], host: DeliveryHost, handler: ClientTransactionHandler) {
     this.request = request;
@@ -56,6 +58,7 @@ export class Failover implements ClientTransaction, ClientTransactionHandler {
   }
 
   onResponse(response: SipResponse): void {
+    this.heard = true;
     if (response.status === 503 && !this.cancelled) {
       this.noteDead(Number(/^\d+/.exec(response.headers.get('Retry-After') ?? '')?.[0]) * 1000);
       if (this.next()) return;
@@ -67,7 +70,8 @@ export class Failover implements ClientTransaction, ClientTransactionHandler {
   }
 
   onFailure(kind: 'timeout' | 'transport'): void {
-    if (!this.cancelled) {
+    // A server that says it is at work and no more has not failed.
+    if (!this.cancelled && !(kind === 'timeout' && this.heard)) {
       this.noteDead();
       if (this.next()) return;
     }
@@ -80,6 +84,7 @@ export class Failover implements ClientTransaction, ClientTransactionHandler {
       const flow = destination === undefined ? undefined : this.host.flowTo(destination);
       if (flow === undefined) continue;
       if (this.current !== undefined) this.request.headers.deleteFirst('Via');
+      this.heard = false;
       this.current = this.host.begin(this.request, flow, this);
       return true;
     }

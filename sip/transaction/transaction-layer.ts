@@ -16,6 +16,7 @@ import {
 } from './client-transaction.ts';
 import { type DeliveryHost, destinationKey, Failover, LargeRequest } from './delivery.ts';
 import { cancelFor } from './hop-requests.ts';
+import { KeptResponses } from './kept-responses.ts';
 import { DEFAULT_TIMER_VALUES, type TimerValues } from './machine.ts';
 import { clientKey, serverKey } from './matching.ts';
 import { type ServerTransaction, type ServerTransactionHost, ServerTransactionRunner } from './server-transaction.ts';
@@ -41,12 +42,6 @@ export interface TransactionOptions {
 /** A message on its way in or out, for the log. */
 export type MessageTrace = (direction: 'in' | 'out', message: Buffer | SipRequest | SipResponse, flow: Flow) => void;
 
-/** What is left of a non-INVITE transaction over UDP after its final response (Timer J). */
-interface KeptResponse {
-  readonly bytes: Buffer;
-  readonly flow: Flow;
-}
-
 /** Entry of a finished client transaction that swallows copies of the response (Timer K). */
 const SWALLOW = null;
 const RETRY_AFTER_SECONDS = '5';
@@ -71,7 +66,6 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   readonly timers: TimerValues;
   private readonly transport: TransportLayer;
   private readonly maxOpenPerSource: number;
-  private readonly maxKeptResponses: number;
   /** @internal */
   readonly dead = new FailureMemory();
   /** @internal */
@@ -81,14 +75,9 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   private readonly clientsByConnection = new Map<Flow, Set<ClientTransactionRunner>>();
   private readonly clients = new Map<string, ClientTransactionRunner | typeof SWALLOW>();
   private readonly servers = new Map<string, ServerTransactionRunner>();
-  private readonly kept = new Map<string, KeptResponse>();
+  private readonly kept: KeptResponses;
   private readonly openBySource = new Map<string, number>();
   private readonly forgetClient = (key: string): void => void this.clients.delete(key);
-  private keptBytes = 0;
-  private readonly forgetResponse = (key: string): void => {
-    this.keptBytes -= this.kept.get(key)?.bytes.length ?? 0;
-    this.kept.delete(key);
-  };
 
   constructor(transport: TransportLayer, wheel: TimerWheel, options: TransactionOptions = {}) {
     this.transport = transport;
@@ -101,14 +90,15 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     this.maxOpenPerSource = options.maxOpenPerSource ?? 10_000;
     this.udpLimit = Math.min(options.udpLimit ?? UDP_LIMIT, MAX_DATAGRAM_BYTES);
     this.onError = options.onError ?? ((error) => process.emitWarning(error instanceof Error ? error : String(error)));
-    this.maxKeptResponses = options.maxKeptResponses ?? 250_000;
+    const count = options.maxKeptResponses ?? 250_000;
+    this.kept = new KeptResponses(wheel, { lifetime: 64 * this.timers.t1, count, bytes: MAX_KEPT_BYTES });
     transport.onMessage = (message, flow) => this.receive(message, flow);
     transport.onMalformed = (error, flow) => this.rejectMalformed(error, flow);
   }
 
   /** Numbers of live transactions and kept responses, and the bytes of these, for metrics and tests. */
   get counts(): Readonly<Record<'client' | 'server' | 'keptResponses' | 'keptBytes', number>> {
-    return { client: this.clients.size, server: this.servers.size, keptResponses: this.kept.size, keptBytes: this.keptBytes };
+    return { client: this.clients.size, server: this.servers.size, keptResponses: this.kept.size, keptBytes: this.kept.bytes };
   }
 
   /**
@@ -123,6 +113,18 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     return flow === undefined ? new Failover(request, target, this, handler) : this.begin(request, flow, handler);
   }
 
+  /**
+   * Sends a request that makes no transaction here, with a top Via of ours (RFC 3261 16.11): the ACK to a 2xx.
+   * @param branch equal for copies of one request
+   */
+  forwardStateless(request: SipRequest, target: Flow | readonly Destination[], branch: string): void {
+    const [first] = isList(target) ? target : [];
+    const flow = isList(target) ? first && this.transport.flowTo(first) : target;
+    if (flow === undefined) return;
+    this.addVia(request, flow, branch);
+    this.transmit(request.toBuffer(), flow);
+  }
+
   /** @internal */
   flowTo(destination: Destination, connectTimeoutMs?: number): Flow | undefined {
     return this.transport.flowTo(destination, connectTimeoutMs);
@@ -130,9 +132,8 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
 
   /** @internal */
   begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isSized = false): ClientTransaction {
-    const branch = createBranch();
-    const rport = flow.reliable ? '' : ';rport';
-    request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
+    const branch = createBranch() + (request.branchSuffix ?? '');
+    this.addVia(request, flow, branch);
     const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler);
     if (transaction.size > this.udpLimit && !isSized && flow.protocol === 'UDP') {
       const connection = this.connectionFor(flow);
@@ -145,6 +146,11 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     if (flow.reliable) this.watch(flow, transaction);
     transaction.start();
     return transaction;
+  }
+
+  private addVia(request: SipRequest, flow: Flow, branch: string): void {
+    const rport = flow.reliable ? '' : ';rport';
+    request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
   }
 
   /** RFC 3261 18.1.1: the way over TCP to where a large request would have gone over UDP; undefined where nobody took it lately. */
@@ -285,13 +291,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   /** @internal */
   keepResponse(key: string, bytes: Buffer, flow: Flow): void {
     this.servers.delete(key);
-    this.keptBytes += bytes.length;
-    for (const oldest of this.kept.keys()) {
-      if (this.kept.size < this.maxKeptResponses && this.keptBytes <= MAX_KEPT_BYTES) break;
-      this.forgetResponse(oldest);
-    }
-    this.kept.set(key, { bytes, flow });
-    this.wheel.schedule(64 * this.timers.t1, this.forgetResponse, key);
+    this.kept.add(key, bytes, flow);
   }
 
   /** @internal */

@@ -1,5 +1,6 @@
 import { parseNameAddress, parseUri, parseValue, parseVia } from './sip-headers.ts';
 import { header, headerLines, headerList, type SipMessage } from './sip-message.ts';
+import type { SipAddress, ViaTransport } from './sip-socket.ts';
 
 /** Runs a check that throws, and turns what it throws into a fault. */
 export function attempt<T>(faults: string[], subject: string, read: () => T): T | undefined {
@@ -16,12 +17,11 @@ function requireHeaders(message: SipMessage, names: readonly string[], faults: s
   for (const name of names) if (header(message, name) === undefined) faults.push(`${what} without ${name}`);
 }
 
-/** What holds of every request that reaches us from its user agent client itself (RFC 3261 8.1.1, 12.2.1.1). */
-export function checkRequest(message: SipMessage, transport: 'UDP' | 'TCP', source: { address: string; port: number }): string[] {
+/** What holds of every request that reaches us (RFC 3261 8.1.1, 12.2.1.1); for one that was forwarded see also `checkForwarded`. */
+export function checkRequest(message: SipMessage, transport: ViaTransport, source: SipAddress): string[] {
   const faults: string[] = [];
   requireHeaders(message, ['Via', 'Max-Forwards', 'From', 'To', 'Call-ID', 'CSeq'], faults);
   const vias = headerList(message, 'via');
-  if (vias.length > 1) faults.push(`${vias.length} Vias in a request that its sender originated`);
   const via = attempt(faults, 'Via', () => parseVia(vias[0] ?? ''));
   if (via) {
     const branch = via.params.get('branch') ?? '';
@@ -39,11 +39,12 @@ export function checkRequest(message: SipMessage, transport: 'UDP' | 'TCP', sour
   if (from && (from.params.get('tag') ?? '') === '') faults.push('From has no tag (RFC 3261 8.1.1.3)');
   const to = attempt(faults, 'To', () => parseNameAddress(header(message, 'to') ?? ''));
   // A bare address is one more thing to be read and not written: its parameters would be the header field's.
+  // What an agent wrote itself is not the proxy's to change.
   for (const [name, address] of [
     ['From', from],
     ['To', to],
   ] as const)
-    if (address && !address.bracketed) faults.push(`${name} is not in angle brackets`);
+    if (address && !address.bracketed && vias.length === 1) faults.push(`${name} is not in angle brackets`);
   attempt(faults, 'Request-URI', () => parseUri(message.requestUri));
   if (/[<>]/.test(message.requestUri)) faults.push(`Request-URI in angle brackets: ${message.requestUri}`);
   checkContacts(message, faults);

@@ -1,10 +1,19 @@
 import { DigestClient } from './digest-client.ts';
 import { answerPort, composeAnswer } from './sip-answer.ts';
 import { checkRequest, checkResponse } from './sip-checks.ts';
-import { header, headerLines, parseMessage, type SipMessage } from './sip-message.ts';
+import { checkForwarded } from './sip-checks-forwarded.ts';
+import { header, headerLines, headerList, parseMessage, type SipMessage } from './sip-message.ts';
 import type { HeaderField, PublishOptions, PublishResult, RequestSpec, SipPeerOptions, SubscribeOptions } from './sip-peer-options.ts';
 import { composeRequest, subscribeHeaders } from './sip-request.ts';
-import { type Frame, openSipSocket, type SipAddress, type SipSocket } from './sip-socket.ts';
+import {
+  type Frame,
+  hostPort,
+  openSipSocket,
+  type PeerTransport,
+  type SipAddress,
+  type SipSocket,
+  transportParameter,
+} from './sip-socket.ts';
 import { type Answer, Subscription, type SubscriptionHost, type SubscriptionTerms, type TermsChange } from './sip-subscription.ts';
 import { token } from './token.ts';
 import { PeerError, Transcript } from './transcript.ts';
@@ -20,6 +29,8 @@ interface ServerTransaction {
   response: Buffer | undefined;
 }
 
+/** Methods whose credentials the proxy asks for until the server says otherwise (RFC 3261 22.3). */
+const PROXIED = new Set(['MESSAGE', 'INVITE', 'REFER', 'NOTIFY']);
 /** Of presence (RFC 3856 6.4) and presence.winfo (RFC 3857 4.4), in seconds. */
 const DEFAULT_EXPIRES = 3600;
 
@@ -62,6 +73,7 @@ export class SipPeer implements SubscriptionHost {
       options.transport,
       (frame) => peer.#receive(frame, peer.socket, false),
       (fault) => peer.#fault([fault]),
+      options.tls,
     );
     return peer;
   }
@@ -74,7 +86,7 @@ export class SipPeer implements SubscriptionHost {
   /** The URI at which this peer is reached. */
   get contact(): string {
     const { transport, local } = this.socket;
-    return `sip:${this.options.user}@${local.address}:${local.port}${transport === 'TCP' ? ';transport=tcp' : ''}`;
+    return `sip:${this.options.user}@${hostPort(local)}${transportParameter(transport)}`;
   }
 
   /** What was wrong with the messages so far. */
@@ -101,14 +113,15 @@ export class SipPeer implements SubscriptionHost {
   }
 
   /** A further socket of this peer that plays the proxy on the path; its URI goes into `recordRoutes`, and its NOTIFYs are this peer's. */
-  async openRoute(transport: 'udp' | 'tcp' = this.options.transport): Promise<string> {
+  async openRoute(transport: PeerTransport = this.options.transport): Promise<string> {
     const socket = await openSipSocket(
       transport,
       (frame) => this.#receive(frame, socket, true),
       (fault) => this.#fault([fault]),
+      this.options.tls,
     );
     this.#extra.push(socket);
-    return `<sip:${socket.local.address}:${socket.local.port}${transport === 'tcp' ? ';transport=tcp' : ''};lr>`;
+    return `<sip:${hostPort(socket.local)}${transportParameter(socket.transport)};lr>`;
   }
 
   /** Binds our contact to our address; Expires 0 removes the binding. */
@@ -240,6 +253,7 @@ export class SipPeer implements SubscriptionHost {
     const callId = spec.callId ?? token();
     const from = spec.from ?? `<${this.address}>;tag=${token(4)}`;
     const mayAuthenticate = (spec.authenticate ?? true) && this.options.password !== undefined;
+    let byProxy = PROXIED.has(spec.method);
     for (let attempt = 0; ; attempt++) {
       const authorization = mayAuthenticate ? this.digest.authorize(spec.method, spec.uri) : undefined;
       const bytes = composeRequest(spec, {
@@ -248,13 +262,16 @@ export class SipPeer implements SubscriptionHost {
         cseq: nextCseq(),
         from,
         authorization,
+        byProxy,
         routes: this.options.preloadedRoutes,
       });
       const response = await this.exchange(bytes, spec.timeout);
       const info = header(response, 'authentication-info');
       const wrong = info === undefined ? undefined : this.digest.acceptInfo(info);
       if (wrong !== undefined) this.#fault([wrong]);
-      if (response.status !== 401 || !mayAuthenticate || !this.digest.accept(headerLines(response, 'www-authenticate'))) return response;
+      const challenges = headerLines(response, response.status === 407 ? 'proxy-authenticate' : 'www-authenticate');
+      if ((response.status !== 401 && response.status !== 407) || !mayAuthenticate || !this.digest.accept(challenges)) return response;
+      byProxy = response.status === 407;
       // A second 401 is worth an answer only when it says that nothing but the nonce was wrong (RFC 3261 22.4, RFC 7616 3.3).
       if (attempt > 0 && !(attempt === 1 && this.digest.challenge?.stale)) return response;
       if (attempt === 0 && authorization !== undefined && !this.digest.challenge?.stale) return response;
@@ -346,7 +363,7 @@ export class SipPeer implements SubscriptionHost {
     if (!transaction) return void this.#fault([`a response to no request of ours: ${response.status} with branch "${branch}"`]);
     if (transaction.final) {
       // RFC 3261 17.2.2: a retransmitted request is answered with the same bytes; a stream retransmits nothing.
-      if (socket.transport === 'TCP') this.#fault(['a second final response over TCP']);
+      if (socket.transport !== 'UDP') this.#fault([`a second final response over ${socket.transport}`]);
       else if (!transaction.final.equals(response.raw)) this.#fault(['a second final response that differs from the first']);
       return;
     }
@@ -362,13 +379,16 @@ export class SipPeer implements SubscriptionHost {
     const known = this.#servers.get(branch);
     if (known) {
       if (!known.bytes.equals(request.raw)) return void this.#fault([`branch ${branch} is used for two different requests`]);
-      if (socket.transport === 'TCP') this.#fault(['a request was retransmitted over TCP']);
+      if (socket.transport !== 'UDP') this.#fault([`a request was retransmitted over ${socket.transport}`]);
       if (known.response) this.#respond(known.response, request, frame, socket);
       return;
     }
     const transaction: ServerTransaction = { bytes: request.raw, response: undefined };
     this.#servers.set(branch, transaction);
     const faults = checkRequest(request, socket.transport, frame.remote);
+    const isForwarded = headerList(request, 'via').length > 1;
+    if (isForwarded) faults.push(...checkForwarded(request));
+    if (isForwarded && request.method === 'NOTIFY') faults.push('a NOTIFY of the server itself with more than one Via');
     this.#fault(faults);
     const status = request.method === 'NOTIFY' ? this.#receiveNotify(request, isRoute) : this.#receiveOther(request);
     // What could not be read is not answered either.

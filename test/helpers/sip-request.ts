@@ -1,6 +1,6 @@
 import { serialise } from './sip-message.ts';
 import type { HeaderField, RequestSpec, SubscribeOptions } from './sip-peer-options.ts';
-import type { SipSocket } from './sip-socket.ts';
+import { hostPort, type SipSocket } from './sip-socket.ts';
 import { token } from './token.ts';
 
 export interface RequestFrame {
@@ -9,6 +9,8 @@ export interface RequestFrame {
   readonly cseq: number;
   readonly from: string;
   readonly authorization: string | undefined;
+  /** The credentials are for a proxy (RFC 3261 22.3). */
+  readonly byProxy?: boolean;
   /** For requests outside a dialog. */
   readonly routes: readonly string[] | undefined;
 }
@@ -18,14 +20,14 @@ export function composeRequest(spec: RequestSpec, frame: RequestFrame): Buffer {
   const { transport, local } = frame.socket;
   const outside = !/;tag=/.test(spec.to ?? '');
   const fields: HeaderField[] = [
-    ['Via', `SIP/2.0/${transport} ${local.address}:${local.port};branch=z9hG4bK${token()}${transport === 'UDP' ? ';rport' : ''}`],
+    ['Via', `SIP/2.0/${transport} ${hostPort(local)};branch=z9hG4bK${token()}${transport === 'UDP' ? ';rport' : ''}`],
     ['Max-Forwards', '70'],
     ...(outside ? (frame.routes ?? []) : []).map((route): HeaderField => ['Route', route]),
     ['From', frame.from],
     ['To', spec.to ?? `<${spec.uri}>`],
     ['Call-ID', frame.callId],
     ['CSeq', `${frame.cseq} ${spec.method}`],
-    ...(frame.authorization === undefined ? [] : [['Authorization', frame.authorization] as const]),
+    ...(frame.authorization === undefined ? [] : [[frame.byProxy ? 'Proxy-Authorization' : 'Authorization', frame.authorization] as const]),
     ...(spec.headers ?? []),
   ];
   return serialise(`${spec.method} ${spec.uri} SIP/2.0`, fields, spec.body);

@@ -60,6 +60,7 @@ const DEFAULT_TYPES: Readonly<Record<string, string>> = {
   'dialog.winfo': 'application/watcherinfo+xml',
   conference: 'application/conference-info+xml',
   'message-summary': 'application/simple-message-summary',
+  reg: 'application/reginfo+xml',
 };
 
 interface Waiter {

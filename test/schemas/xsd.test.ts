@@ -334,6 +334,26 @@ const suites: readonly Suite[] = [
     ],
   },
   {
+    title: 'RFC 3680 5.4: reginfo',
+    name: 'reginfo',
+    document: (content) => `<reginfo xmlns="${NS}reginfo" xmlns:x="urn:example:x" version="0" state="full">${content}</reginfo>`,
+    valid: [
+      '',
+      '<registration aor="sip:user@example.com" id="as9" state="active"><contact id="76" state="active" event="registered" duration-registered="7322" q="0.8" callid="c" cseq="1" expires="10"><uri>sip:user@pc887.example.com</uri><display-name xml:lang="en">PC</display-name><unknown-param name="audio"/><x:more/></contact><contact id="77" state="terminated" event="probation" retry-after="3"><uri>sip:user@university.example</uri></contact><x:more/></registration><x:more/>',
+    ],
+    invalid: [
+      ['<registration aor="sip:user@example.com" id="as9"/>', '<registration> needs the attribute state'],
+      [
+        '<registration aor="sip:a@b" id="1" state="active"><contact id="76" state="active" event="gone"><uri>sip:a@b</uri></contact></registration>',
+        /"gone", but must be one of "registered"/,
+      ],
+      [
+        '<registration aor="sip:a@b" id="1" state="active"><contact id="76" state="active" event="registered"/></registration>',
+        /<contact>.*<uri>/,
+      ],
+    ],
+  },
+  {
     title: 'RFC 3858 3: watcherinfo',
     name: 'watcherinfo',
     document: (content) =>

@@ -21,6 +21,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   http: [['[::1]:81', [{ host: '::1', port: 81 }]], ['0.0.0.0:0', [{ host: '0.0.0.0', port: 0 }]], ['localhost:65535', [{ host: 'localhost', port: 65535 }]]], // biome-ignore format: a table
   'tls-cert': [['/etc/a.pem', '/etc/a.pem'], ['b.pem', resolve('b.pem')], ['/c.pem', '/c.pem']], // biome-ignore format: a table
   'tls-key': [['/etc/a.key', '/etc/a.key'], ['b.key', resolve('b.key')], ['/c.key', '/c.key']], // biome-ignore format: a table
+  'tls-ca': [['/etc/ca.pem', '/etc/ca.pem'], ['ca.pem', resolve('ca.pem')], ['/d.pem', '/d.pem']], // biome-ignore format: a table
   sip: [['127.0.0.2:1', [{ host: '127.0.0.2', port: 1 }]], ['127.0.0.2:2', [{ host: '127.0.0.2', port: 2 }]], ['127.0.0.2:3', [{ host: '127.0.0.2', port: 3 }]]], // biome-ignore format: a table
   'next-hop': [
     ['Example.ORG=sip:10.0.0.1;transport=tcp', [{ domain: 'example.org', uri: 'sip:10.0.0.1;transport=tcp' }]],
@@ -104,6 +105,19 @@ describe('settings', () => {
     expect(loadConfig({ flags: { config: yaml('domain: [a.example, b.example]') }, environment: {} }).domains).toEqual(expected);
   });
 
+  it('name SIP endpoints by what is spoken there, and take them back as they are', () => {
+    const files = { 'tls-cert': '/a.pem', 'tls-key': '/a.key' };
+    const sip = ['tls://[::1]:5061', 'WSS://127.0.0.1:443/', 'ws://127.0.0.1:80', '127.0.0.1:5060'];
+    const config = loadConfig({ flags: { ...files, sip }, environment: {} });
+    expect(config.sip).toEqual([
+      { host: '::1', port: 5061, transport: 'tls' },
+      { host: '127.0.0.1', port: 443, transport: 'wss' },
+      { host: '127.0.0.1', port: 80, transport: 'ws' },
+      { host: '127.0.0.1', port: 5060 },
+    ]);
+    expect(resolveConfig(config).sip).toEqual(config.sip);
+  });
+
   it('name endpoints with and without TLS, and take them back as they are', () => {
     const files = { 'tls-cert': '/a.pem', 'tls-key': '/a.key' };
     const http = ['https://[::1]:443', 'HTTP://127.0.0.1:80/', '127.0.0.1:81'];
@@ -159,7 +173,8 @@ describe('a wrong setting is told in one line', () => {
       /^http: an https endpoint needs tls-cert and tls-key$/,
     ],
     ['scheme', { flags: { http: ['ftp://127.0.0.1:8443'] } }, /^--http: "ftp:.*" is not HOST:PORT/],
-    ['https for SIP', { flags: { sip: ['https://127.0.0.1:5061'] } }, /^--sip: .* is not HOST:PORT/],
+    ['https for SIP', { flags: { sip: ['https://127.0.0.1:5061'] } }, /^--sip: "https" is not one of tls, ws, wss$/],
+    ['TLS without a certificate', { flags: { sip: ['tls://127.0.0.1:5061'] } }, /^sip: a tls endpoint needs tls-cert and tls-key$/],
     ['size', { flags: { 'max-document-size': '10' } }, /^--max-document-size: "10" is not a number of bytes from 1024 to 67108864$/],
     ['proxy', { flags: { 'trusted-proxy': ['example.com'] } }, /^--trusted-proxy: "example\.com" is not an IP address or a block/],
     ['block', { flags: { 'trusted-proxy': ['10.0.0.0/33'] } }, /^--trusted-proxy: "10\.0\.0\.0\/33" is not an IP address/],

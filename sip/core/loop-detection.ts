@@ -1,0 +1,42 @@
+import { hash } from 'node:crypto';
+import type { SipRequest } from '../message/message.ts';
+import { SipError } from '../message/sip-error.ts';
+
+const MARK_LENGTH = 16;
+/** RFC 5393 5.3.3: what a request without Max-Breadth gets, and the most that is passed on. */
+export const MAX_BREADTH = 60;
+
+/**
+ * The second part of the branches we give to what we forward (RFC 5393 4.2.1): equal for two requests exactly where the location service
+ * would send both to the same targets. It does not depend on the method.
+ */
+export function loopMark(request: SipRequest): string {
+  const routes = request.headers.has('Route') ? request.headers.all('Route').join(',') : '';
+  return `.${hash('sha1', `${request.uri}\n${routes}`, 'hex').slice(0, MARK_LENGTH)}`;
+}
+
+/**
+ * RFC 5393 4.2.2: a request that has been here before with all that decides where it goes has looped; one that comes back changed is a
+ * spiral, and goes on.
+ * @param isLocal is the sent-by of a Via ours?
+ * @throws SipError 482
+ */
+export function checkLoop(request: SipRequest, mark: string, isLocal: (host: string, port: number | undefined) => boolean): void {
+  for (const via of request.headers.list('Via')) {
+    if (!via.includes(mark)) continue;
+    const sentBy = /^\S+\s+(\[[^\]]*\]|[^\s:;]+)(?:\s*:\s*(\d+))?/.exec(via.replace(/\s*\/\s*/g, '/'));
+    if (sentBy === null) continue;
+    const port = sentBy[2] === undefined ? undefined : Number(sentBy[2]);
+    if (isLocal((sentBy[1] ?? '').toLowerCase(), port)) throw new SipError(482, 'The request has been here before');
+  }
+}
+
+/** How many copies of the request may be under way at once (RFC 5393 5.3.3). @throws SipError 400, or 440 where not even one may */
+export function incomingBreadth(request: SipRequest): number {
+  const field = request.headers.get('Max-Breadth');
+  if (field === undefined) return MAX_BREADTH;
+  if (!/^\d{1,10}$/.test(field)) throw new SipError(400, 'Malformed Max-Breadth');
+  const breadth = Math.min(Number(field), MAX_BREADTH);
+  if (breadth === 0) throw new SipError(440);
+  return breadth;
+}

@@ -1,0 +1,188 @@
+import type { SipRequest, SipResponse } from '../message/message.ts';
+import { indexOutsideQuotes } from '../message/params.ts';
+import { SipError } from '../message/sip-error.ts';
+import type { ClientTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
+import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
+import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
+import type { Failure } from './best-response.ts';
+import type { RecordRoutes } from './record-route.ts';
+import type { HeaderField } from './respond.ts';
+import { postprocessRoutes } from './route-processing.ts';
+import { aim, type Target, type Way } from './target-set.ts';
+
+/** What all branches of the proxy share. */
+export interface BranchHost {
+  readonly transactions: TransactionLayer;
+  readonly transport: TransportLayer;
+  readonly wheel: TimerWheel;
+  readonly recordRoutes: RecordRoutes;
+  /** Timer C, in milliseconds (RFC 3261 16.6 step 11). */
+  readonly timerC: number;
+  /** Where a request to the URI goes, best first. @throws SipError for what is no SIP URI */
+  locate(uri: string): readonly Destination[] | Promise<readonly Destination[]>;
+}
+
+/** Whom a branch tells. Responses have lost our Via. */
+export interface BranchOwner {
+  /** The request as it leaves us but for what depends on the branch. */
+  readonly outgoing: SipRequest;
+  /** The second part of our Via's branch. */
+  readonly mark: string;
+  /** The way the request came. */
+  readonly flow: Flow;
+  /** 101 to 199. */
+  rang(branch: ProxyBranch, response: SipResponse): void;
+  /** The first, and for INVITE each further one. */
+  succeeded(branch: ProxyBranch, response: SipResponse): void;
+  /** Called once, and nothing after it. */
+  failed(branch: ProxyBranch, failure: Failure): void;
+}
+
+/** One target of a forwarded request: its client transactions, one way after the other, and Timer C. */
+export class ProxyBranch {
+  /** Has it its final response? */
+  finished = false;
+  /** Has it answered 101 to 199? */
+  hasRung = false;
+  /** Of the Max-Breadth of the request (RFC 5393 5.3.3). */
+  readonly breadth: number;
+  private readonly host: BranchHost;
+  private readonly owner: BranchOwner;
+  private readonly ways: readonly Way[];
+  private next = 0;
+  private transaction: ClientTransaction | undefined;
+  private cancelled = false;
+  private expired = false;
+  private timer: Timer | undefined;
+
+  constructor(host: BranchHost, owner: BranchOwner, target: Target, breadth: number) {
+    this.host = host;
+    this.owner = owner;
+    this.ways = target.ways;
+    this.breadth = breadth;
+    this.transaction = undefined;
+    this.timer = undefined;
+  }
+
+  /** Failures are told after the caller's turn. */
+  start(): void {
+    this.tryNext();
+  }
+
+  /** RFC 3261 9.1 and 16.10; other requests than INVITE cannot be cancelled. */
+  cancel(headers: readonly HeaderField[] = []): void {
+    if (this.finished || this.cancelled || this.owner.outgoing.method !== 'INVITE') return;
+    this.cancelled = true;
+    if (this.transaction !== undefined) this.transaction.cancel(headers);
+  }
+
+  private tryNext(): void {
+    const way = this.ways[this.next++];
+    if (way === undefined) return void this.fail({ status: 480, response: undefined });
+    try {
+      const request = aim(this.owner.outgoing, way);
+      request.headers.set('Max-Breadth', String(this.breadth));
+      request.branchSuffix = this.owner.mark;
+      const nextHop = postprocessRoutes(request);
+      if (way.flow !== undefined && !way.flow.closed) return void this.dispatch(request, way.flow);
+      if (way.flowOnly) return void this.wayFailed({ status: 430, response: undefined });
+      const destinations = this.host.locate(request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop));
+      if (isList(destinations)) return void this.dispatch(request, destinations);
+      destinations.then(
+        (found) => this.dispatch(request, found),
+        () => this.dispatch(request, []),
+      );
+    } catch (error) {
+      if (!(error instanceof SipError)) throw error;
+      this.wayFailed({ status: error.status, response: undefined });
+    }
+  }
+
+  private dispatch(request: SipRequest, target: Flow | readonly Destination[]): void {
+    if (this.cancelled) return void this.fail({ status: 487, response: undefined });
+    const first = isList(target) ? target[0] : undefined;
+    const flow = isList(target) ? first && this.host.transport.flowTo(first) : target;
+    // No such host, or no way of ours to speak to it.
+    if (flow === undefined) return void this.wayFailed({ status: first === undefined ? 502 : 503, response: undefined });
+    this.host.recordRoutes.record(request, this.owner.flow, flow);
+    this.transaction = this.host.transactions.send(request, target, {
+      onResponse: (response) => this.receive(response),
+      onFailure: (kind) => this.transactionFailed(kind, isList(target)),
+    });
+    if (request.method === 'INVITE') this.runTimerC();
+  }
+
+  private receive(response: SipResponse): void {
+    const { status } = response;
+    if (status === 100 || !removeTopVia(response)) {
+      // Without our sender's Via a final response cannot be one to this request.
+      if (status >= 200 && !this.finished) this.wayFailed({ status: 502, response: undefined });
+      return;
+    }
+    if (status < 200) {
+      if (this.finished) return;
+      this.hasRung = true;
+      if (this.timer !== undefined) this.host.wheel.reschedule(this.timer, this.host.timerC);
+      this.owner.rang(this, response);
+    } else if (status < 300) {
+      this.finish();
+      this.owner.succeeded(this, response);
+    } else if (!this.finished) this.wayFailed({ status, response });
+  }
+
+  private transactionFailed(kind: 'timeout' | 'transport', located: boolean): void {
+    if (this.finished) return;
+    if (kind === 'timeout') this.wayFailed({ status: this.cancelled && !this.expired ? 487 : 408, response: undefined });
+    else this.wayFailed({ status: located ? 503 : 430, response: undefined });
+  }
+
+  /** RFC 5626 5.1: after 408 and 430 another flow of the instance may do; any other answer is the instance's. */
+  private wayFailed(failure: Failure): void {
+    this.transaction = undefined;
+    const mayGoOn = failure.status === 430 || failure.status === 408 || failure.response === undefined;
+    if (mayGoOn && !this.cancelled && this.next < this.ways.length) this.tryNext();
+    else this.fail(failure);
+  }
+
+  private fail(failure: Failure): void {
+    if (this.finished) return;
+    this.finish();
+    queueMicrotask(() => this.owner.failed(this, failure));
+  }
+
+  private finish(): void {
+    this.finished = true;
+    if (this.timer !== undefined) this.host.wheel.cancel(this.timer);
+    this.timer = undefined;
+  }
+
+  private runTimerC(): void {
+    const { wheel, timerC } = this.host;
+    if (this.timer === undefined) this.timer = wheel.schedule(timerC, expire, this);
+    else wheel.reschedule(this.timer, timerC);
+  }
+
+  /** Timer C has fired (RFC 3261 16.8). */
+  expire(): void {
+    this.expired = true;
+    this.cancel();
+  }
+}
+
+function expire(branch: ProxyBranch): void {
+  branch.expire();
+}
+
+function isList(value: unknown): value is readonly Destination[] {
+  return Array.isArray(value);
+}
+
+/** RFC 3261 16.7 step 3; false where none is left, for then the response is not for our sender. */
+function removeTopVia(response: SipResponse): boolean {
+  const { headers } = response;
+  const field = headers.get('Via') ?? '';
+  const comma = indexOutsideQuotes(field, ',');
+  if (comma < 0) headers.deleteFirst('Via');
+  else headers.setFirst('Via', field.slice(comma + 1).trimStart());
+  return headers.has('Via');
+}

@@ -1,0 +1,203 @@
+import { hash } from 'node:crypto';
+import { addressHost, canonicalAddress } from '../../schemas/address.ts';
+import type { SipRequest } from '../message/message.ts';
+import { SipError } from '../message/sip-error.ts';
+import { printable, type SipUri } from '../message/uri.ts';
+import { BRANCH_COOKIE } from '../message/via.ts';
+import type { ServerTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
+import type { Locator } from '../transport/locate.ts';
+import type { NextHops } from '../transport/next-hops.ts';
+import type { TimerWheel } from '../transport/timer-wheel.ts';
+import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
+import type { UserDirectory } from './authenticator.ts';
+import type { Binding } from './binding.ts';
+import type { CallService } from './call-service.ts';
+import type { Identifier } from './identity.ts';
+import type { Logger } from './log.ts';
+import { checkLoop, incomingBreadth, loopMark } from './loop-detection.ts';
+import { RecordRoutes } from './record-route.ts';
+import { requestTarget } from './request-checks.ts';
+import type { RoutedRequest } from './request-context.ts';
+import { type ContextHost, type Leg, type Resolution, ResponseContext } from './response-context.ts';
+import { type OwnAddresses, postprocessRoutes, preprocessRoutes } from './route-processing.ts';
+import type { RequestForwarder } from './router.ts';
+import type { StateStore } from './state-store.ts';
+import { requestUri, targetGroups } from './target-set.ts';
+
+export interface ProxyOptions {
+  readonly users: UserDirectory;
+  readonly identifier: Identifier;
+  readonly registrar: { bindings(aor: string): readonly Binding[] };
+  readonly transactions: TransactionLayer;
+  readonly transport: TransportLayer;
+  readonly wheel: TimerWheel;
+  readonly state: StateStore;
+  readonly log: Logger;
+  readonly locator: Locator;
+  readonly nextHops: NextHops;
+  /** In the order in which they are asked. */
+  readonly services: readonly CallService[];
+  /** Timer C in milliseconds: more than three minutes (RFC 3261 16.6 step 11). */
+  readonly timerC: number;
+  /** Requests under way at once; beyond it 503. Default 100 000. */
+  readonly maxOpen?: number | undefined;
+}
+
+const INITIAL_MAX_FORWARDS = 70;
+/** RFC 4320 4.1: when Timer E of the default timers reaches T2. */
+const TRYING_DELAY = 3500;
+const RETRY_AFTER: [string, string][] = [['Retry-After', '5']];
+
+/** Forwards requests to users and other domains, statefully (RFC 3261 16). */
+export class SipProxy implements RequestForwarder, ContextHost {
+  readonly transactions: TransactionLayer;
+  readonly transport: TransportLayer;
+  readonly wheel: TimerWheel;
+  readonly recordRoutes: RecordRoutes;
+  readonly services: readonly CallService[];
+  readonly timerC: number;
+  readonly tryingDelay = TRYING_DELAY;
+  private readonly options: ProxyOptions;
+  private readonly own: OwnAddresses;
+  private readonly open = new Map<ServerTransaction, ResponseContext>();
+
+  constructor(options: ProxyOptions) {
+    const { transport, users } = options;
+    this.options = options;
+    this.transactions = options.transactions;
+    this.transport = transport;
+    this.wheel = options.wheel;
+    this.services = options.services;
+    this.timerC = options.timerC;
+    this.recordRoutes = new RecordRoutes(options.state, (flow) => transport.sentBy(flow));
+    this.own = {
+      isLocal: (host, port) => transport.isLocal(host, port),
+      servesDomain: (host) => users.servesDomain(host),
+    };
+  }
+
+  preprocess(request: SipRequest): SipUri | undefined {
+    return preprocessRoutes(request, this.own);
+  }
+
+  forward(context: RoutedRequest, route: SipUri | undefined): void {
+    const { request } = context;
+    // RFC 3261 16.3, in its order.
+    if (request.headers.get('Max-Forwards')?.replace(/^0+(?=\d)/, '') === '0') throw new SipError(483);
+    const mark = loopMark(request);
+    checkLoop(request, mark, this.own.isLocal);
+    const breadth = incomingBreadth(request);
+    checkProxyRequire(request);
+    const inDialog = request.to.tag !== undefined && route !== undefined && this.recordRoutes.isGenuine(route, request.callId);
+    this.admit(context, inDialog);
+    if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
+    const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, inDialog ? route : undefined);
+    this.open.set(context.transaction, forwarded);
+    forwarded.start();
+  }
+
+  cancel(invite: ServerTransaction, cancel: SipRequest): void {
+    const reasons = cancel.headers.all('Reason').map((reason): [string, string] => ['Reason', reason]);
+    this.open.get(invite)?.cancel(reasons);
+  }
+
+  /** RFC 3261 16.11 and 13.2.2.4: only by the route that the INVITE recorded, for there is nobody to tell of a refusal. */
+  acknowledge(ack: SipRequest, _flow: Flow): void {
+    try {
+      const route = this.preprocess(ack);
+      if (route === undefined || !this.recordRoutes.isGenuine(route, ack.callId)) return;
+      const hops = Number(ack.headers.get('Max-Forwards') ?? INITIAL_MAX_FORWARDS + 1);
+      if (!(hops > 0)) return;
+      const branch = BRANCH_COOKIE + hash('sha1', `${ack.via.branch} ${ack.via.host}:${ack.via.port} ${ack.uri}`, 'hex');
+      const outgoing = ack.copy(ack.uri);
+      outgoing.headers.set('Max-Forwards', String(hops - 1));
+      const [group] = this.resolveUri(ack.uri, route).groups;
+      const [way] = group?.[0]?.ways ?? [];
+      if (way === undefined) return;
+      outgoing.uri = way.uri;
+      const nextHop = postprocessRoutes(outgoing);
+      if (way.flow !== undefined) return void this.transactions.forwardStateless(outgoing, way.flow, branch);
+      const destinations = this.locate(nextHop);
+      if (Array.isArray(destinations)) this.transactions.forwardStateless(outgoing, destinations, branch);
+      else void Promise.resolve(destinations).then((found) => this.transactions.forwardStateless(outgoing, found, branch));
+    } catch (error) {
+      if (!(error instanceof SipError)) throw error;
+    }
+  }
+
+  locate(uri: string): readonly Destination[] | Promise<readonly Destination[]> {
+    return this.options.locator.locate(uri);
+  }
+
+  calleeOf(leg: Leg): string | undefined {
+    if (!/^(?:sips?|pres|im):/i.test(leg.uri)) return undefined;
+    const address = canonicalAddress(leg.uri);
+    return address.includes('@') && this.own.servesDomain(addressHost(address) ?? '') ? address : undefined;
+  }
+
+  resolve(leg: Leg, route?: SipUri): Resolution {
+    return this.resolveUri(leg.uri, route);
+  }
+
+  outgoing(context: RoutedRequest, leg: Leg): SipRequest {
+    const outgoing = context.request.copy(leg.uri);
+    const { headers } = outgoing;
+    const hops = headers.get('Max-Forwards');
+    headers.set('Max-Forwards', String(hops === undefined ? INITIAL_MAX_FORWARDS : Number(hops) - 1));
+    this.removeCredentials(outgoing);
+    for (const [name] of leg.headers) headers.delete(name);
+    for (const [name, value] of leg.headers) headers.add(name, value);
+    return outgoing;
+  }
+
+  ended(context: ResponseContext): void {
+    this.open.delete(context.context.transaction);
+  }
+
+  /** Who may have what forwarded: users of ours to everywhere, everybody to users of ours, nobody else anything (RFC 3261 26.3.1). */
+  private admit(context: RoutedRequest, inDialog: boolean): void {
+    const { request } = context;
+    const { users, identifier } = this.options;
+    const claimsOurs = users.servesDomain(addressHost(canonicalAddress(request.from.uri)) ?? '');
+    const identity = identifier.identify(context, 'proxy', claimsOurs && !inDialog);
+    if (identity !== undefined) context.identify(identity);
+    // What was admitted when the dialog began.
+    if (inDialog) return;
+    const { host } = requestTarget(request);
+    if (users.servesDomain(host) || identity?.source === 'digest' || identity?.source === 'peer') return;
+    throw new SipError(403, `Nothing is forwarded to ${printable(host)} for you`);
+  }
+
+  /** RFC 3261 22.3: those for us are for nobody else. */
+  private removeCredentials({ headers }: SipRequest): void {
+    if (!headers.has('Proxy-Authorization')) return;
+    const forOthers = headers.all('Proxy-Authorization').filter((value) => {
+      const realm = /realm\s*=\s*"([^"]*)"/i.exec(value)?.[1];
+      return realm !== undefined && !this.own.servesDomain(realm);
+    });
+    headers.delete('Proxy-Authorization');
+    for (const value of forOthers) headers.append('Proxy-Authorization', value);
+  }
+
+  private resolveUri(text: string, route?: SipUri): Resolution {
+    const { user, host } = requestTarget({ uri: text });
+    const { users, registrar } = this.options;
+    if (!users.servesDomain(host)) {
+      const flow = route === undefined ? undefined : this.recordRoutes.flowOf(route);
+      const flowOnly = route !== undefined && this.recordRoutes.namesFlow(route) && flow === undefined;
+      // What is in a dialog goes to the peer's own Contact.
+      const nextHop = route === undefined ? this.options.nextHops.find(host) : undefined;
+      const way = { uri: requestUri(text), routes: [], nextHop, flow, flowOnly };
+      return { callee: undefined, groups: [[{ ways: [way] }]], status: 404 };
+    }
+    const callee = canonicalAddress(text);
+    if (user === undefined || !users.hasUser(callee)) return { callee, groups: [], status: 404 };
+    return { callee, groups: targetGroups(registrar.bindings(callee), /^sips:/i.test(text)), status: 480 };
+  }
+}
+
+/** RFC 3261 16.3 step 5: we support no extension that a proxy must know of. */
+function checkProxyRequire(request: SipRequest): void {
+  if (!request.headers.has('Proxy-Require')) return;
+  throw new SipError(420, undefined, [['Unsupported', request.headers.list('Proxy-Require').join(', ')]]);
+}

@@ -1,0 +1,88 @@
+import { hash } from 'node:crypto';
+import { randomHex } from '../message/identifiers.ts';
+import type { SipRequest } from '../message/message.ts';
+import type { SipUri } from '../message/uri.ts';
+import type { Flow } from '../transport/flow.ts';
+import type { StateStore } from './state-store.ts';
+
+/** URI parameter that proves the dialog to be one that we let through. */
+export const TOKEN_PARAM = 'rct';
+/** URI parameter that names the connection on that side of us. */
+const FLOW_PARAM = 'rcf';
+/** Hexadecimal digits: 80 bits. */
+const TOKEN_LENGTH = 20;
+
+/** RFC 3261 12.1, RFC 6665, RFC 3515: what these begin we stay on the path of. */
+const DIALOG_FORMING: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'REFER']);
+
+/**
+ * Record-Route of our own (RFC 3261 16.6 step 4). Each URI carries a token over the Call-ID, so that a request that comes back by it is
+ * known to be of a dialog that was allowed once, and nobody can relay by writing a Route to us; and the connection that its side is
+ * reached by, where it is reached by none of its own making (RFC 5626 5.3).
+ */
+export class RecordRoutes {
+  private readonly secret: string;
+  private readonly sentBy: (flow: Flow) => string;
+  private readonly flows = new Map<string, Flow>();
+
+  /** @param state keeps the secret, so that calls outlive a restart */
+  constructor(state: StateStore, sentBy: (flow: Flow) => string) {
+    const table = state.table<{ readonly secret: string }>('proxy');
+    const [kept] = [...table.load()].filter(([id]) => id === 'record-route').map(([, record]) => record.secret);
+    this.secret = kept ?? randomHex(32);
+    if (kept === undefined) table.put('record-route', { secret: this.secret });
+    this.sentBy = sentBy;
+  }
+
+  /**
+   * Puts us on the path of a request that may begin a dialog: one value where both sides reach us alike, else one for each, that of the
+   * side it goes to on top.
+   */
+  record(request: SipRequest, from: Flow, to: Flow): void {
+    if (!DIALOG_FORMING.has(request.method)) return;
+    const scheme = /^sips:/i.test(request.uri) ? 'sips' : 'sip';
+    const callId = request.callId;
+    const incoming = this.value(scheme, from, callId);
+    const outgoing = this.value(scheme, to, callId);
+    if (incoming !== outgoing) request.headers.addFirst('Record-Route', incoming);
+    request.headers.addFirst('Record-Route', outgoing);
+  }
+
+  /** Did we write the URI for this dialog? */
+  isGenuine(uri: SipUri, callId: string): boolean {
+    const token = uri.params.get(TOKEN_PARAM);
+    return token !== undefined && token === this.token(callId, uri.params.get(FLOW_PARAM) ?? '');
+  }
+
+  /** The open connection that a genuine URI names. */
+  flowOf(uri: SipUri): Flow | undefined {
+    const name = uri.params.get(FLOW_PARAM);
+    return name === undefined ? undefined : this.flows.get(name);
+  }
+
+  /** Does a genuine URI name a connection, open or not? */
+  namesFlow(uri: SipUri): boolean {
+    return uri.params.has(FLOW_PARAM);
+  }
+
+  private value(scheme: string, flow: Flow, callId: string): string {
+    const transport = flow.protocol === 'UDP' ? '' : `;transport=${flow.protocol.toLowerCase()}`;
+    const name = flow.reliable ? this.nameOf(flow) : '';
+    const side = name === '' ? '' : `;${FLOW_PARAM}=${name}`;
+    return `<${scheme}:${this.sentBy(flow)}${transport};lr;${TOKEN_PARAM}=${this.token(callId, name)}${side}>`;
+  }
+
+  /** A connection is known by name while it is open. */
+  private nameOf(flow: Flow): string {
+    const name = flow.id.replaceAll(' ', '.');
+    if (!this.flows.has(name)) {
+      this.flows.set(name, flow);
+      flow.onClose(() => this.flows.delete(name));
+    }
+    return name;
+  }
+
+  private token(callId: string, flow: string): string {
+    return hash('sha256', `${this.secret} ${flow} ${callId}`, 'hex').slice(0, TOKEN_LENGTH);
+  }
+}
