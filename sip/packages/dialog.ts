@@ -120,8 +120,8 @@ function sightOf({ handling, permissions }: PresenceDecision): Sight {
 
 /** The dialogs of all agents, the newest word on each first, and of the others that were seen to pass; ids are unique. */
 export function composeDialogs(newestFirst: readonly (readonly DialogEntry[])[], observed: readonly DialogEntry[]): DialogEntry[] {
-  const published = mergeDialogs(newestFirst, ({ id, callId, localTag }) =>
-    JSON.stringify(callId === undefined ? [id] : [callId, localTag]),
+  const published = mergeDialogs(newestFirst, ({ id, callId, localTag, remoteTag }) =>
+    JSON.stringify(callId === undefined ? [id] : [callId, localTag, remoteTag]),
   );
   const known = new Set(published.map(({ callId }) => callId));
   const dialogs: DialogEntry[] = [];

@@ -113,7 +113,8 @@ describe('RFC 4235 3: event package dialog', () => {
 
   it('3.2: one dialog, or those of one INVITE, by the parameters of Event', async () => {
     const fork = CALL.replace('r1', 'r2');
-    await publish(info(dialog('a', 'early', '', CALL) + dialog('b', 'early', '', fork) + dialog('c', 'confirmed')));
+    const published = await publish(info(dialog('a', 'early', '', CALL) + dialog('b', 'early', '', fork) + dialog('c', 'confirmed')));
+    expect(published.status).toBe(200);
     const ids = async (event: string) => readDialogInfo((await (await watch(alice, event)).notify()).body).dialogs.map(({ id }) => id);
     expect(await ids('dialog;call-id="c1@pc";to-tag=l1;from-tag=r2')).toEqual(['b']);
     expect(await ids('dialog;call-id="c1@pc";to-tag=l1')).toEqual(['a', 'b']);
