@@ -1,13 +1,15 @@
-import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
-import { type Endpoint, HOST_NAME, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
+import { CALL_KEYS, type CallConfig } from './call-settings.ts';
+import { type Endpoint, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
+import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
+import { oneOf, readDomain, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
-export interface Config {
+export interface Config extends CallConfig, MessageConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -51,21 +53,7 @@ export interface Config {
   readonly logLevel: string;
 }
 
-/** One setting: its flag, its variable, its key in the file, its line in the help and in the README all come from here. */
-export interface ConfigKey {
-  /** Flag without dashes, and key of the YAML file. */
-  readonly name: string;
-  readonly field: keyof Config;
-  /** What stands for the value in the help. */
-  readonly placeholder: string;
-  /** May be given several times. */
-  readonly list: boolean;
-  /** As text; '' where nothing is set unless the admin does. */
-  readonly default: string;
-  readonly meaning: string;
-  /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
-  read(value: unknown): unknown;
-}
+export type ConfigKey = Setting<keyof Config>;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
@@ -272,6 +260,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
+  ...CALL_KEYS,
   {
     name: 'usages',
     field: 'usages',
@@ -282,6 +271,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'further application usage; in the file, a mapping with auid, namespace, content-type and, if documents are to be validated, schema',
     read: readUsageSetting,
   },
+  ...MESSAGE_KEYS,
   {
     name: 'log',
     field: 'logLevel',
@@ -305,48 +295,4 @@ export function settingsTable(): string {
     return `| ${flag} | \`${environmentName(name)}\` | \`${name}\` | ${value === '' ? 'none' : `\`${value}\``} | ${meaning} |`;
   });
   return ['| Flag | Variable | Key in the file | Default | Meaning |', '|---|---|---|---|---|', ...rows].join('\n');
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw new Error(`${show(value)} is not ${what}`);
-}
-
-function oneOf(choices: readonly string[]): (value: unknown) => string {
-  return (value) => {
-    if (typeof value === 'string' && choices.includes(value)) return value;
-    throw new Error(`${show(value)} is not one of ${choices.join(', ')}`);
-  };
-}
-
-function wholeNumber(least: number, most: number, unit: string): (value: unknown) => number {
-  return (value) => {
-    const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN;
-    if (Number.isInteger(number) && number >= least && number <= most) return number;
-    throw new Error(`${show(value)} is not a number of ${unit} from ${least} to ${most}`);
-  };
-}
-
-function readDomain(value: unknown): string {
-  const domain = text(value, 'a domain').toLowerCase().replace(/\.$/, '');
-  const bracketed = domain.startsWith('[') && domain.endsWith(']') && isIPv6(domain.slice(1, -1));
-  if (domain.length > 253 || !(HOST_NAME.test(domain) || bracketed)) throw new Error(`${show(value)} is not a domain`);
-  return domain;
-}
-
-/** Paths that answer something else. */
-const RESERVED = ['/healthz', '/metrics', '/admin'];
-
-function readRoot(value: unknown): string {
-  const path = text(value, 'a path');
-  const root = path === '/' ? '/' : path.replace(/\/$/, '');
-  if (!/^(?:\/|(?:\/[A-Za-z0-9\-._~!$&'()*+,;=:@]+)+)$/.test(root) || /\/(?:\.\.?|~~)(?:\/|$)/.test(root)) {
-    throw new Error(`${show(value)} is not the path of an XCAP root (such as /xcap-root)`);
-  }
-  if (RESERVED.includes(root)) throw new Error(`${root} answers something else`);
-  return root;
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
 }

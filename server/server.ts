@@ -13,10 +13,12 @@ import { SipAuthenticator } from './accounts/sip-authenticator.ts';
 import { trustedAddresses } from './accounts/trusted-addresses.ts';
 import { listenAdminSocket } from './admin/admin-socket.ts';
 import { mailboxRoutes } from './admin/mailbox-routes.ts';
+import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { messageSettings } from './message-settings.ts';
 import { Metrics } from './metrics.ts';
 import { makeDataDirectory } from './storage/data-directory.ts';
 import { lockDataDirectory } from './storage/sqlite/data-lock.ts';
@@ -139,6 +141,8 @@ async function listen(
     defaultDecision,
     minExpires: config.minExpires,
     diffInterval: config.diffInterval,
+    calls: callSettings(config),
+    messages: messageSettings(config),
     log,
   });
   undo.push(() => node.stop());

@@ -25,10 +25,14 @@ import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
+import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import { type CallSettings, documentedServices } from './services/call-services.ts';
+import { createMessages, type MessageSettings } from './services/messages.ts';
+import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
@@ -72,7 +76,10 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
-  /** What users want done with their calls and messages, in the order in which it counts. */
+  /** What applies to all calls that users divert or bar. */
+  readonly calls: CallSettings;
+  readonly messages: MessageSettings;
+  /** Further services: they are asked after barring and messages, and before diversion. */
   readonly callServices?: readonly CallService[] | undefined;
 }
 
@@ -142,6 +149,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
     compositor,
+    // Who may see a user's presence may read what the user shares.
+    changed: (user) => documentDiffs.accessChanged(user),
   });
   compositor.onChange((resource) => {
     presence.forget(resource);
@@ -152,10 +161,34 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const presenceLists = listPackage(presence, { directory: lists, notifier, now, servesDomain });
   for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
-  notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
+  const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
+  notifier.register(documentDiffs);
   const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
-  const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
+  const userServices = documentedServices({
+    documents,
+    membersOf,
+    presence: {
+      ready: (user) => presence.ready?.(user) ?? undefined,
+      activities: (user) => activitiesOf(presence.state(user).components),
+      sphere: (user) => presence.state(user).sphere,
+    },
+    isUser,
+    now,
+    log,
+    open: options.authenticator === undefined,
+    settings: options.calls,
+  });
+  const stopFollowing = documents.onChange((change) => {
+    userServices.changed(change);
+    notifier.documentChanged(change);
+  });
+
+  const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
+    const judge = (): SubHandling => presence.authorize(watcher, presentity, now()).handling;
+    const loading = presence.ready?.(presentity);
+    return loading ? loading.then(judge) : judge();
+  };
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
   const reg = regPackage({ users, registrar, now, interval: options.diffInterval * 1000 });
@@ -166,6 +199,21 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
+  const nextHops = new NextHops(options.nextHops);
+  const messages = createMessages({
+    settings: options.messages,
+    users,
+    state,
+    wheel,
+    log,
+    now,
+    registrar,
+    uac,
+    open: authenticator === undefined,
+    isLocal: (host, port) => transport.isLocal(host, port),
+    nextHops,
+    presenceHandling,
+  });
   const proxy = new SipProxy({
     users,
     identifier,
@@ -176,8 +224,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     state,
     log,
     locator,
-    nextHops: new NextHops(options.nextHops),
-    services: options.callServices ?? [],
+    nextHops,
+    services: [userServices.barring, messages.service, ...(options.callServices ?? []), userServices.diversion],
     timerC: TIMER_C,
   });
   const router = new MethodRouter({
@@ -185,12 +233,13 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     identifier,
     forwarder: proxy,
     log,
-    supported: ['eventlist', 'path', 'outbound'],
+    supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
+  router.handle('MESSAGE', messages.service.handler);
   router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
@@ -215,11 +264,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
+      messages.usersChanged();
     },
     mayWatch(watcher, presentity) {
-      const judge = (): boolean => users.hasUser(presentity) && presence.authorize(watcher, presentity, now()).handling === 'allow';
-      const loading = presence.ready?.(presentity);
-      return loading ? loading.then(judge) : judge();
+      if (!users.hasUser(presentity)) return false;
+      const handling = presenceHandling(watcher, presentity);
+      return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
     async start() {
       const points: ListeningPoint[] = [];
@@ -228,6 +278,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();
+      messages.restore();
       return points;
     },
     async stop() {

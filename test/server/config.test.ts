@@ -51,6 +51,9 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   ],
   'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'diff-interval': [['0', 0], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'no-reply-timeout': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'max-diversions': [['1', 1], ['3', 3], ['9', 9]], // biome-ignore format: a table
+  'country-code': [['49', '49'], ['1', '1'], ['358', '358']], // biome-ignore format: a table
   usages: [
     [
       'org.example.a;urn:example:a;Application/A+xml',
@@ -59,6 +62,14 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['b;urn:b;b/b;b.xsd', [{ auid: 'b', namespace: 'urn:b', contentType: 'b/b', schema: resolve('b.xsd') }]],
     ['c;urn:c;c/c;', [{ auid: 'c', namespace: 'urn:c', contentType: 'c/c' }]],
   ],
+  'message-queue': [['0', 0], ['5', 5], ['7', 7]], // biome-ignore format: a table
+  'message-size': [['2048', 2048], ['4096', 4096], ['8192', 8192]], // biome-ignore format: a table
+  'message-queue-bytes': [['2048', 2048], ['4096', 4096], ['8192', 8192]], // biome-ignore format: a table
+  'message-store-bytes': [['2048', 2048], ['4096', 4096], ['8192', 8192]], // biome-ignore format: a table
+  'message-expires': [['1', 1], ['60', 60], ['3600', 3600]], // biome-ignore format: a table
+  'message-recipients': [['1', 1], ['2', 2], ['3', 3]], // biome-ignore format: a table
+  'message-lists-abroad': [['yes', 'yes'], ['no', 'no'], ['yes', 'yes']], // biome-ignore format: a table
+  'message-blocking': [['presence-rules', 'presence-rules'], ['barring', 'barring'], ['presence-rules', 'presence-rules']], // biome-ignore format: a table
   log: [['debug', 'debug'], ['silent', 'silent'], ['trace', 'trace']], // biome-ignore format: a table
 };
 
