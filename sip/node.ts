@@ -163,7 +163,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
-  const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
+  const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
   const userServices = documentedServices({
     documents,
