@@ -12,6 +12,7 @@ import { publishLifeCycle } from './12-publish-life-cycle.ts';
 import { removeBuddy } from './13-remove-buddy.ts';
 import { blockList } from './14-block-list.ts';
 import { register } from './17-register.ts';
+import { callForwarding } from './18-call-forwarding.ts';
 import { messageSummary } from './24-message-summary.ts';
 import type { Scenario } from './stage.ts';
 
@@ -31,5 +32,6 @@ export const SCENARIOS: readonly Scenario[] = [
   removeBuddy,
   blockList,
   register,
+  callForwarding,
   messageSummary,
 ];
