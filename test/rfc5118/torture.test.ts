@@ -47,11 +47,11 @@ describe('RFC 5118 4: sent to a running server', () => {
     ['4.10', 'ipv6-bug-abnf-3-colons', 'taken'],
     ['4.10', 'ipv6-correct-abnf-2-colons', 'taken'],
   ])('%s %s', async (section, file, expected) => {
-    const peer = await TcpPeer.open(server.sip.port);
-    // They share branches, and would be taken for copies of one another.
+    const peer = await UdpPeer.open(server.sip.port);
+    // They share branches, and would be taken for copies of one another; and the answer is to come here.
     const text = bytesOf(file)
       .toString('latin1')
-      .replace(/branch=z9hG4bK/, `branch=z9hG4bK${section}${file}`);
+      .replace(/branch=z9hG4bK/, `rport;branch=z9hG4bK${section}${file}`);
     let response = await peer.ask(text);
     while (statusOf(response) < 200) response = await peer.inbox.next();
     if (expected === 'taken') expect(COMPLAINTS, response).not.toContain(statusOf(response));
