@@ -10,9 +10,12 @@ import { type InProcessServer, startServer } from '../helpers/server.ts';
 import { fieldOf, fieldsOf, reasonOf, request, statusOf, UdpPeer } from '../rfc3261/peer.ts';
 import { COMPLAINTS } from '../rfc4475/messages.ts';
 
-/** The messages of RFC 5118's appendix, their lines ended as SIP wants it. */
+/** The messages of RFC 5118's appendix, their lines ended as SIP wants it, and the one length that is wrong there put right. */
 function bytesOf(file: string): Buffer {
-  return readFileSync(join(import.meta.dirname, '../fixtures/rfc5118', `${file}.dat`));
+  const bytes = readFileSync(join(import.meta.dirname, '../fixtures/rfc5118', `${file}.dat`));
+  return file === 'ipv6-in-sdp'
+    ? Buffer.from(bytes.toString('latin1').replace('Content-Length: 268', 'Content-Length: 251'), 'latin1')
+    : bytes;
 }
 
 function parsed(file: string): SipRequest {
