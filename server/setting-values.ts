@@ -64,6 +64,6 @@ export function readRoot(value: unknown): string {
   return root;
 }
 
-function show(value: unknown): string {
+export function show(value: unknown): string {
   return typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
 }

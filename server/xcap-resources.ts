@@ -65,9 +65,12 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
       }
     },
     mayRead(watcher, key) {
-      const authorize = usages.get(key.auid)?.authorize ?? defaultAuthorization;
-      return authorize(requester(watcher), key, 'read');
+      const usage = usages.get(key.auid);
+      const who = requester(watcher);
+      const authorize = usage?.authorize ?? defaultAuthorization;
+      return authorize(who, key, 'read') || (usage?.shares?.(who, key) ?? false);
     },
+    isShared: ({ auid, xui }) => xui !== undefined && usages.get(auid)?.shares !== undefined,
     readsAll: (watcher) => requester(watcher).admin,
     get: (key) => (isStored(key) ? documents.get(key) : usages.get(key.auid)?.generated?.(key)),
     isStored,

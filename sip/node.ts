@@ -25,10 +25,12 @@ import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
+import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import { type CallSettings, documentedServices } from './services/call-services.ts';
 import { createMessages, type MessageSettings } from './services/messages.ts';
 import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
@@ -74,8 +76,10 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** What applies to all calls that users divert or bar. */
+  readonly calls: CallSettings;
   readonly messages: MessageSettings;
-  /** What users want done with their calls and messages, in the order in which it counts. */
+  /** Further services: they are asked after barring and messages, and before diversion. */
   readonly callServices?: readonly CallService[] | undefined;
 }
 
@@ -136,14 +140,17 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
+  const membersOf = async (uri: string, owner: string): Promise<string[]> => {
+    const list = (await lists.resolve(uri, owner))?.list;
+    return list ? listMembers(list).map(({ canonical }) => canonical) : [];
+  };
   const presence = presencePackage({
     users,
-    policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
-      const list = (await lists.resolve(uri, owner))?.list;
-      return list ? listMembers(list).map(({ canonical }) => canonical) : [];
-    }),
+    policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
     compositor,
+    // Who may see a user's presence may read what the user shares.
+    changed: (user) => documentDiffs.accessChanged(user),
   });
   compositor.onChange((resource) => {
     presence.forget(resource);
@@ -154,10 +161,28 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const presenceLists = listPackage(presence, { directory: lists, notifier, now, servesDomain });
   for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
-  notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
-  const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
+  const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
+  notifier.register(documentDiffs);
+  const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
-  const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
+  const userServices = documentedServices({
+    documents,
+    membersOf,
+    presence: {
+      ready: (user) => presence.ready?.(user) ?? undefined,
+      activities: (user) => activitiesOf(presence.state(user).components),
+      sphere: (user) => presence.state(user).sphere,
+    },
+    isUser,
+    now,
+    log,
+    open: options.authenticator === undefined,
+    settings: options.calls,
+  });
+  const stopFollowing = documents.onChange((change) => {
+    userServices.changed(change);
+    notifier.documentChanged(change);
+  });
 
   const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
     const judge = (): SubHandling => presence.authorize(watcher, presentity, now()).handling;
@@ -200,7 +225,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     log,
     locator,
     nextHops,
-    services: [messages.service, ...(options.callServices ?? [])],
+    services: [userServices.barring, messages.service, ...(options.callServices ?? []), userServices.diversion],
     timerC: TIMER_C,
   });
   const router = new MethodRouter({

@@ -160,6 +160,7 @@ export class ResponseContext implements BranchOwner {
       callee: this.host.calleeOf(leg),
       uri: leg.uri,
       diverted: leg.diverted,
+      headers: leg.headers,
     };
     const call = this.call;
     this.settle(

@@ -68,6 +68,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes);
   const terms = eventPackage.readTerms?.(request, undefined);
+  const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
 
   await eventPackage.ready?.(resource);
@@ -94,6 +95,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     terms,
   };
   const subscription = new Subscription(init, dialog, detach(eventHeader), since + expires * 1000, target, destination);
+  subscription.condition = condition;
   if (expires === 0) {
     subscription.fetch = true;
     subscription.ending = 'timeout';
@@ -124,8 +126,11 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const { eventPackage } = subscription;
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const terms = eventPackage.readTerms?.(request, subscription.terms);
+  const condition = conditionOf(request);
   subscription.dialog.receive(request);
   subscription.terms = terms;
+  if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
+  subscription.condition = undefined;
   subscription.retarget(request, flow);
   if (expires === 0) {
     subscription.ending = 'timeout';
@@ -135,14 +140,32 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     notifier.refreshed(subscription);
   }
   const answer = (): void => {
-    const known = request.headers.get('Suppress-If-Match');
-    const suppressed = known !== undefined && expires > 0 && known === eventPackage.entityTag?.(subscription);
-    if (suppressed) acceptSilently(context, expires, options);
-    else accept(context, subscription, expires, undefined, options);
+    if (subscription.closed) throw new SipError(481, 'Subscription does not exist');
+    if (condition === undefined || !notifier.holdsCondition(subscription, condition)) {
+      accept(context, subscription, expires, undefined, options);
+      return;
+    }
+    if (expires > 0) notifier.refreshed(subscription);
+    else notifier.endSilently(subscription);
+    acceptSilently(context, expires, options);
   };
   const refreshing = eventPackage.refreshed?.(subscription);
-  return refreshing ? refreshing.then(answer) : answer();
+  const ready = condition === undefined ? undefined : eventPackage.ready?.(subscription.resource);
+  return refreshing || ready ? Promise.all([refreshing, ready]).then(answer) : answer();
 }
+
+/** RFC 5839 7.2; several values, or an empty one, are no condition that could hold. */
+function conditionOf(request: SipRequest): string | undefined {
+  const { headers } = request;
+  if (!headers.has('Suppress-If-Match')) return undefined;
+  if (headers.count('Suppress-If-Match') > 1) throw new SipError(400, 'More than one Suppress-If-Match header field');
+  const value = headers.get('Suppress-If-Match') ?? '';
+  if (value.length > LONGEST_TAG) return undefined;
+  return value === '' ? undefined : detach(value);
+}
+
+/** Longer than any entity tag that was ever given. */
+const LONGEST_TAG = 200;
 
 /** Answers 200 once the subscription is written down, and tells the watcher its state at once (RFC 6665 4.2.1.2). */
 function accept(

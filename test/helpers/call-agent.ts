@@ -7,7 +7,7 @@ import { header, headerLines, headerList, parseMessage, type SipMessage, seriali
 import type { HeaderField } from './sip-peer-options.ts';
 import { type Frame, openSipSocket, type SipAddress, type SipSocket } from './sip-socket.ts';
 import { token } from './token.ts';
-import { Transcript } from './transcript.ts';
+import { type TrafficListener, Transcript } from './transcript.ts';
 
 export interface CallAgentOptions {
   readonly user: string;
@@ -15,6 +15,7 @@ export interface CallAgentOptions {
   readonly server: SipAddress;
   readonly transport?: 'udp' | 'tcp';
   readonly password?: string;
+  readonly log?: TrafficListener;
 }
 
 export interface Sending {
@@ -151,7 +152,7 @@ export class Outgoing {
 export class CallAgent {
   readonly options: CallAgentOptions;
   readonly address: string;
-  readonly transcript = new Transcript(undefined);
+  readonly transcript: Transcript;
   readonly faults: string[] = [];
   readonly digest: DigestClient;
   readonly #requests: Queue<Incoming>;
@@ -162,6 +163,7 @@ export class CallAgent {
 
   private constructor(options: CallAgentOptions) {
     this.options = options;
+    this.transcript = new Transcript(options.log);
     this.address = `sip:${options.user}@${options.domain}`;
     this.digest = new DigestClient(options.user, options.password ?? '', undefined);
     this.#requests = new Queue((text) => this.error(text));

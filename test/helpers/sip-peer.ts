@@ -187,6 +187,8 @@ export class SipPeer implements SubscriptionHost {
     const dialog = this.#dialogs.get(subscription);
     if (!dialog || subscription.remoteTarget === undefined) throw this.error('there is no dialog to subscribe in');
     const { terms } = subscription;
+    const event = changes.event ?? terms.event;
+    subscription.refreshing(event, false);
     const response = await this.request({
       method: 'SUBSCRIBE',
       uri: subscription.remoteTarget,
@@ -196,11 +198,12 @@ export class SipPeer implements SubscriptionHost {
       cseq: dialog.next,
       headers: [
         ['Contact', `<${terms.contact}>`],
-        ...subscribeHeaders(changes.event ?? terms.event, dialog.options, expires),
+        ...subscribeHeaders(event, withoutCondition(dialog.options), expires),
         ...(changes.headers ?? []),
       ],
       ...(changes.body === undefined ? {} : { body: changes.body }),
     });
+    if (response.status < 300) subscription.refreshing(event, true);
     this.#fault(subscription.respond(response));
     this.assertClean();
     return response;
@@ -421,4 +424,9 @@ export class SipPeer implements SubscriptionHost {
     this.#log('sent', bytes, { address: frame.remote.address, port }, socket);
     frame.reply(bytes, port);
   }
+}
+
+/** RFC 5839 5.2: the condition of one SUBSCRIBE is not that of the next. */
+function withoutCondition(options: SubscribeOptions): SubscribeOptions {
+  return { ...options, headers: (options.headers ?? []).filter(([name]) => name.toLowerCase() !== 'suppress-if-match') };
 }

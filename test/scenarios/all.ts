@@ -14,6 +14,7 @@ import { removeBuddy } from './13-remove-buddy.ts';
 import { blockList } from './14-block-list.ts';
 import { messageThroughProxy } from './15-message-through-proxy.ts';
 import { register } from './17-register.ts';
+import { callForwarding } from './18-call-forwarding.ts';
 import { messageSummary } from './24-message-summary.ts';
 import { offlineMessage } from './25-offline-message.ts';
 import { cpimAndSize } from './26-cpim-and-size.ts';
@@ -38,6 +39,7 @@ export const SCENARIOS: readonly Scenario[] = [
   blockList,
   messageThroughProxy,
   register,
+  callForwarding,
   messageSummary,
   offlineMessage,
   cpimAndSize,
