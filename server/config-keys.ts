@@ -46,6 +46,8 @@ export interface Config extends CallConfig, MessageConfig {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** How long a call may ring before it is cancelled, in seconds. */
+  readonly timerC: number;
   /** Least time between two notifications of xcap-diff or reg in one subscription, in seconds. */
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
@@ -249,6 +251,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '60',
     meaning: 'least expiry of registrations, publications and subscriptions; shorter ones are answered 423',
     read: wholeNumber(1, 3600, 'seconds'),
+  },
+  {
+    name: 'timer-c',
+    field: 'timerC',
+    placeholder: 'SECONDS',
+    list: false,
+    default: '190',
+    meaning: 'how long the proxy lets a call ring before it cancels it (RFC 3261 16.6 wants more than three minutes)',
+    read: wholeNumber(181, 86_400, 'seconds'),
   },
   {
     name: 'diff-interval',

@@ -140,6 +140,7 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
     calls: callSettings(config),
     messages: messageSettings(config),
