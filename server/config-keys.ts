@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { CALL_KEYS, type CallConfig } from './call-settings.ts';
 import { type Endpoint, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
 import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
@@ -8,7 +9,7 @@ import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeN
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
-export interface Config extends MessageConfig {
+export interface Config extends CallConfig, MessageConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -47,6 +48,8 @@ export interface Config extends MessageConfig {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** How long a call may ring before it is cancelled, in seconds. */
+  readonly timerC: number;
   /** Least time between two notifications of xcap-diff or reg in one subscription, in seconds. */
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
@@ -262,6 +265,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: wholeNumber(1, 3600, 'seconds'),
   },
   {
+    name: 'timer-c',
+    field: 'timerC',
+    placeholder: 'SECONDS',
+    list: false,
+    default: '190',
+    meaning: 'how long the proxy lets a call ring before it cancels it (RFC 3261 16.6 wants more than three minutes)',
+    read: wholeNumber(181, 86_400, 'seconds'),
+  },
+  {
     name: 'diff-interval',
     field: 'diffInterval',
     placeholder: 'SECONDS',
@@ -271,6 +283,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
+  ...CALL_KEYS,
   {
     name: 'usages',
     field: 'usages',

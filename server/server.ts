@@ -13,6 +13,7 @@ import { SipAuthenticator } from './accounts/sip-authenticator.ts';
 import { trustedAddresses } from './accounts/trusted-addresses.ts';
 import { listenAdminSocket } from './admin/admin-socket.ts';
 import { mailboxRoutes } from './admin/mailbox-routes.ts';
+import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { listenError } from './listen-error.ts';
@@ -140,7 +141,9 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
+    calls: callSettings(config),
     messages: messageSettings(config),
     log,
   });

@@ -75,6 +75,6 @@ export function readPublicRoot(value: unknown): string {
 
 const PUBLIC_ROOT = /^https?:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:\/[A-Za-z0-9\-._~!$&'()*+,;=:@]+)*$/;
 
-function show(value: unknown): string {
+export function show(value: unknown): string {
   return typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
 }

@@ -25,10 +25,12 @@ import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
+import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import { type CallSettings, documentedServices } from './services/call-services.ts';
 import { createMessages, type MessageSettings } from './services/messages.ts';
 import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
@@ -74,8 +76,12 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
+  readonly timerC: number;
+  /** What applies to all calls that users divert or bar. */
+  readonly calls: CallSettings;
   readonly messages: MessageSettings;
-  /** What users want done with their calls and messages, in the order in which it counts. */
+  /** Further services: they are asked after barring and messages, and before diversion. */
   readonly callServices?: readonly CallService[] | undefined;
 }
 
@@ -97,8 +103,6 @@ const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
-/** RFC 3261 16.6 step 11: more than three minutes. In milliseconds. */
-const TIMER_C = 190_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -136,12 +140,13 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
+  const membersOf = async (uri: string, owner: string): Promise<string[]> => {
+    const list = (await lists.resolve(uri, owner))?.list;
+    return list ? listMembers(list).map(({ canonical }) => canonical) : [];
+  };
   const presence = presencePackage({
     users,
-    policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
-      const list = (await lists.resolve(uri, owner))?.list;
-      return list ? listMembers(list).map(({ canonical }) => canonical) : [];
-    }),
+    policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
     compositor,
     // Who may see a user's presence may read what the user shares.
@@ -158,9 +163,26 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
-  const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
+  const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
-  const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
+  const userServices = documentedServices({
+    documents,
+    membersOf,
+    presence: {
+      ready: (user) => presence.ready?.(user) ?? undefined,
+      activities: (user) => activitiesOf(presence.state(user).components),
+      sphere: (user) => presence.state(user).sphere,
+    },
+    isUser,
+    now,
+    log,
+    open: options.authenticator === undefined,
+    settings: options.calls,
+  });
+  const stopFollowing = documents.onChange((change) => {
+    userServices.changed(change);
+    notifier.documentChanged(change);
+  });
 
   const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
     const judge = (): SubHandling => presence.authorize(watcher, presentity, now()).handling;
@@ -195,6 +217,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const proxy = new SipProxy({
     users,
     identifier,
+    isTrustedPeer,
     registrar,
     transactions,
     transport,
@@ -203,8 +226,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     log,
     locator,
     nextHops,
-    services: [messages.service, ...(options.callServices ?? [])],
-    timerC: TIMER_C,
+    services: [userServices.barring, messages.service, ...(options.callServices ?? []), userServices.diversion],
+    timerC: options.timerC,
   });
   const router = new MethodRouter({
     users,
