@@ -98,7 +98,7 @@ describe('RFC 4575 4.6: partial documents published', () => {
   const WHOLE = `<conference-description><subject>Sales</subject></conference-description><conference-state><user-count>2</user-count></conference-state><users>${user('alice', `<display-text>Alice</display-text>${endpoint('connected', MEDIA)}`)}${user('bob', endpoint('alerting'))}</users>`;
 
   /** What is told after a whole and a partial document. */
-  async function after(partial: string): Promise<XmlElement> {
+  async function merged(partial: string): Promise<XmlElement> {
     const { etag } = await publish(info(WHOLE));
     expect((await publish(info(partial, 'partial'), { etag })).status).toBe(200);
     return read((await (await watch(focus)).notify()).body);
@@ -110,7 +110,7 @@ describe('RFC 4575 4.6: partial documents published', () => {
   };
 
   it('replace atomic elements as a whole, and leave the others', async () => {
-    const root = await after('<conference-state><user-count>3</user-count><locked>true</locked></conference-state>');
+    const root = await merged('<conference-state><user-count>3</user-count><locked>true</locked></conference-state>');
     expect(text(root, 'conference-state', 'user-count')).toBe('3');
     expect(text(root, 'conference-description', 'subject')).toBe('Sales');
     expect(usersIn(root)).toHaveLength(2);
@@ -118,7 +118,7 @@ describe('RFC 4575 4.6: partial documents published', () => {
 
   it('add, change and remove users by their entity', async () => {
     const changed = user('bob', endpoint('connected'), 'full');
-    const root = await after(`<users state="partial">${user('carol')}${changed}${user('alice', '', 'deleted')}</users>`);
+    const root = await merged(`<users state="partial">${user('carol')}${changed}${user('alice', '', 'deleted')}</users>`);
     const users = usersIn(root);
     expect(users.map((each) => requiredAttribute(each, 'entity'))).toEqual(['sip:bob@example.com', 'sip:carol@example.com']);
     expect(text(users[0], 'endpoint', 'status')).toBe('connected');
@@ -127,7 +127,7 @@ describe('RFC 4575 4.6: partial documents published', () => {
   it('go down to the media of an endpoint of a user', async () => {
     const media = '<media id="1"><type>audio</type><status>inactive</status></media><media id="2"><type>video</type></media>';
     const partial = `<endpoint entity="sip:pc" state="partial"><status>on-hold</status>${media}</endpoint>`;
-    const root = await after(`<users state="partial">${user('alice', partial, 'partial')}</users>`);
+    const root = await merged(`<users state="partial">${user('alice', partial, 'partial')}</users>`);
     const [alice] = usersIn(root);
     expect([text(alice, 'display-text'), text(alice, 'endpoint', 'status'), text(alice, 'endpoint', 'joining-method')]).toEqual([
       'Alice',
@@ -143,7 +143,7 @@ describe('RFC 4575 4.6: partial documents published', () => {
 
   it('put new elements where the schema has them, those of others last', async () => {
     const extension = '<x:mood xmlns:x="urn:example:x">loud</x:mood>';
-    const root = await after(`${extension}<host-info><display-text>Host</display-text></host-info><users state="deleted"/>`);
+    const root = await merged(`${extension}<host-info><display-text>Host</display-text></host-info><users state="deleted"/>`);
     expect(root.children.map(({ name }) => name)).toEqual(['conference-description', 'host-info', 'conference-state', 'mood']);
   });
 
