@@ -210,6 +210,20 @@ describe('TS 24.604 4.8: the no-reply timer', () => {
     expect((await phones.finish(call)).reached).toBe('carol');
   }, 20_000);
 
+  it('diverts by the rules of the moment when it has run out', async () => {
+    await phones.set('bob', diversionDocument(callRule('r', '<no-answer/>', toCarol())));
+    const call = await phones.of('alice').invite(phones.address('bob'));
+    const ringing = await phones.of('bob').take('INVITE');
+    ringing.answer(180);
+    expect((await (await phones.stage.xcap('bob')).delete(callServicesPath('bob'))).status).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    // It rings on.
+    expect(phones.of('bob').untaken).toEqual([]);
+    ringing.answer(603);
+    await phones.of('bob').take('ACK');
+    expect((await call.final()).status).toBe(603);
+  });
+
   it('runs only where a rule could divert for want of an answer', async () => {
     await phones.set('bob', diversionDocument(callRule('r', '<busy/>', toCarol())));
     const call = await phones.of('alice').invite(phones.address('bob'));

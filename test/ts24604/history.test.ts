@@ -1,14 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { LogLines } from '../helpers/log-lines.ts';
 import { Phones, told } from '../helpers/phones.ts';
 import { parseNameAddress } from '../helpers/sip-headers.ts';
 import { headerList } from '../helpers/sip-message.ts';
 import { callRule, diversionDocument, forwardTo } from '../scenarios/documents.ts';
 
 const USERS = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace'];
+const log = new LogLines();
 let phones: Phones;
 
 beforeAll(async () => {
-  phones = await Phones.open(USERS);
+  phones = await Phones.open(USERS, {}, log.logger);
 });
 afterAll(() => phones.close());
 afterEach(async () => {
@@ -173,6 +175,16 @@ describe('TS 24.604 4.5.2.6.1: loops and too many diversions', () => {
     }
     const four = '<sip:x@example.org>;reason=no-answer;counter=4';
     expect((await phones.call('alice', at('bob'), { headers: [['Diversion', four]] })).reached).toBe('carol');
+  });
+});
+
+describe('the log', () => {
+  it('says which document and rule diverted a call', async () => {
+    await divert('bob', at('carol'), '<busy/>');
+    await phones.call('alice', at('bob'), {}, [486]);
+    const line = log.of('SIP request').findLast(({ status }) => status === 603);
+    const rule = `simservs.ngn.etsi.org/users/${at('bob')}/simservs.xml communication-diversion rule r (busy)`;
+    expect(line?.because).toBe(`${rule}: diverted to ${at('carol')}`);
   });
 });
 
