@@ -110,6 +110,7 @@ async function listen(
       });
   const xcap = await createXcap({
     roots: config.xcapRoots,
+    publicRoot: config.xcapPublicRoot,
     documents,
     directory: users,
     // Asked only once requests come in, when the node is there.
