@@ -7,6 +7,7 @@ import {
   combineSubHandling,
   NO_PERMISSIONS,
   type Permissions,
+  PRES_RULES,
   type PresenceRule,
   parsePresenceRules,
   permissionsKey,
@@ -24,8 +25,14 @@ export interface PresenceDecision extends Decision {
   readonly permissions: Permissions;
 }
 
-/** AUIDs whose documents hold presence rules; a user's policy is the union of all their documents (RFC 5025 9.7). */
-const RULE_AUIDS: readonly string[] = ['pres-rules', 'org.openmobilealliance.pres-rules'];
+/** Which documents hold the rules: a user's policy is the union of all documents of these AUIDs (RFC 5025 9.7). */
+export interface RuleSource {
+  readonly auids: readonly string[];
+  /** Namespace of the action `sub-handling` in them. */
+  readonly actions: string;
+}
+
+const PRESENCE_RULES: RuleSource = { auids: ['pres-rules', 'org.openmobilealliance.pres-rules'], actions: PRES_RULES };
 
 interface CompiledRule extends PresenceRule {
   /** Where it stands, for the explanation. */
@@ -53,16 +60,18 @@ const DECISION_LIMIT = 10_000;
 export class PresencePolicy {
   private readonly policies: PolicyCache<CompiledPolicy>;
   private readonly defaultHandling: SubHandling;
+  private readonly source: RuleSource;
 
   /** `defaultHandling` applies to watchers that no rule decides about. */
-  constructor(documents: DocumentStore, defaultHandling: SubHandling, membersOf: ListMembers = () => []) {
+  constructor(documents: DocumentStore, defaultHandling: SubHandling, membersOf: ListMembers = () => [], source = PRESENCE_RULES) {
     this.defaultHandling = defaultHandling;
+    this.source = source;
     this.policies = new PolicyCache(async (presentity) => {
       const stored: StoredDocument[] = [];
-      for (const auid of RULE_AUIDS) stored.push(...(await documents.list(auid, presentity)));
+      for (const auid of source.auids) stored.push(...(await documents.list(auid, presentity)));
       const rules: CompiledRule[] = [];
       for (const document of stored) {
-        for (const rule of await readRules(document)) rules.push({ ...rule, index: rules.length });
+        for (const rule of await readRules(document, source)) rules.push({ ...rule, index: rules.length });
       }
       const lists = await referredLists(rules, presentity, membersOf);
       return { rules: new RuleIndex(rules), lists, decisions: new Map(), combinations: new Map() };
@@ -76,7 +85,7 @@ export class PresencePolicy {
 
   /** The presentity whose policy the change belongs to, which is forgotten until it is asked for again; undefined for other documents. */
   changed({ key }: DocumentChange): string | undefined {
-    if (key.xui === undefined || !(RULE_AUIDS.includes(key.auid) || this.isReferred(key.auid, key.xui))) return undefined;
+    if (key.xui === undefined || !(this.source.auids.includes(key.auid) || this.isReferred(key.auid, key.xui))) return undefined;
     this.policies.forget(key.xui);
     return key.xui;
   }
@@ -150,9 +159,9 @@ function explain(rule: CompiledRule): string {
 }
 
 /** The limits of today are not those under which a document was stored; and a large one is read in turns. */
-async function readRules({ key, text }: StoredDocument): Promise<Omit<CompiledRule, 'index'>[]> {
+async function readRules({ key, text }: StoredDocument, source: RuleSource): Promise<Omit<CompiledRule, 'index'>[]> {
   const document = `${key.auid}/users/${key.xui}/${key.name}`;
   const tree = await readXml(text, AS_STORED);
   if (text.length > LARGE) await turn();
-  return parsePresenceRules(tree).map((rule) => ({ ...rule, document }));
+  return parsePresenceRules(tree, source.actions).map((rule) => ({ ...rule, document }));
 }

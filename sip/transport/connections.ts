@@ -33,6 +33,7 @@ export class Connections implements ConnectionHost {
   private readonly byId = new Map<string, Connection>();
   /** By protocol, address and port of the peer's end; over TLS also by the port at which it takes connections (RFC 5923). */
   private readonly byPeer = new Map<string, Connection[]>();
+  private readonly aliased = new WeakSet<Connection>();
   /** Sockets, also those that are no connection yet. */
   private sockets = 0;
   private readonly perSource = new Map<string, number>();
@@ -87,8 +88,17 @@ export class Connections implements ConnectionHost {
     this.lead(connection, connection.remoteAddress, connection.remotePort);
   }
 
-  /** The connection leads to that address, too. */
-  lead(connection: Connection, address: string, port: number): void {
+  /**
+   * A peer that has proved who it is lets us send requests over its connection as to the port at which it listens (RFC 5923 8.2). The
+   * first port that it names counts.
+   */
+  alias(connection: Connection, port: number): void {
+    if (connection.peerDomains.length === 0 || this.aliased.has(connection)) return;
+    this.aliased.add(connection);
+    this.lead(connection, connection.remoteAddress, port);
+  }
+
+  private lead(connection: Connection, address: string, port: number): void {
     const key = peerKey(connection.protocol, address, port);
     const there = this.byPeer.get(key);
     if (there?.includes(connection)) return;

@@ -54,6 +54,6 @@ export function keepAliveSeconds(protocol: Protocol): number {
 }
 
 /** Is this a WebSocket, whose client can be reached over nothing but that connection (RFC 7118 5)? */
-export function isWebSocket(protocol: Protocol): boolean {
+export function isWebSocket(protocol: Protocol): protocol is 'WS' | 'WSS' {
   return protocol === 'WS' || protocol === 'WSS';
 }

@@ -1,8 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, type Socket } from 'node:net';
+import type { WebSocket } from 'ws';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { parseMessage, SipParseError } from '../message/parse.ts';
 import { SipError } from '../message/sip-error.ts';
+import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { type Destination, type Flow, isWebSocket, type ListeningPoint, type Protocol } from './flow.ts';
 import { hasColon, isOwnAddress, isWildcard, nearest, ownAddress } from './listening-points.ts';
@@ -10,9 +12,12 @@ import { stampVia } from './received.ts';
 import { ShutOutLog } from './shut-out-log.ts';
 import { connectTcp, StreamConnection } from './stream-connection.ts';
 import { type Acceptor, StreamListener } from './stream-listener.ts';
+import { answerStun } from './stun.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import { TlsAcceptor, TlsConnector, type TlsSource } from './tls.ts';
 import { UdpFlow, UdpSocket } from './udp.ts';
+import { WebSocketConnection } from './web-socket.ts';
+import { WebSocketAcceptor } from './web-socket-acceptor.ts';
 
 export type { Destination, Flow, ListeningPoint, Protocol } from './flow.ts';
 
@@ -27,6 +32,8 @@ export interface TransportOptions {
   readonly maxConnectionsPerSource?: number | undefined;
   /** Default 30 s. */
   readonly messageTimeoutMs?: number | undefined;
+  /** Time for a TLS handshake, or for the opening handshake of a WebSocket. Default 10 s. */
+  readonly handshakeTimeoutMs?: number | undefined;
   /** Default 3900 s: a client may let its registration's hour pass in silence. */
   readonly idleTimeoutMs?: number | undefined;
   /** Host for Via and Contact where the socket is bound to all addresses. */
@@ -46,7 +53,6 @@ export interface TransportOptions {
 const DEFAULT_PORT = 5060;
 const DEFAULT_TLS_PORT = 5061;
 const CONNECT_TIMEOUT_MS = 10_000;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 const CLOSE_PATIENCE_MS = 300;
 
 /** All sockets of the stack: bytes in, messages out, and the way back (RFC 3261 18). */
@@ -61,11 +67,13 @@ export class TransportLayer {
   private readonly connections: Connections;
   private readonly shutOuts: ShutOutLog;
   private readonly tls: TlsConnector;
+  private readonly handshakeTimeoutMs: number;
 
   constructor(wheel: TimerWheel, options: TransportOptions = {}) {
     this.options = options;
     this.shutOuts = new ShutOutLog(options.onShutOut ?? (() => {}));
     this.tls = new TlsConnector(options.tls);
+    this.handshakeTimeoutMs = options.handshakeTimeoutMs ?? 10_000;
     this.connections = new Connections({
       wheel,
       limits: {
@@ -155,6 +163,14 @@ export class TransportLayer {
     return `${hasColon(host) ? `[${host}]` : host}:${port}`;
   }
 
+  /** What Via says besides host, port and branch, for a request of ours over the flow. */
+  viaParameters(flow: Flow): string {
+    if (!flow.reliable) return ';rport';
+    // RFC 5923 8.1: who knows us by our certificate may send over the same connection what goes to our port.
+    const offersAlias = flow.protocol === 'TLS' && this.options.tls?.pair.cert !== undefined && this.points('TLS').length > 0;
+    return offersAlias ? ';alias' : '';
+  }
+
   /** Is this host (and port, 5060 if there is none) one of ours, that is, does a listener answer there? */
   isLocal(host: string, port: number | undefined): boolean {
     const address = host.replace(/^\[|\]$/g, '');
@@ -187,8 +203,12 @@ export class TransportLayer {
 
   private receiveDatagram(bytes: Buffer, flow: Flow): void {
     const first = bytes[0];
-    // Keep-alives: nothing, empty lines, or STUN, whose first two bits are zero (RFC 5626 8) while SIP begins with a letter.
-    if (first === undefined || first < 0x20) return;
+    // Keep-alives: nothing, empty lines, or STUN, which begins with 0 or 1 (RFC 5626 8) while SIP begins with a letter.
+    if (first === undefined || first < 0x20) {
+      const answer = first === 0 ? answerStun(bytes, flow.remoteAddress, flow.remotePort) : undefined;
+      if (answer !== undefined) flow.send(answer);
+      return;
+    }
     try {
       this.receive(parseMessage(bytes), flow);
     } catch (error) {
@@ -206,6 +226,9 @@ export class TransportLayer {
     if (message instanceof SipRequest) {
       try {
         stampVia(message, flow);
+        // RFC 5923 9.3: an alias is for TLS alone.
+        if (flow.protocol === 'TLS' && flow instanceof Connection && message.via.params.has('alias'))
+          this.connections.alias(flow, message.via.port ?? DEFAULT_TLS_PORT);
       } catch (error) {
         if (!(error instanceof SipError)) throw error;
         this.onMalformed?.(new SipParseError(error.reason, message), flow);
@@ -231,19 +254,30 @@ export class TransportLayer {
   }
 
   /** @throws Error for TLS without a certificate */
-  private acceptor(protocol: Protocol): Acceptor {
-    const adopt = (kind: 'TCP' | 'TLS', socket: Socket): void => {
+  private acceptor(protocol: Exclude<Protocol, 'UDP'>): Acceptor {
+    const { connections } = this;
+    const adopt = (socket: Socket, wrap: (peer: { address: string; port: number }) => Connection): void => {
       const { remoteAddress: address, remotePort: port } = socket;
       if (address === undefined || port === undefined) socket.destroy();
-      else this.connections.add(new StreamConnection(kind, socket, { address, port }, this.connections));
+      else connections.add(wrap({ address, port }));
     };
-    if (protocol === 'TCP') return { accept: (socket) => adopt('TCP', socket), close() {} };
-    const { tls } = this.options;
-    if (tls === undefined) throw new Error(`no certificate for ${protocol}`);
-    return new TlsAcceptor(tls, HANDSHAKE_TIMEOUT_MS, {
-      onConnection: (socket) => adopt('TLS', socket),
-      onFailure: (error, socket) => this.shutOuts.tell('TLS handshake failed', socket.remoteAddress ?? '', { reason: error.message }),
-    });
+    const onStream = (kind: 'TCP' | 'TLS') => (socket: Socket) =>
+      adopt(socket, (peer) => new StreamConnection(kind, socket, peer, connections));
+    if (protocol === 'TCP') return { accept: onStream('TCP'), close() {} };
+    const secure = protocol === 'WS' ? undefined : this.options.tls;
+    const onFailure = (error: Error, { remoteAddress }: Socket): void =>
+      this.shutOuts.tell('TLS handshake failed', remoteAddress ?? '', { protocol, reason: error.message });
+    if (isWebSocket(protocol)) {
+      if (protocol === 'WSS' && secure === undefined) throw new Error('no certificate for WSS');
+      const limits = { maxBodyBytes: connections.limits.maxBodyBytes, handshakeTimeoutMs: this.handshakeTimeoutMs };
+      const onConnection = (webSocket: WebSocket, socket: Socket): void =>
+        adopt(socket, (peer) => new WebSocketConnection(protocol, webSocket, socket, peer, connections));
+      const onLate = ({ remoteAddress }: Socket): void =>
+        this.shutOuts.tell('handshake not complete in time', remoteAddress ?? '', { protocol });
+      return new WebSocketAcceptor(connections.wheel, limits, { onConnection, onFailure, onLate }, secure);
+    }
+    if (secure === undefined) throw new Error('no certificate for TLS');
+    return new TlsAcceptor(secure, this.handshakeTimeoutMs, { onConnection: onStream('TLS'), onFailure });
   }
 
   private connectTcp({ address, port }: Destination, timeoutMs: number): Flow {

@@ -56,6 +56,9 @@ const DEFAULT_TYPES: Readonly<Record<string, string>> = {
   presence: 'application/pidf+xml',
   'presence.winfo': 'application/watcherinfo+xml',
   'xcap-diff': 'application/xcap-diff+xml',
+  dialog: 'application/dialog-info+xml',
+  'dialog.winfo': 'application/watcherinfo+xml',
+  conference: 'application/conference-info+xml',
   'message-summary': 'application/simple-message-summary',
   reg: 'application/reginfo+xml',
 };
