@@ -47,6 +47,8 @@ export class Nonces {
   private older = new Map<string, Use>();
   /** The latest time of issue among nonces whose counts were forgotten: without them no replay could be told. */
   private forgottenUntil = 0;
+  private judged = '';
+  private judgedTime: number | undefined;
 
   /** The parameters are for tests. */
   constructor(clock: () => number = Date.now, generation: number = GENERATION) {
@@ -126,6 +128,15 @@ export class Nonces {
 
   /** When the nonce was issued, or undefined when it was not issued here. */
   private issueTime(nonce: string): number | undefined {
+    // One nonce is asked about several times in a row.
+    if (nonce !== this.judged) {
+      this.judgedTime = this.readTime(nonce);
+      this.judged = nonce;
+    }
+    return this.judgedTime;
+  }
+
+  private readTime(nonce: string): number | undefined {
     if (nonce.length !== NONCE_CHARACTERS) return undefined;
     const bytes = Buffer.from(nonce, 'base64url');
     if (bytes.length !== NONCE_BYTES) return undefined;

@@ -118,6 +118,7 @@ export interface StoredBinding {
   readonly path?: readonly string[] | undefined;
   readonly callId: string;
   readonly cseq: number;
+  /** May be later than that of the binding. */
   readonly expiresAt: number;
   readonly since: number;
   readonly updatedAt: number;
@@ -151,6 +152,43 @@ export function storedBinding(binding: Binding): StoredBinding {
     source,
   };
   return path.length === 0 ? kept : { ...kept, path };
+}
+
+/** The record with time for a refresh to come, which then needs no other: should the process be killed meanwhile, the binding lives that much longer. */
+export function storedWithSpare(binding: Binding): StoredBinding {
+  const record = storedBinding(binding);
+  const { expiresAt, updatedAt, event } = binding;
+  return event === 'shortened' ? record : { ...record, expiresAt: expiresAt + (expiresAt - updatedAt) };
+}
+
+/** Is what was stored of a binding good for what it is now, but for the time and the CSeq of its last refresh? */
+export function isCovered(now: Binding, before: Binding, storedUntil: number): boolean {
+  return (
+    now.expiresAt <= storedUntil &&
+    now.event !== 'shortened' &&
+    now.id === before.id &&
+    now.contact === before.contact &&
+    now.params === before.params &&
+    now.displayName === before.displayName &&
+    now.regId === before.regId &&
+    now.callId === before.callId &&
+    now.userAgent === before.userAgent &&
+    sameWay(now, before)
+  );
+}
+
+function sameWay({ flow, path }: Binding, before: Binding): boolean {
+  if (path.length !== before.path.length || path.some((value, i) => value !== before.path[i])) return false;
+  if (flow === before.flow) return true;
+  const [one, other] = [datagrams(flow), datagrams(before.flow)];
+  return one === undefined || other === undefined
+    ? one === other
+    : one.remotePort === other.remotePort && one.remoteAddress === other.remoteAddress;
+}
+
+/** Only where datagrams come from is stored. */
+function datagrams(flow: Flow | undefined): Flow | undefined {
+  return flow?.protocol === 'UDP' ? flow : undefined;
 }
 
 export function restoredBinding(aor: string, record: StoredBinding): Binding {
