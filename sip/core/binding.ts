@@ -96,10 +96,16 @@ export function bindingId({ contact, instance }: ContactDetails, regId: number |
   return hash('sha1', regId === undefined ? contact : `${contact} ${instance} ${regId}`, 'base64').slice(0, 16);
 }
 
-/** Is there a way to it? The flow of an RFC 5626 binding may have ended with the process or the connection. */
-export function isReachable({ regId, flow, path }: Binding): boolean {
-  return regId === undefined || path.length > 0 || (flow !== undefined && !flow.closed);
+/**
+ * Is there a way to it? Nothing but its flow leads to an agent that registered by RFC 5626, or over a WebSocket (RFC 7118 5: its Contact
+ * names a host that is none); the flow may have ended with the process or the connection.
+ */
+export function isReachable({ regId, flow, path, contact }: Binding): boolean {
+  if (path.length > 0 || (flow !== undefined && !flow.closed)) return true;
+  return regId === undefined && !NOWHERE.test(contact);
 }
+
+const NOWHERE = /\.invalid(?=[:;?]|$)|;transport=wss?(?=[;?]|$)/i;
 
 /** The binding as Contact value of a response, with the seconds it has left. */
 export function formatBinding({ contact, params, expiresAt }: Binding, now: number): string {
