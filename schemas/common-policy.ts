@@ -15,10 +15,11 @@ export interface Ruleset {
   readonly rules: readonly Rule[];
 }
 
-export interface Rule {
+/** `C`: the conditions of common policy, and those that the usage adds. */
+export interface Rule<C = Condition> {
   readonly id: string;
   /** All must hold (RFC 4745 10.1); none at all: the rule applies to everyone, authenticated or not (7.1.1). */
-  readonly conditions: readonly Condition[];
+  readonly conditions: readonly (C | Condition)[];
   /** The children of `<actions>`. */
   readonly actions: readonly XmlElement[];
   /** The children of `<transformations>`. */
@@ -119,16 +120,17 @@ export function parseRuleset(document: XmlDocument): Ruleset {
   if (root.local !== 'ruleset' || root.uri !== COMMON_POLICY) {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${COMMON_POLICY}}ruleset`);
   }
-  return { rules: childrenNamed(root, COMMON_POLICY, 'rule').map(parseRule) };
+  return { rules: parseRules(root) };
 }
 
-function parseRule(element: XmlElement): Rule {
-  return {
+/** The rules of a `<ruleset>` that stands in another document. `extension` reads the conditions that its usage adds, undefined for others. */
+export function parseRules<C = Condition>(ruleset: XmlElement, extension?: (condition: XmlElement) => C | undefined): Rule<C>[] {
+  return childrenNamed(ruleset, COMMON_POLICY, 'rule').map((element) => ({
     id: attribute(element, 'id') ?? '',
-    conditions: grandchildren(element, 'conditions').map(parseCondition),
+    conditions: grandchildren(element, 'conditions').map((condition) => extension?.(condition) ?? parseCondition(condition)),
     actions: grandchildren(element, 'actions'),
     transformations: grandchildren(element, 'transformations'),
-  };
+  }));
 }
 
 function grandchildren(rule: XmlElement, local: string): XmlElement[] {

@@ -4,6 +4,7 @@
  */
 import { turn } from './turns.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
+import { fragmentText, missingDeclarations, type SourceRange } from './xml/fragment.ts';
 import { AS_STORED, parseXml, readXml, XmlError } from './xml/parse.ts';
 import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
@@ -32,12 +33,6 @@ export interface PresenceComponent {
 export interface PresenceDocument {
   readonly entity: string;
   readonly components: readonly PresenceComponent[];
-}
-
-/** A part of the source text, `[start, end)`. */
-export interface SourceRange {
-  readonly start: number;
-  readonly end: number;
 }
 
 const ROOT_BINDINGS = new Map([
@@ -107,7 +102,7 @@ function component(element: XmlElement, source: string, bindings: ReadonlyMap<st
   const id = attribute(element, 'id');
   if (kind === 'tuple' && !id) throw new XmlError('a tuple has no id');
   const slice = source.slice(element.start, element.end);
-  const declarations = declarationsFor(element, slice, bindings);
+  const declarations = missingDeclarations(element, slice, bindings, ROOT_BINDINGS);
   const nameEnd = 1 + element.name.length;
   const text = declarations === '' ? slice : slice.slice(0, nameEnd) + declarations + slice.slice(nameEnd);
   return { kind, id, element, source, declarations, text };
@@ -121,34 +116,14 @@ function kindOf({ uri, local }: XmlElement): ComponentKind {
   return 'extension';
 }
 
-/** What the element's own root declared, it does not itself, and the root we write does not declare alike. */
-function declarationsFor(element: XmlElement, slice: string, bindings: ReadonlyMap<string, string>): string {
-  let out = '';
-  for (const [prefix, uri] of bindings) {
-    if (ROOT_BINDINGS.get(prefix) === uri || element.declarations?.has(prefix)) continue;
-    if (prefix === '') out += ` xmlns="${escapeAttribute(uri)}"`;
-    else if (slice.includes(`${prefix}:`)) out += ` xmlns:${prefix}="${escapeAttribute(uri)}"`;
-  }
-  // A root that had no default namespace may hold elements that are in none.
-  if (!bindings.has('') && !element.declarations?.has('')) out += ' xmlns=""';
-  return out;
-}
-
 /**
  * The component's text as it stands below the root that `writePidf` writes, without the given parts of its source.
  * The ranges must lie inside its content or be attributes, must not overlap, and be in document order.
  */
 export function withoutRanges(component: PresenceComponent, removed: readonly SourceRange[]): string {
   if (removed.length === 0) return component.text;
-  const { element, source, declarations } = component;
-  const nameEnd = element.start + 1 + element.name.length;
-  let out = source.slice(element.start, nameEnd) + declarations;
-  let at = nameEnd;
-  for (const { start, end } of removed) {
-    out += source.slice(at, start);
-    at = end;
-  }
-  return out + source.slice(at, element.end);
+  const splices = removed.map(({ start, end }) => ({ start, end, text: '' }));
+  return fragmentText(component.element, component.source, component.declarations, splices);
 }
 
 const KIND_ORDER: readonly ComponentKind[] = ['tuple', 'note', 'person', 'device', 'extension'];

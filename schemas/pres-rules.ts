@@ -72,17 +72,18 @@ export interface PresenceRule {
 /**
  * The rules of a pres-rules document, in document order. Actions and transformations that are neither RFC 5025's nor OMA's grant nothing.
  * Throws XmlError if the root is not a common policy `<ruleset>`.
+ * @param actionNamespace that of the action `sub-handling`; rules about other things than presence have one of their own
  */
-export function parsePresenceRules(document: XmlDocument): PresenceRule[] {
+export function parsePresenceRules(document: XmlDocument, actionNamespace = PRES_RULES): PresenceRule[] {
   return parseRuleset(document).rules.map(({ id, conditions, actions, transformations }) => {
-    const subHandling = parseSubHandling(actions);
+    const subHandling = parseSubHandling(actions, actionNamespace);
     const permissions = parsePermissions(transformations);
     return subHandling === undefined ? { id, conditions, permissions } : { id, conditions, subHandling, permissions };
   });
 }
 
-function parseSubHandling(actions: readonly XmlElement[]): SubHandling | undefined {
-  const written = actions.filter((e) => e.uri === PRES_RULES && e.local === 'sub-handling').map(token);
+function parseSubHandling(actions: readonly XmlElement[], namespace: string): SubHandling | undefined {
+  const written = actions.filter((e) => e.uri === namespace && e.local === 'sub-handling').map(token);
   return combineSubHandling(written.map((text) => SUB_HANDLINGS.find((value) => value === text)));
 }
 

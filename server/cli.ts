@@ -4,7 +4,8 @@ import { AccountError } from './accounts/account-store.ts';
 import { AdminError } from './admin/admin-client.ts';
 import { clearMailbox, setMailbox, showMailbox } from './admin/mailbox-commands.ts';
 import { ConfigError, loadConfig } from './config.ts';
-import { CONFIG_KEYS, type Config, type Endpoint, environmentName } from './config-keys.ts';
+import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
+import type { Endpoint } from './endpoint-setting.ts';
 import { ListenError } from './listen-error.ts';
 import { StorageError } from './storage/sqlite/database.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -123,7 +124,8 @@ function variablesHelp(): string {
 }
 
 function printable(config: Config): string {
-  const endpoint = ({ host, port, secure }: Endpoint) => `${secure ? 'https://' : ''}${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const endpoint = ({ host, port, secure, transport }: Endpoint) =>
+    `${secure ? 'https://' : transport === undefined ? '' : `${transport}://`}${host.includes(':') ? `[${host}]` : host}:${port}`;
   const values = CONFIG_KEYS.map(({ name, field }) => [
     name,
     field === 'http' || field === 'sip'

@@ -1,25 +1,18 @@
-import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
+import { CALL_KEYS, type CallConfig } from './call-settings.ts';
+import { type Endpoint, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
+import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
+import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
-/** Where to listen. Port 0 takes any free one. */
-export interface Endpoint {
-  /** Host name or IP address, IPv6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-  /** Whether TLS is spoken there, for HTTP. */
-  readonly secure?: true;
-}
-
 /** Everything an admin can set, checked and complete. */
-export interface Config {
+export interface Config extends CallConfig, MessageConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
-  /** Each listens on UDP and TCP. */
   readonly sip: readonly Endpoint[];
   /** Name servers, `IP` or `IP:port`; none for the system's. */
   readonly dnsServers: readonly string[];
@@ -28,12 +21,15 @@ export interface Config {
   readonly udpLimit: number;
   /** Paths of the XCAP roots (RFC 4825 6.1): `/`, or without a slash at the end. */
   readonly xcapRoots: readonly string[];
+  /** The URI of the first XCAP root as clients see it, without a slash at the end; '' where the server goes by its own address. */
+  readonly xcapPublicRoot: string;
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
-  /** Absolute paths of PEM files with the certificate chain and the key of the https endpoints; '' without. */
+  /** Absolute paths of PEM files with the certificate chain and the key of this server, and with those it trusts; '' without. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
+  readonly tlsAuthorities: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
   /** IP addresses and CIDR blocks from which the figures may be read; `loopback` is this machine. */
@@ -52,6 +48,8 @@ export interface Config {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** How long a call may ring before it is cancelled, in seconds. */
+  readonly timerC: number;
   /** Least time between two notifications of xcap-diff or reg in one subscription, in seconds. */
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
@@ -59,21 +57,7 @@ export interface Config {
   readonly logLevel: string;
 }
 
-/** One setting: its flag, its variable, its key in the file, its line in the help and in the README all come from here. */
-export interface ConfigKey {
-  /** Flag without dashes, and key of the YAML file. */
-  readonly name: string;
-  readonly field: keyof Config;
-  /** What stands for the value in the help. */
-  readonly placeholder: string;
-  /** May be given several times. */
-  readonly list: boolean;
-  /** As text; '' where nothing is set unless the admin does. */
-  readonly default: string;
-  readonly meaning: string;
-  /** Checks one value, as text or as it is in the Config; throws an Error whose message says what is expected. */
-  read(value: unknown): unknown;
-}
+export type ConfigKey = Setting<keyof Config>;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
@@ -99,11 +83,11 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   {
     name: 'sip',
     field: 'sip',
-    placeholder: 'HOST:PORT',
+    placeholder: '[tls|ws|wss://]HOST:PORT',
     list: true,
     default: '127.0.0.1:5060',
-    meaning: 'where SIP agents connect, by UDP and TCP',
-    read: readEndpoint,
+    meaning: 'where SIP agents connect: by UDP and TCP, with tls:// by TLS, with ws:// or wss:// by WebSocket',
+    read: readSipEndpoint,
   },
   {
     name: 'next-hop',
@@ -143,6 +127,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: readRoot,
   },
   {
+    name: 'xcap-public-root',
+    field: 'xcapPublicRoot',
+    placeholder: 'URI',
+    list: false,
+    default: '',
+    meaning:
+      'http or https URI of the XCAP root as clients see it, when there is a proxy in front; no header field of a request is believed for it',
+    read: readPublicRoot,
+  },
+  {
     name: 'data',
     field: 'dataDirectory',
     placeholder: 'DIR',
@@ -166,7 +160,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'FILE',
     list: false,
     default: '',
-    meaning: 'PEM file with the certificate (and those it is signed by) for https; read again when it changes and on SIGHUP',
+    meaning: 'PEM file with the certificate (and those it is signed by) for https, tls and wss; read again when it changes and on SIGHUP',
     read: (value) => resolve(text(value, 'a file')),
   },
   {
@@ -176,6 +170,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     list: false,
     default: '',
     meaning: 'PEM file with the key of the certificate',
+    read: (value) => resolve(text(value, 'a file')),
+  },
+  {
+    name: 'tls-ca',
+    field: 'tlsAuthorities',
+    placeholder: 'FILE',
+    list: false,
+    default: '',
+    meaning:
+      'PEM file with the authorities that sign the certificates of other SIP servers, instead of those of the web; with it whoever connects by tls is asked for a certificate',
     read: (value) => resolve(text(value, 'a file')),
   },
   {
@@ -261,6 +265,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: wholeNumber(1, 3600, 'seconds'),
   },
   {
+    name: 'timer-c',
+    field: 'timerC',
+    placeholder: 'SECONDS',
+    list: false,
+    default: '190',
+    meaning: 'how long the proxy lets a call ring before it cancels it (RFC 3261 16.6 wants more than three minutes)',
+    read: wholeNumber(181, 86_400, 'seconds'),
+  },
+  {
     name: 'diff-interval',
     field: 'diffInterval',
     placeholder: 'SECONDS',
@@ -270,6 +283,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
+  ...CALL_KEYS,
   {
     name: 'usages',
     field: 'usages',
@@ -280,6 +294,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'further application usage; in the file, a mapping with auid, namespace, content-type and, if documents are to be validated, schema',
     read: readUsageSetting,
   },
+  ...MESSAGE_KEYS,
   {
     name: 'log',
     field: 'logLevel',
@@ -303,78 +318,4 @@ export function settingsTable(): string {
     return `| ${flag} | \`${environmentName(name)}\` | \`${name}\` | ${value === '' ? 'none' : `\`${value}\``} | ${meaning} |`;
   });
   return ['| Flag | Variable | Key in the file | Default | Meaning |', '|---|---|---|---|---|', ...rows].join('\n');
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw new Error(`${show(value)} is not ${what}`);
-}
-
-function oneOf(choices: readonly string[]): (value: unknown) => string {
-  return (value) => {
-    if (typeof value === 'string' && choices.includes(value)) return value;
-    throw new Error(`${show(value)} is not one of ${choices.join(', ')}`);
-  };
-}
-
-function wholeNumber(least: number, most: number, unit: string): (value: unknown) => number {
-  return (value) => {
-    const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN;
-    if (Number.isInteger(number) && number >= least && number <= most) return number;
-    throw new Error(`${show(value)} is not a number of ${unit} from ${least} to ${most}`);
-  };
-}
-
-const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-const HOST_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
-
-function readDomain(value: unknown): string {
-  const domain = text(value, 'a domain').toLowerCase().replace(/\.$/, '');
-  const bracketed = domain.startsWith('[') && domain.endsWith(']') && isIPv6(domain.slice(1, -1));
-  if (domain.length > 253 || !(HOST_NAME.test(domain) || bracketed)) throw new Error(`${show(value)} is not a domain`);
-  return domain;
-}
-
-function readEndpoint(value: unknown): Endpoint {
-  let host: string;
-  let port: number;
-  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
-    host = String(value.host);
-    port = typeof value.port === 'number' ? value.port : Number.NaN;
-  } else {
-    const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(String(value));
-    host = match?.[1] ?? match?.[2] ?? '';
-    port = match ? Number(match[3]) : Number.NaN;
-    if (match?.[1] !== undefined && !isIPv6(host)) host = '';
-  }
-  if (!(HOST_NAME.test(host.toLowerCase()) || isIPv6(host)) || !Number.isInteger(port)) {
-    throw new Error(`${show(value)} is not HOST:PORT (an IPv6 address stands in brackets)`);
-  }
-  if (port < 0 || port > 65_535) throw new Error(`${port} is not a port`);
-  return Object.freeze({ host, port });
-}
-
-function readHttpEndpoint(value: unknown): Endpoint {
-  const isObject = typeof value === 'object' && value !== null;
-  const [, scheme, authority] = (isObject ? undefined : /^(https?):\/\/([^/]*)\/?$/i.exec(String(value))) ?? [];
-  const endpoint = readEndpoint(authority ?? value);
-  const secure = scheme?.toLowerCase() === 'https' || (isObject && 'secure' in value && value.secure === true);
-  return secure ? Object.freeze({ ...endpoint, secure }) : endpoint;
-}
-
-/** Paths that answer something else. */
-const RESERVED = ['/healthz', '/metrics', '/admin'];
-
-function readRoot(value: unknown): string {
-  const path = text(value, 'a path');
-  const root = path === '/' ? '/' : path.replace(/\/$/, '');
-  if (!/^(?:\/|(?:\/[A-Za-z0-9\-._~!$&'()*+,;=:@]+)+)$/.test(root) || /\/(?:\.\.?|~~)(?:\/|$)/.test(root)) {
-    throw new Error(`${show(value)} is not the path of an XCAP root (such as /xcap-root)`);
-  }
-  if (RESERVED.includes(root)) throw new Error(`${root} answers something else`);
-  return root;
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
 }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { CONFIG_KEYS, type Config, type ConfigKey, environmentName } from './config-keys.ts';
 
-export type { Config, Endpoint } from './config-keys.ts';
+export type { Config } from './config-keys.ts';
+export type { Endpoint } from './endpoint-setting.ts';
 
 /** A setting is wrong; the message is one line that names it. */
 export class ConfigError extends Error {
@@ -91,8 +92,11 @@ function complete(values: ReadonlyMap<string, unknown>): Config {
   }
   // Every field is one key's, read by that key's own check.
   const checked = Object.freeze(config) as unknown as Config;
-  if (checked.http.some(({ secure }) => secure) && (checked.tlsCertificate === '' || checked.tlsKey === '')) {
-    throw new ConfigError('http: an https endpoint needs tls-cert and tls-key');
+  const withCertificate = checked.tlsCertificate !== '' && checked.tlsKey !== '';
+  if (!withCertificate) {
+    if (checked.http.some(({ secure }) => secure)) throw new ConfigError('http: an https endpoint needs tls-cert and tls-key');
+    const secure = checked.sip.find(({ transport }) => transport === 'tls' || transport === 'wss');
+    if (secure) throw new ConfigError(`sip: a ${secure.transport} endpoint needs tls-cert and tls-key`);
   }
   return checked;
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createSipNode } from '../sip/node.ts';
+import type { Protocol } from '../sip/transport/flow.ts';
 import { followChanges } from './accounts/account-changes.ts';
 import { AccountStore } from './accounts/account-store.ts';
 import { AssertingHttpAuthenticator } from './accounts/asserting-authenticator.ts';
@@ -12,10 +13,12 @@ import { SipAuthenticator } from './accounts/sip-authenticator.ts';
 import { trustedAddresses } from './accounts/trusted-addresses.ts';
 import { listenAdminSocket } from './admin/admin-socket.ts';
 import { mailboxRoutes } from './admin/mailbox-routes.ts';
+import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { messageSettings } from './message-settings.ts';
 import { Metrics } from './metrics.ts';
 import { makeDataDirectory } from './storage/data-directory.ts';
 import { lockDataDirectory } from './storage/sqlite/data-lock.ts';
@@ -31,7 +34,7 @@ export interface RunningRollcall {
   /** One per HTTP endpoint, with the port that was taken. */
   readonly http: readonly { readonly address: string; readonly port: number; readonly secure: boolean }[];
   /** One per SIP endpoint and protocol. */
-  readonly sip: readonly { readonly protocol: 'UDP' | 'TCP'; readonly address: string; readonly port: number }[];
+  readonly sip: readonly { readonly protocol: Protocol; readonly address: string; readonly port: number }[];
   readonly accounts: AccountStore;
   /** Reads the TLS certificate again; a bad one is told in the log and not used. */
   reload(): void;
@@ -107,6 +110,7 @@ async function listen(
       });
   const xcap = await createXcap({
     roots: config.xcapRoots,
+    publicRoot: config.xcapPublicRoot,
     documents,
     directory: users,
     // Asked only once requests come in, when the node is there.
@@ -119,8 +123,11 @@ async function listen(
     requester: (address) => ({ address, admin: users.isAdmin(address) }),
     log,
   });
+  const certificate = openCertificate(config, log);
+  undo.push(() => certificate?.close());
   const node = createSipNode({
     listen: config.sip,
+    tls: certificate,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
     isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
     ownFromOnly: config.sipFrom === 'own',
@@ -134,7 +141,10 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
+    calls: callSettings(config),
+    messages: messageSettings(config),
     log,
   });
   undo.push(() => node.stop());
@@ -145,8 +155,6 @@ async function listen(
 
   const admin = { routes: mailboxRoutes(node.mailboxes, users), authenticator, log };
   undo.push(await listenAdminSocket(config.dataDirectory, admin.routes, log));
-  const certificate = openCertificate(config, log);
-  undo.push(() => certificate?.close());
   for (const endpoint of config.http) {
     const { plugin, bodyLimit } = xcap;
     const listener = await listenHttp({ endpoint, certificate, admin, xcap: plugin, bodyLimit, metrics, mayReadMetrics, log }).catch(
@@ -160,6 +168,11 @@ async function listen(
   return { http, sip, reload: () => certificate?.reload() };
 }
 
-function openCertificate({ http, tlsCertificate, tlsKey }: Config, log: Logger): TlsCertificate | undefined {
-  return http.some(({ secure }) => secure) ? new TlsCertificate({ cert: tlsCertificate, key: tlsKey }, log) : undefined;
+/** For what listens by TLS, and for connections to other servers, which use what of it there is. */
+function openCertificate({ http, sip, tlsCertificate, tlsKey, tlsAuthorities }: Config, log: Logger): TlsCertificate | undefined {
+  const wanted = http.some(({ secure }) => secure)
+    ? 'https'
+    : sip.find(({ transport }) => transport === 'tls' || transport === 'wss')?.transport;
+  if (wanted === undefined && tlsCertificate === '' && tlsAuthorities === '') return undefined;
+  return new TlsCertificate({ cert: tlsCertificate, key: tlsKey, ca: tlsAuthorities }, log, wanted);
 }

@@ -5,13 +5,21 @@ import { createSecureContext } from 'node:tls';
 import { ListenError } from './listen-error.ts';
 import type { Logger } from './logger.ts';
 
-/** PEM texts: the certificate with those it is signed by, and its key. */
+/** PEM texts: the certificate with those it is signed by, and its key; the authorities whose certificates are believed. */
 export interface KeyPair {
-  readonly cert: string;
-  readonly key: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly ca?: string;
 }
 
-/** What takes a new certificate while it serves: an HTTPS server. New connections get it, those there are go on. */
+/** Names of files, '' for none. */
+export interface KeyFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+/** What takes a new certificate while it serves: an HTTPS or SIP listener. New connections get it, those there are go on. */
 export interface CertificateUser {
   setSecureContext(pair: KeyPair): void;
 }
@@ -19,23 +27,26 @@ export interface CertificateUser {
 /** Both files change one after the other, and tools touch them several times: so long after the last of it they are read, in milliseconds. */
 const SETTLING = 300;
 
-/** A certificate and its key in two files, read again when they change and when told to. */
+/** A certificate and its key in two files, and authorities in a third, read again when they change and when told to. */
 export class TlsCertificate {
-  private readonly files: { readonly cert: string; readonly key: string };
+  private readonly files: KeyFiles;
   private readonly log: Logger;
   private readonly users = new Set<CertificateUser>();
   private readonly watchers: FSWatcher[] = [];
   private settling: NodeJS.Timeout | undefined;
   private current: KeyPair;
 
-  /** Reads both files; throws ListenError when they cannot be read, hold no certificate and key, or these do not belong together. */
-  constructor(files: { cert: string; key: string }, log: Logger) {
+  /**
+   * Reads the files; throws ListenError when they cannot be read, hold no certificate and key, or these do not belong together.
+   * @param wanted what cannot be served without certificate and key; undefined where they may be missing
+   */
+  constructor(files: KeyFiles, log: Logger, wanted: string | undefined) {
     this.files = files;
     this.log = log;
     try {
       this.current = this.read();
     } catch (error) {
-      throw new ListenError(`cannot serve https: ${reasonOf(error)}`);
+      throw new ListenError(`cannot ${wanted === undefined ? 'use the TLS files' : `serve ${wanted}`}: ${reasonOf(error)}`);
     }
     this.tell('TLS certificate read');
     this.follow();
@@ -63,7 +74,7 @@ export class TlsCertificate {
       this.log.error({ ...this.files, reason: reasonOf(error) }, 'the new TLS certificate cannot be used: the old one stays');
       return;
     }
-    if (pair.cert === this.current.cert && pair.key === this.current.key) return;
+    if (pair.cert === this.current.cert && pair.key === this.current.key && pair.ca === this.current.ca) return;
     this.current = pair;
     for (const user of this.users) user.setSecureContext(pair);
     this.tell('TLS certificate replaced');
@@ -76,14 +87,23 @@ export class TlsCertificate {
   }
 
   private read(): KeyPair {
-    const pair = { cert: readFileSync(this.files.cert, 'utf8'), key: readFileSync(this.files.key, 'utf8') };
+    const pair: { cert?: string; key?: string; ca?: string } = {};
+    for (const name of ['cert', 'key', 'ca'] as const) {
+      const file = this.files[name];
+      if (file !== '') pair[name] = readFileSync(file, 'utf8');
+    }
+    if (pair.ca !== undefined && !pair.ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`no certificate in ${this.files.ca}`);
     createSecureContext(pair);
     return pair;
   }
 
   /** The folders are watched, not the files: certificates are renewed by putting other files, or links, in their place. */
   private follow(): void {
-    for (const folder of new Set([dirname(this.files.cert), dirname(this.files.key)])) {
+    for (const folder of new Set(
+      Object.values(this.files)
+        .filter((file) => file !== '')
+        .map((file: string) => dirname(file)),
+    )) {
       try {
         const watcher = watch(folder, { persistent: false }, () => this.settle());
         watcher.on('error', (error) => this.log.warn({ folder, reason: reasonOf(error) }, NOT_WATCHED));
@@ -100,6 +120,10 @@ export class TlsCertificate {
   }
 
   private tell(message: string): void {
+    if (this.current.cert === undefined) {
+      this.log.info({ file: this.files.ca }, message);
+      return;
+    }
     const { subject, validTo } = new X509Certificate(this.current.cert);
     const fields = { file: this.files.cert, subject, validTo };
     if (Date.parse(validTo) < Date.now()) this.log.warn(fields, `${message}: it has expired`);

@@ -43,6 +43,7 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
   const find = (uri: string): XcapResource | undefined => {
     const target = /^https?:\/\//i.test(uri) || uri.startsWith(root) ? uri : root + uri.replace(/^\//, '');
     if (target.endsWith('/') && !/\/(?:~|%7e){2}\//i.test(target)) {
+      if (target.startsWith(rootUri())) return collection(target.slice(rootUri().length));
       const path = target.replace(/^https?:\/\/[^/]*/i, '');
       return path.startsWith(root) ? collection(path.slice(root.length)) : undefined;
     }
@@ -65,9 +66,12 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
       }
     },
     mayRead(watcher, key) {
-      const authorize = usages.get(key.auid)?.authorize ?? defaultAuthorization;
-      return authorize(requester(watcher), key, 'read');
+      const usage = usages.get(key.auid);
+      const who = requester(watcher);
+      const authorize = usage?.authorize ?? defaultAuthorization;
+      return authorize(who, key, 'read') || (usage?.shares?.(who, key) ?? false);
     },
+    isShared: ({ auid, xui }) => xui !== undefined && usages.get(auid)?.shares !== undefined,
     readsAll: (watcher) => requester(watcher).admin,
     get: (key) => (isStored(key) ? documents.get(key) : usages.get(key.auid)?.generated?.(key)),
     isStored,

@@ -25,20 +25,33 @@ import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
+import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { listPackage } from './rls/list-package.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import { type CallSettings, documentedServices } from './services/call-services.ts';
+import { createMessages, type MessageSettings } from './services/messages.ts';
+import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
 import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
-import { type ListeningPoint, TransportLayer } from './transport/transport.ts';
+import type { TlsSource } from './transport/tls.ts';
+import { type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
+
+/** Where to listen: for UDP and TCP on one port, where port 0 takes any that is free for both, or for what `transport` says. */
+export interface SipEndpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly transport?: 'tls' | 'ws' | 'wss' | undefined;
+}
 
 export interface SipNodeOptions {
-  /** Each gets a UDP and a TCP listener on one port; port 0 takes any that is free for both. */
-  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly listen: readonly SipEndpoint[];
+  /** Certificate, key and authorities for TLS; listeners for TLS need it. */
+  readonly tls?: TlsSource | undefined;
   /** Undefined: authentication is off. */
   readonly authenticator: Authenticator | undefined;
   /** Is the textual address that of an element which says truly who its requests are from? */
@@ -63,7 +76,12 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
-  /** What users want done with their calls and messages, in the order in which it counts. */
+  /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
+  readonly timerC: number;
+  /** What applies to all calls that users divert or bar. */
+  readonly calls: CallSettings;
+  readonly messages: MessageSettings;
+  /** Further services: they are asked after barring and messages, and before diversion. */
   readonly callServices?: readonly CallService[] | undefined;
 }
 
@@ -85,8 +103,6 @@ const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
-/** RFC 3261 16.6 step 11: more than three minutes. In milliseconds. */
-const TIMER_C = 190_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -96,7 +112,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const now = Date.now;
   const onError = (error: unknown): void => log.error({ err: error }, 'SIP stack');
   const wheel = new TimerWheel(onError);
-  const transport = new TransportLayer(wheel, { onError: (err) => log.warn({ err }, 'SIP transport') });
+  const transport = new TransportLayer(wheel, {
+    tls: options.tls,
+    onError: (err) => log.warn({ err }, 'SIP transport'),
+    onShutOut: (fields, message) => log.warn(fields, message),
+  });
   const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
@@ -120,14 +140,17 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
+  const membersOf = async (uri: string, owner: string): Promise<string[]> => {
+    const list = (await lists.resolve(uri, owner))?.list;
+    return list ? listMembers(list).map(({ canonical }) => canonical) : [];
+  };
   const presence = presencePackage({
     users,
-    policy: new PresencePolicy(documents, options.defaultDecision, async (uri, owner) => {
-      const list = (await lists.resolve(uri, owner))?.list;
-      return list ? listMembers(list).map(({ canonical }) => canonical) : [];
-    }),
+    policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
     compositor,
+    // Who may see a user's presence may read what the user shares.
+    changed: (user) => documentDiffs.accessChanged(user),
   });
   compositor.onChange((resource) => {
     presence.forget(resource);
@@ -138,10 +161,34 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const presenceLists = listPackage(presence, { directory: lists, notifier, now, servesDomain });
   for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
-  notifier.register(xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch }));
-  const published = publishedStates({ users, notifier, state, compositor: compositorOptions });
+  const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
+  notifier.register(documentDiffs);
+  const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
-  const stopFollowing = documents.onChange((change) => notifier.documentChanged(change));
+  const userServices = documentedServices({
+    documents,
+    membersOf,
+    presence: {
+      ready: (user) => presence.ready?.(user) ?? undefined,
+      activities: (user) => activitiesOf(presence.state(user).components),
+      sphere: (user) => presence.state(user).sphere,
+    },
+    isUser,
+    now,
+    log,
+    open: options.authenticator === undefined,
+    settings: options.calls,
+  });
+  const stopFollowing = documents.onChange((change) => {
+    userServices.changed(change);
+    notifier.documentChanged(change);
+  });
+
+  const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
+    const judge = (): SubHandling => presence.authorize(watcher, presentity, now()).handling;
+    const loading = presence.ready?.(presentity);
+    return loading ? loading.then(judge) : judge();
+  };
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
   const reg = regPackage({ users, registrar, now, interval: options.diffInterval * 1000 });
@@ -152,9 +199,26 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
+  const nextHops = new NextHops(options.nextHops);
+  const messages = createMessages({
+    settings: options.messages,
+    users,
+    state,
+    wheel,
+    log,
+    now,
+    registrar,
+    uac,
+    barring: userServices.barring,
+    open: authenticator === undefined,
+    isLocal: (host, port) => transport.isLocal(host, port),
+    nextHops,
+    presenceHandling,
+  });
   const proxy = new SipProxy({
     users,
     identifier,
+    isTrustedPeer,
     registrar,
     transactions,
     transport,
@@ -162,21 +226,22 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     state,
     log,
     locator,
-    nextHops: new NextHops(options.nextHops),
-    services: options.callServices ?? [],
-    timerC: TIMER_C,
+    nextHops,
+    services: [userServices.barring, messages.service, ...(options.callServices ?? []), userServices.diversion],
+    timerC: options.timerC,
   });
   const router = new MethodRouter({
     users,
     identifier,
     forwarder: proxy,
     log,
-    supported: ['eventlist', 'path', 'outbound'],
+    supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
+  router.handle('MESSAGE', messages.service.handler);
   router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
@@ -201,19 +266,21 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();
       notifier.usersChanged();
+      messages.usersChanged();
     },
     mayWatch(watcher, presentity) {
-      const judge = (): boolean => users.hasUser(presentity) && presence.authorize(watcher, presentity, now()).handling === 'allow';
-      const loading = presence.ready?.(presentity);
-      return loading ? loading.then(judge) : judge();
+      if (!users.hasUser(presentity)) return false;
+      const handling = presenceHandling(watcher, presentity);
+      return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
     async start() {
       const points: ListeningPoint[] = [];
-      for (const { host, port } of options.listen) points.push(...(await listenBoth(transport, host, port)));
+      for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));
       for (const each of compositors) each.restore();
       registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();
+      messages.restore();
       return points;
     },
     async stop() {
@@ -226,7 +293,10 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   };
 }
 
-async function listenBoth(transport: TransportLayer, host: string, port: number): Promise<ListeningPoint[]> {
+const LISTENED: Readonly<Record<NonNullable<SipEndpoint['transport']>, Protocol>> = { tls: 'TLS', ws: 'WS', wss: 'WSS' };
+
+async function listenAt(transport: TransportLayer, { host, port, transport: only }: SipEndpoint): Promise<ListeningPoint[]> {
+  if (only !== undefined) return [await transport.listen(LISTENED[only], host, port)];
   for (let tries = PORT_TRIES; ; tries--) {
     const udp = await transport.listen('UDP', host, port);
     try {

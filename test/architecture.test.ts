@@ -5,7 +5,19 @@ import { describe, expect, it } from 'vitest';
 const ROOT = join(import.meta.dirname, '..');
 /** In the order of layers: each may import from those before it. */
 const FOLDERS = ['schemas', 'xcap', 'sip', 'server'];
-const SIP_FOLDERS = ['message', 'transport', 'transaction', 'dialog', 'core', 'events', 'presence', 'packages', 'rls', 'node.ts'];
+const SIP_FOLDERS = [
+  'message',
+  'transport',
+  'transaction',
+  'dialog',
+  'core',
+  'events',
+  'presence',
+  'services',
+  'packages',
+  'rls',
+  'node.ts',
+];
 const MAX_LINES = 400;
 
 interface Import {
@@ -84,6 +96,12 @@ describe('architecture', () => {
     expect(
       forbidden((from, { target }) => folderOf(from) === 'sip' && folderOf(target) === 'sip' && sipLayer(target) > sipLayer(from)),
     ).toEqual([]);
+  });
+
+  it('keeps services and event packages apart', () => {
+    const layerOf = (path: string) => path.split('/')[1] ?? '';
+    const apart = (a: string, b: string) => layerOf(a) === 'services' && ['packages', 'rls'].includes(layerOf(b));
+    expect(forbidden((from, { target }) => apart(from, target) || apart(target, from))).toEqual([]);
   });
 
   it('has no cycles, type imports included', () => {

@@ -250,6 +250,7 @@ ownDocument('xcap-diff', 'xcap-diff');
 ownDocument('watcherinfo', 'watcherinfo');
 ownDocument('reginfo', 'reginfo');
 ownDocument('rlmi', 'list');
+ownDocument('dialog-info', 'dialog-info');
 
 const ruleset = { namespace: `${IETF}common-policy`, local: 'ruleset' };
 own('common-policy.xsd', ruleset.namespace, ruleset);

@@ -18,6 +18,8 @@ export interface Call {
   readonly uri: string;
   /** Canonical addresses of the users who have diverted it here, the first one first. */
   readonly diverted: readonly string[];
+  /** The fields that the last diversion set; none before any. */
+  readonly headers: readonly HeaderField[];
 }
 
 /** Why nobody took a request: `busy` 486 or 600, `no-answer` it rang, `not-reachable` no way there, `not-logged-in` no binding. */

@@ -83,8 +83,12 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   closed?(watch: Watch): void;
   /** A refresh came, which may have changed the terms; it is answered and told once this is done. */
   refreshed?(watch: Watch): void | Promise<void>;
-  /** Of the state that the watch has been told; undefined while there is more to tell, or where the package has no such tags (RFC 5839 6.1). */
+  /** Every body tells the whole state, so that its digest can be the state's entity tag (RFC 5839 6.1). */
+  readonly bodiesAreWhole?: true;
+  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known. */
   entityTag?(watch: Watch): string | undefined;
+  /** The watcher has the state that there is now, or does not want it (RFC 5839 6.2): nothing of it is news any more. */
+  settled?(watch: Watch): void;
   /** The state of a resource has changed, whether anybody watches it or not. */
   changed?(resource: string): void;
   /** The resources that a committed document change may concern. */

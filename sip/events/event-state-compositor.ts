@@ -18,6 +18,13 @@ export interface PublicationFormat<Document> {
   readonly contentTypes: readonly string[];
   /** Throws MalformedDocument when the body is not such a document. */
   parse(body: Buffer, contentType: string): Document;
+  /**
+   * What a modification makes of what was published, for documents that may hold the changed parts alone: the whole document, and its
+   * text to keep. Without it the new document takes the place of the old one. Throws MalformedDocument.
+   */
+  modify?(before: Document, change: Document): { readonly document: Document; readonly text: string };
+  /** Whether trusted peers may publish for every user, as messaging systems do. */
+  readonly byPeers?: boolean;
 }
 
 export interface CompositorOptions {
@@ -159,7 +166,8 @@ export class EventStateCompositor<Document> {
     const { request } = context;
     const resource = canonicalAddress(request.uri);
     if (!this.options.hasUser(resource)) throw new SipError(404, 'No such user');
-    if (context.identity !== resource && !context.isAdmin) throw new SipError(403, 'Only the user may publish for this address');
+    const isPeer = this.format.byPeers === true && context.identitySource === 'peer';
+    if (context.identity !== resource && !context.isAdmin && !isPeer) throw new SipError(403, 'Only the user may publish for this address');
     const ifMatch = request.headers.all('SIP-If-Match');
     if (ifMatch.length > 1) throw new SipError(400, 'More than one SIP-If-Match');
     const [etag] = ifMatch;
@@ -206,14 +214,14 @@ export class EventStateCompositor<Document> {
 
   private update(context: RequestContext, publication: Publication<Document>, expires: number): void {
     const { request } = context;
-    const read = request.body.length > 0 && expires > 0 ? this.read(request) : undefined;
+    const read = request.body.length > 0 && expires > 0 ? this.readChange(request, publication.document) : undefined;
     this.forget(publication);
     publication.etag = newEntityTag();
     if (expires > 0) {
       publication.expiresAt = this.options.now() + expires * 1000;
       if (read) {
         publication.contentType = read.contentType;
-        publication.body = request.body;
+        publication.body = read.body;
         publication.document = read.document;
         publication.order = ++this.order;
       }
@@ -236,6 +244,20 @@ export class EventStateCompositor<Document> {
     const publication = this.publications.get(resource)?.get(etag);
     if (!publication || publication.held) throw new SipError(412);
     return publication;
+  }
+
+  private readChange(request: SipRequest, before: Document): { contentType: string; body: Buffer; document: Document } {
+    const { contentType, document } = this.read(request);
+    if (!this.format.modify) return { contentType, body: request.body, document };
+    try {
+      const modified = this.format.modify(before, document);
+      const body = Buffer.from(modified.text, 'utf8');
+      if (body.length > MAX_BODY) throw new SipError(413, `A publication may have ${MAX_BODY} bytes at most`);
+      return { contentType, body, document: modified.document };
+    } catch (error) {
+      if (error instanceof MalformedDocument) throw new SipError(400, `Bad ${contentType}: ${error.message}`);
+      throw error;
+    }
   }
 
   private read(request: SipRequest): { contentType: string; document: Document } {

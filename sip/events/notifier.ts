@@ -10,6 +10,7 @@ import type { Body, EventPackage } from './event-package.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
 import { type EndReason, Subscription, type SubscriptionRecord } from './subscription.ts';
+import { bodyOf, entityTagOf, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
 import { WatchIndex } from './watch-index.ts';
@@ -264,8 +265,10 @@ export class Notifier {
     else if (subscription.status === 'terminated') subscription.ending = 'rejected';
     if (due === 'changed' && this.comesTooSoon(subscription)) return;
 
-    const body = this.bodyFor(subscription);
+    const suppressed = subscription.condition === undefined ? undefined : suppress(subscription);
+    const body = suppressed ? undefined : bodyOf(subscription);
     const { ending } = subscription;
+    if (suppressed && !ending && due === 'changed' && subscription.lastStatus === subscription.status) return;
     if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && sameBody(body, subscription.lastBody)) return;
     if (ending) this.finish(subscription, ending);
     // A list's body is never like another.
@@ -274,7 +277,8 @@ export class Notifier {
     subscription.full = false;
     try {
       subscription.toldAt = this.options.now();
-      this.sender.send(subscription, body, subscription.toldAt);
+      const entityTag = suppressed ? suppressed.entityTag : body && entityTagOf(body, subscription.eventPackage);
+      this.sender.send(subscription, body, entityTag, subscription.toldAt);
     } catch (error) {
       this.failed(error);
       subscription.inFlight = false;
@@ -295,11 +299,21 @@ export class Notifier {
     return true;
   }
 
-  private bodyFor(subscription: Subscription): Body | undefined {
-    const { status, decision, eventPackage, full, notified: version } = subscription;
-    const { ending } = subscription;
-    if (status !== 'active' || !decision || (ending !== undefined && ending !== 'timeout')) return undefined;
-    return eventPackage.render(eventPackage.state(subscription.resource), decision, { watch: subscription, full, version });
+  /**
+   * Whether the condition of a SUBSCRIBE in its dialog holds, so that no NOTIFY is due (RFC 5839 6.3). It then holds on, until the state
+   * is another or the watcher asks anew. What decides and what is told must be in memory (`EventPackage.ready`).
+   */
+  holdsCondition(subscription: Subscription, condition: string): boolean {
+    const told = subscription.lastStatus;
+    const gone = this.judge.judge(subscription);
+    if (gone !== undefined || subscription.status !== told) return false;
+    subscription.condition = condition;
+    return suppress(subscription) !== undefined;
+  }
+
+  /** Ends the subscription without a last NOTIFY (RFC 5839 5.7). */
+  endSilently(subscription: Subscription): void {
+    this.finish(subscription, 'timeout');
   }
 
   private finish(subscription: Subscription, reason: EndReason): void {

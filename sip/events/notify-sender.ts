@@ -28,8 +28,8 @@ export class NotifySender {
     this.outcomes = outcomes;
   }
 
-  /** `now` in milliseconds since the epoch. */
-  send(subscription: Subscription, body: Body | undefined, now: number): void {
+  /** `entityTag` is that of the state, whether the body tells it or the watcher has it already; `now` in milliseconds since the epoch. */
+  send(subscription: Subscription, body: Body | undefined, entityTag: string | undefined, now: number): void {
     const { eventPackage, ending, status, expiresAt } = subscription;
     const request = subscription.dialog.createRequest('NOTIFY');
     const { headers } = request;
@@ -39,9 +39,9 @@ export class NotifySender {
     if (eventPackage.require) headers.add('Require', eventPackage.require);
     if (body) {
       headers.add('Content-Type', body.contentType);
-      if (body.entityTag !== undefined) headers.add('SIP-ETag', body.entityTag);
       request.body = body.bytes;
     }
+    if (entityTag !== undefined) headers.add('SIP-ETag', entityTag);
     subscription.inFlight = true;
     this.uac.send(request, subscription.target, new NotifyTransaction(subscription, this.outcomes));
   }

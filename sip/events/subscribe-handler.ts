@@ -8,6 +8,7 @@ import { createTag, randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
 import { detach } from '../message/text.ts';
+import { ownUri } from '../transport/own-uri.ts';
 import type { Flow } from '../transport/transport.ts';
 import { chooseContentType } from './content-type.ts';
 import type { EventPackage } from './event-package.ts';
@@ -67,6 +68,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes);
   const terms = eventPackage.readTerms?.(request, undefined);
+  const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
 
   await eventPackage.ready?.(resource);
@@ -79,7 +81,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   }
 
   const toTag = createTag();
-  const dialog = Dialog.accept(request, toTag, contactOf(flow, options));
+  const dialog = Dialog.accept(request, toTag, contactOf(request, flow, options));
   const { target, destination } = notifyTarget(request, flow);
   const since = now();
   const init = {
@@ -93,6 +95,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     terms,
   };
   const subscription = new Subscription(init, dialog, detach(eventHeader), since + expires * 1000, target, destination);
+  subscription.condition = condition;
   if (expires === 0) {
     subscription.fetch = true;
     subscription.ending = 'timeout';
@@ -123,8 +126,11 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const { eventPackage } = subscription;
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const terms = eventPackage.readTerms?.(request, subscription.terms);
+  const condition = conditionOf(request);
   subscription.dialog.receive(request);
   subscription.terms = terms;
+  if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
+  subscription.condition = undefined;
   subscription.retarget(request, flow);
   if (expires === 0) {
     subscription.ending = 'timeout';
@@ -134,14 +140,32 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     notifier.refreshed(subscription);
   }
   const answer = (): void => {
-    const known = request.headers.get('Suppress-If-Match');
-    const suppressed = known !== undefined && expires > 0 && known === eventPackage.entityTag?.(subscription);
-    if (suppressed) acceptSilently(context, expires, options);
-    else accept(context, subscription, expires, undefined, options);
+    if (subscription.closed) throw new SipError(481, 'Subscription does not exist');
+    if (condition === undefined || !notifier.holdsCondition(subscription, condition)) {
+      accept(context, subscription, expires, undefined, options);
+      return;
+    }
+    if (expires > 0) notifier.refreshed(subscription);
+    else notifier.endSilently(subscription);
+    acceptSilently(context, expires, options);
   };
   const refreshing = eventPackage.refreshed?.(subscription);
-  return refreshing ? refreshing.then(answer) : answer();
+  const ready = condition === undefined ? undefined : eventPackage.ready?.(subscription.resource);
+  return refreshing || ready ? Promise.all([refreshing, ready]).then(answer) : answer();
 }
+
+/** RFC 5839 7.2; several values, or an empty one, are no condition that could hold. */
+function conditionOf(request: SipRequest): string | undefined {
+  const { headers } = request;
+  if (!headers.has('Suppress-If-Match')) return undefined;
+  if (headers.count('Suppress-If-Match') > 1) throw new SipError(400, 'More than one Suppress-If-Match header field');
+  const value = headers.get('Suppress-If-Match') ?? '';
+  if (value.length > LONGEST_TAG) return undefined;
+  return value === '' ? undefined : detach(value);
+}
+
+/** Longer than any entity tag that was ever given. */
+const LONGEST_TAG = 200;
 
 /** Answers 200 once the subscription is written down, and tells the watcher its state at once (RFC 6665 4.2.1.2). */
 function accept(
@@ -153,7 +177,7 @@ function accept(
 ): void {
   const headers: HeaderField[] = [
     ['Expires', String(expires)],
-    ['Contact', contactOf(context.flow, options)],
+    ['Contact', contactOf(context.request, context.flow, options)],
   ];
   const { require } = subscription.eventPackage;
   if (require) headers.push(['Require', require]);
@@ -167,7 +191,7 @@ function accept(
 function acceptSilently(context: RequestContext, expires: number, options: SubscribeHandlerOptions): void {
   const headers: HeaderField[] = [
     ['Expires', String(expires)],
-    ['Contact', contactOf(context.flow, options)],
+    ['Contact', contactOf(context.request, context.flow, options)],
   ];
   options.state.afterCommit(() => context.respond(204, { headers }));
 }
@@ -193,6 +217,9 @@ function grantedExpires(request: SipRequest, { expires }: EventPackage, configur
 }
 
 /** The Contact value by which this server is reached in the dialog. */
-function contactOf(flow: Flow, { reachedAt }: SubscribeHandlerOptions): string {
-  return `<sip:${reachedAt(flow)}${flow.protocol === 'UDP' ? '' : `;transport=${flow.protocol.toLowerCase()}`}>`;
+function contactOf(request: SipRequest, flow: Flow, { reachedAt }: SubscribeHandlerOptions): string {
+  const [route = request.headers.get('Contact') ?? ''] = request.headers.list('Record-Route');
+  // RFC 3261 12.1.1: who asks by SIPS, or is to be reached by nothing else, is answered so.
+  const secure = /^sips:/i.test(request.uri) || /^[^<]*<\s*sips:|^\s*sips:/i.test(route);
+  return `<${ownUri(reachedAt(flow), flow.protocol, secure)}>`;
 }

@@ -29,6 +29,8 @@ export interface SubscriptionRecord {
   readonly firstCSeq: number;
   /** As `EventPackage.readTerms` gave them. */
   readonly terms?: unknown;
+  /** Suppress-If-Match, where it holds. */
+  readonly condition?: string;
   /** Where a watcher behind a NAT is reached. */
   readonly destination?: Destination;
 }
@@ -38,8 +40,10 @@ const CSEQ_BLOCK = 128;
 
 export class Subscription extends WatchBase {
   readonly dialog: Dialog;
-  /** The Event header field, spelled as the watcher did. */
-  readonly eventHeader: string;
+  /** The Event header field of the last SUBSCRIBE, spelled as the watcher did. */
+  eventHeader: string;
+  /** Suppress-If-Match of the last SUBSCRIBE, as long as it holds (RFC 5839 6.3). */
+  condition: string | undefined;
   readonly firstCSeq: number;
   target: UacTarget;
   private destination: Destination | undefined;
@@ -125,6 +129,7 @@ export class Subscription extends WatchBase {
       lastEvent: this.event,
       firstCSeq: this.firstCSeq,
       ...(this.terms === undefined ? {} : { terms: this.terms }),
+      ...(this.condition === undefined ? {} : { condition: this.condition }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
     };
   }
@@ -137,6 +142,7 @@ export class Subscription extends WatchBase {
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.status = record.status;
     subscription.event = record.lastEvent;
+    subscription.condition = record.condition;
     return subscription;
   }
 }

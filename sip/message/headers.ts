@@ -46,6 +46,17 @@ function fieldName(name: string): FieldName {
   return known;
 }
 
+const WRITTEN_NAMES = new Map([...LONG_FORMS].map(([compact, long]) => [compact, capitalised(long)]));
+
+/** A name as it is to be written: the long form of a compact one, any other as it is. */
+export function longName(name: string): string {
+  return name.length === 1 ? (WRITTEN_NAMES.get(name.toLowerCase()) ?? name) : name;
+}
+
+function capitalised(name: string): string {
+  return name === 'call-id' ? 'Call-ID' : name.replace(/(^|-)[a-z]/g, (initial) => initial.toUpperCase());
+}
+
 /** Fields that many messages have in common, ready for the wire: they stand behind all others and are taken apart only when asked for. */
 export class FieldBlock {
   /** Lines, each ended by CRLF. */
@@ -94,6 +105,11 @@ export class Headers implements Iterable<[name: string, value: string]> {
     const headers = new Headers();
     headers.block = block;
     return headers;
+  }
+
+  /** Bytes of the text it was parsed from: all of a datagram, the header block alone of a message over a stream; 0 for one of ours. */
+  get receivedLength(): number {
+    return this.text.length;
   }
 
   /** A list of its own with the same fields; those of a received message stay where they are. */

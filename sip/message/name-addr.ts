@@ -71,6 +71,8 @@ function displayName(text: string, whole: string): string | undefined {
     }
     return decodeText(unquote(text));
   }
+  // RFC 4475 3.1.2.15: other readers would take these for the end of the value. All else that is no token does no harm.
+  if (/[",;\\]/.test(text)) throw malformed(whole);
   return decodeText(text);
 }
 

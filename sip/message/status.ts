@@ -31,6 +31,7 @@ const PHRASES: Readonly<Record<number, string>> = {
   421: 'Extension Required',
   423: 'Interval Too Brief',
   430: 'Flow Failed',
+  433: 'Anonymity Disallowed',
   439: 'First Hop Lacks Outbound Support',
   440: 'Max-Breadth Exceeded',
   469: 'Bad Info Package',

@@ -12,6 +12,7 @@ export interface StreamEvents {
 
 const CR = 0x0d;
 const LF = 0x0a;
+const NOTHING = Buffer.alloc(0);
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /** Cuts a byte stream into messages by Content-Length (RFC 3261 18.3). Holds at most one header block and one body. */
@@ -19,7 +20,7 @@ export class StreamParser {
   private readonly maxBodyBytes: number;
   private readonly events: StreamEvents;
   /** Bytes not yet cut into messages stand in `stored[0, length)`. */
-  private stored = Buffer.alloc(0);
+  private stored: Buffer = NOTHING;
   private length = 0;
   /** Up to here the stored bytes hold no end of a header block. */
   private searched = 0;
@@ -37,10 +38,15 @@ export class StreamParser {
     return this.length > 0 && this.stored[0] !== CR && this.stored[0] !== LF;
   }
 
+  /** Memory taken for what has come of messages that are not complete. */
+  get heldBytes(): number {
+    return this.stored.length;
+  }
+
   /** The stream has ended: nothing is kept of it, though whoever holds its connection may live on. */
   end(): void {
     this.dead = true;
-    this.stored = Buffer.alloc(0);
+    this.stored = NOTHING;
     this.length = 0;
   }
 
@@ -60,7 +66,8 @@ export class StreamParser {
     this.stored.copyWithin(0, used, this.length);
     this.length -= used;
     this.searched = 0;
-    if (this.length === 0 && this.stored.length > 16_384) this.stored = Buffer.alloc(0);
+    // Thousands of connections are silent most of the time.
+    if (this.length === 0) this.stored = NOTHING;
   }
 
   private store(bytes: Buffer): void {

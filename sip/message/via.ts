@@ -16,7 +16,9 @@ export interface Via {
   readonly branch: string | undefined;
 }
 
-const VIA = /^SIP\s*\/\s*2\.0\s*\/\s*([A-Za-z0-9.!%*_+`'~-]+)\s+(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?:\s*:\s*(\d{1,5}))?\s*(;|$)/i;
+/** RFC 3261 25.1: name and version are any tokens; a request of another version can be answered with 505. */
+const VIA =
+  /^[A-Za-z0-9.!%*_+`'~-]+\s*\/\s*[A-Za-z0-9.!%*_+`'~-]+\s*\/\s*([A-Za-z0-9.!%*_+`'~-]+)\s+(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?:\s*:\s*(\d{1,5}))?\s*(;|$)/i;
 
 /** Parses one Via value. @throws SipError 400. */
 export function parseVia(text: string): Via {

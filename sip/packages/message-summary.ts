@@ -18,6 +18,7 @@ export const messageSummaryFormat: PublicationFormat<MessageSummary> = {
   eventName: 'message-summary',
   contentTypes: [MESSAGE_SUMMARY_TYPE],
   parse: (body) => parseMessageSummary(decodeUtf8(body)),
+  byPeers: true,
 };
 
 const OWNER: Decision = { handling: 'allow', view: 'all', because: 'their own mailbox' };

@@ -41,13 +41,15 @@ export interface PresencePackageOptions {
   readonly policy: PresencePolicy;
   readonly hardState: HardState;
   readonly compositor: EventStateCompositor<PresenceDocument>;
+  /** Told of each user whose presence, or who may see it, may have changed. */
+  readonly changed?: (user: string) => void;
 }
 
 /** States kept beyond those of users who have published something. */
 const STATE_LIMIT = 10_000;
 const BODY_LIMIT = 100;
 
-export function presencePackage({ users, policy, hardState, compositor }: PresencePackageOptions): EventPackage<
+export function presencePackage({ users, policy, hardState, compositor, changed }: PresencePackageOptions): EventPackage<
   PresenceState,
   PresenceDecision
 > & {
@@ -89,7 +91,9 @@ export function presencePackage({ users, policy, hardState, compositor }: Presen
     // RFC 3856 6.4: 3600 seconds when nothing else is asked for.
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: true,
+    bodiesAreWhole: true,
     ready,
+    ...(changed && { changed }),
     authorize(watcher, resource, now) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
       return policy.decide(resource, watcher, stateOf(resource).sphere, now);

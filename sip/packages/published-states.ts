@@ -1,16 +1,26 @@
 /** The event packages whose state is published, besides presence: each with its compositor. */
+import type { DocumentStore } from '../../xcap/document-store.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
 import type { StateStore } from '../core/state-store.ts';
+import type { Decision } from '../events/event-package.ts';
 import { type CompositorOptions, EventStateCompositor, type PublicationFormat } from '../events/event-state-compositor.ts';
 import type { Notifier } from '../events/notifier.ts';
+import type { WatcherLists } from '../events/watcher-list.ts';
+import { PresencePolicy } from '../presence/policy.ts';
+import type { ListMembers } from '../presence/referred-lists.ts';
+import { DIALOG_RULES, dialogFormat, dialogPackage } from './dialog.ts';
 import { type Mailboxes, mailboxes } from './mailboxes.ts';
 import { messageSummaryFormat, messageSummaryPackage } from './message-summary.ts';
+import { watcherinfoPackage } from './presence-winfo.ts';
 import type { PublishedPackage } from './published-package.ts';
 
 export interface PublishedStatesOptions {
   readonly users: UserDirectory;
   readonly notifier: Notifier;
+  readonly watchers: WatcherLists;
   readonly state: StateStore;
+  readonly documents: DocumentStore;
+  readonly membersOf: ListMembers;
   readonly compositor: CompositorOptions;
 }
 
@@ -24,11 +34,12 @@ export interface PublishedStates {
 export type Compositor = Pick<EventStateCompositor<never>, 'eventName' | 'contentTypes' | 'publish' | 'restore' | 'usersChanged'>;
 
 /** Makes the packages and registers them with the notifier. */
-export function publishedStates({ users, notifier, state, compositor }: PublishedStatesOptions): PublishedStates {
+export function publishedStates(options: PublishedStatesOptions): PublishedStates {
+  const { users, notifier, watchers, state, documents, membersOf, compositor } = options;
   const compositors: Compositor[] = [];
-  const publish = <Document, State>(
+  const publish = <Document, State, D extends Decision>(
     format: PublicationFormat<Document>,
-    make: (compositor: EventStateCompositor<Document>) => PublishedPackage<State>,
+    make: (compositor: EventStateCompositor<Document>) => PublishedPackage<State, D>,
   ): EventStateCompositor<Document> => {
     const made = new EventStateCompositor(format, compositor);
     const eventPackage = make(made);
@@ -41,6 +52,12 @@ export function publishedStates({ users, notifier, state, compositor }: Publishe
     return made;
   };
 
+  const policy = new PresencePolicy(documents, 'block', membersOf, DIALOG_RULES);
+  publish(dialogFormat, (of) => {
+    const dialogs = dialogPackage({ users, policy, compositor: of });
+    notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now));
+    return dialogs;
+  });
   const summaries = publish(messageSummaryFormat, (of) => messageSummaryPackage(users, of));
   return { compositors, mailboxes: mailboxes(summaries, state) };
 }

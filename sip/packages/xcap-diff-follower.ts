@@ -1,9 +1,18 @@
 /** One xcap-diff subscription: which documents and nodes it follows, what of them it has been told, and what is to be told next (RFC 5875 4.7). */
-import { createHash } from 'node:crypto';
-import { type DiffItem, diffItemSize } from '../../schemas/xcap-diff.ts';
+import type { DiffItem } from '../../schemas/xcap-diff.ts';
 import type { DocumentKey, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
 import type { Watch } from '../events/event-package.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
+import { ReadAccess } from './xcap-diff-access.ts';
+import {
+  BODY_LIMIT,
+  type Candidate,
+  candidateOf,
+  digestOf,
+  type FollowedDocument,
+  type FollowedNode,
+  tagOf,
+} from './xcap-diff-candidate.ts';
 import type { DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
 import type { DiffTerms } from './xcap-diff-terms.ts';
 import type { VersionTexts } from './xcap-diff-texts.ts';
@@ -16,42 +25,12 @@ export interface Following {
   /** The tracked document of a key, which the follower is then a follower of. The promise is there while the document has to be read first. */
   track(key: DocumentKey, follower: DiffFollower): { readonly tracked: TrackedDocument; readonly loading: Promise<void> | undefined };
   untrack(tracked: TrackedDocument, follower: DiffFollower): void;
-}
-
-interface FollowedDocument {
-  readonly sel: string;
-  readonly tracked: TrackedDocument;
-  /** Named by itself, not only found in a collection. */
-  readonly named: boolean;
-  /** The version that was told last; undefined: that there is none, or nothing yet. */
-  told: string | undefined;
-  /** Is the text of that version kept for this follower? */
-  holdsTold: boolean;
-  nextStep: number;
-}
-
-interface FollowedNode {
-  readonly sel: string;
-  readonly node: NodeResource;
-  readonly tracked: TrackedDocument;
-  /** The version it was last looked for in. */
-  seen: string | undefined;
-  /** Digest of what was told last; undefined: that it is not there, or nothing yet. */
-  told: string | undefined;
-}
-
-/** What may be told next, and what is to be noted once it is. */
-interface Candidate {
-  readonly item: DiffItem;
-  readonly size: number;
-  commit(): void;
+  /** There is something to tell the follower. */
+  plan(follower: DiffFollower): void;
 }
 
 /** Documents that one subscription follows. */
 const MAX_DOCUMENTS = 2000;
-/** Bytes of the items of one body: with its header it must fit into a datagram. What has no room comes next. */
-const BODY_LIMIT = 40_000;
-
 export class DiffFollower implements DocumentFollower {
   readonly watch: Watch;
   lastTold = Number.NEGATIVE_INFINITY;
@@ -64,11 +43,17 @@ export class DiffFollower implements DocumentFollower {
   private readonly documents = new Map<TrackedDocument, FollowedDocument>();
   private nodes: FollowedNode[] = [];
   private terms: DiffTerms;
+  private readonly access: ReadAccess;
 
   constructor(watch: Watch, following: Following) {
     this.watch = watch;
     this.following = following;
     this.terms = watch.terms as DiffTerms;
+    const { resources } = following;
+    this.access = new ReadAccess(
+      (key) => resources.mayRead(watch.watcher, key),
+      () => following.plan(this),
+    );
   }
 
   /** Follows what the terms name. What was followed before and still is keeps what has been told of it. The promise is there while something has to be read. */
@@ -106,6 +91,7 @@ export class DiffFollower implements DocumentFollower {
       } else this.drop(followed);
     }
     this.release(before.nodes.map(({ tracked }) => tracked).filter((tracked) => !this.isFollowed(tracked)));
+    for (const { tracked } of [...this.documents.values(), ...this.nodes]) wait(this.access.wait(tracked));
     return pending.length > 0 ? settle(pending) : undefined;
   }
 
@@ -167,9 +153,11 @@ export class DiffFollower implements DocumentFollower {
   /** A document was created that the collections may hold. True if it is followed now. */
   discover(key: DocumentKey): boolean {
     if (!this.collections.some((collection) => holds(collection, key))) return false;
-    if (!this.following.resources.mayRead(this.watch.watcher, key)) return false;
+    const { resources } = this.following;
+    // A shared one may not be told of yet, and may be later.
+    if (!resources.isShared(key) && resources.mayRead(this.watch.watcher, key) === false) return false;
     // One that cannot be read now will be known from its next change on.
-    this.addDocument(key, this.following.resources.pathOf(key), false)?.catch(() => undefined);
+    this.addDocument(key, resources.pathOf(key), false)?.catch(() => undefined);
     return true;
   }
 
@@ -205,19 +193,50 @@ export class DiffFollower implements DocumentFollower {
 
   /** A digest of all that has been told, whatever the order; undefined while there is something else to tell. */
   entityTag(): string | undefined {
-    const { mayRead } = this.following.resources;
+    return this.digest(
+      ({ told, tracked }) => (told === tracked.etag ? told : 'unknown'),
+      ({ told, seen, tracked }) => (seen === (tracked.etag ?? '') ? told : 'unknown'),
+    );
+  }
+
+  /** The same of all that there is now, told or not; undefined while it is not in memory. */
+  stateTag(): string | undefined {
+    return this.digest(
+      ({ tracked }) => (tracked.isLoaded ? tracked.etag : 'unknown'),
+      (followed) => digestOf(this.find(followed)),
+    );
+  }
+
+  private digest(ofDocument: (followed: FollowedDocument) => string | undefined, ofNode: (node: FollowedNode) => string | undefined) {
     const known: string[] = [];
-    for (const { sel, told, tracked } of this.documents.values()) {
-      if (!mayRead(this.watch.watcher, tracked.key)) continue;
-      if (told !== tracked.etag) return undefined;
-      known.push(`${sel} ${told ?? ''}`);
+    const add = ({ sel, tracked }: FollowedDocument | FollowedNode, version: string | undefined): boolean => {
+      known.push(`${sel} ${version ?? ''}`);
+      return version !== 'unknown' && this.access.of(tracked) !== undefined;
+    };
+    for (const followed of this.documents.values()) {
+      const isGone = !followed.named && followed.tracked.etag === undefined;
+      if (this.access.of(followed.tracked) === false || isGone) continue;
+      if (!add(followed, ofDocument(followed))) return undefined;
     }
-    for (const { sel, told, seen, tracked } of this.nodes) {
-      if (!mayRead(this.watch.watcher, tracked.key)) continue;
-      if (seen !== (tracked.etag ?? '')) return undefined;
-      known.push(`${sel} ${told ?? ''}`);
+    for (const followed of this.nodes) {
+      if (this.access.of(followed.tracked) !== false && !add(followed, ofNode(followed))) return undefined;
     }
-    return createHash('sha256').update(known.sort().join('\n')).digest('base64url').slice(0, 22);
+    return tagOf(known);
+  }
+
+  /** The watcher has all that there is now: only what changes from now on is told. */
+  settle(): void {
+    for (const followed of [...this.documents.values()]) {
+      const { tracked } = followed;
+      this.setTold(followed, this.access.of(tracked) ? tracked.etag : undefined);
+      followed.nextStep = tracked.nextStep;
+      if (tracked.etag === undefined && !followed.named) this.drop(followed);
+    }
+    for (const followed of this.nodes) {
+      const digest = this.access.of(followed.tracked) ? digestOf(this.find(followed)) : 'unknown';
+      followed.told = digest === 'unknown' ? undefined : digest;
+      followed.seen = digest === 'unknown' ? undefined : (followed.tracked.etag ?? '');
+    }
   }
 
   /** The documents of which this follower is told every single change. */
@@ -259,8 +278,9 @@ export class DiffFollower implements DocumentFollower {
   private *documentCandidates(full: boolean): Iterable<Candidate> {
     for (const followed of [...this.documents.values()]) {
       const { tracked } = followed;
-      if (!tracked.isLoaded) continue;
-      if (!this.following.resources.mayRead(this.watch.watcher, tracked.key)) {
+      const mayRead = this.access.of(tracked);
+      if (!tracked.isLoaded || mayRead === undefined) continue;
+      if (!mayRead) {
         this.setTold(followed, undefined);
         followed.nextStep = tracked.nextStep;
       } else if (full) yield* this.reference(followed);
@@ -279,7 +299,7 @@ export class DiffFollower implements DocumentFollower {
     if (gone && told === undefined) return;
     if (!gone) this.setTold(followed, undefined);
     const item: DiffItem = { kind: 'document', sel, ...(gone ? { previousEtag: told } : { newEtag: tracked.etag }) };
-    yield this.candidate(item, () => this.setTold(followed, tracked.etag));
+    yield candidateOf(item, () => this.setTold(followed, tracked.etag));
   }
 
   private difference(followed: FollowedDocument, patching: boolean): Candidate {
@@ -289,7 +309,7 @@ export class DiffFollower implements DocumentFollower {
     const [before, after] = [told === undefined ? undefined : texts.text(told), tracked.text];
     const known = patching && told !== undefined && etag !== undefined && before !== undefined && after !== undefined;
     const patch = known ? texts.patch(told, before, etag, after) : undefined;
-    return this.candidate({ kind: 'document', sel, previousEtag: told, newEtag: etag, patch }, () => {
+    return candidateOf({ kind: 'document', sel, previousEtag: told, newEtag: etag, patch }, () => {
       this.setTold(followed, etag);
       followed.nextStep = tracked.nextStep;
       if (etag === undefined && !followed.named) this.drop(followed);
@@ -307,7 +327,7 @@ export class DiffFollower implements DocumentFollower {
       return;
     }
     for (const { previousEtag, newEtag, patch } of steps) {
-      yield this.candidate({ kind: 'document', sel, previousEtag, newEtag, patch }, () => {
+      yield candidateOf({ kind: 'document', sel, previousEtag, newEtag, patch }, () => {
         this.setTold(followed, newEtag);
         followed.nextStep++;
         if (tracked.etag === undefined && followed.nextStep === tracked.nextStep && !followed.named) this.drop(followed);
@@ -317,10 +337,11 @@ export class DiffFollower implements DocumentFollower {
   }
 
   private *nodeCandidates(full: boolean, resumed: boolean): Iterable<Candidate> {
-    const { resources } = this.following;
     for (const followed of this.nodes) {
       const { tracked, sel, node } = followed;
-      if (!resources.mayRead(this.watch.watcher, tracked.key)) {
+      const mayRead = this.access.of(tracked);
+      if (mayRead === undefined) continue;
+      if (!mayRead) {
         followed.told = undefined;
         followed.seen = undefined;
         continue;
@@ -328,7 +349,7 @@ export class DiffFollower implements DocumentFollower {
       if (!full && followed.seen === (tracked.etag ?? '')) continue;
       const found = this.find(followed);
       if (found === 'unknown') continue;
-      const digest = found && createHash('sha256').update(found.text).digest('base64');
+      const digest = digestOf(found);
       if (!full && digest === followed.told) {
         followed.seen = tracked.etag ?? '';
         continue;
@@ -343,7 +364,7 @@ export class DiffFollower implements DocumentFollower {
       // What has no room in full state is told as news afterwards.
       if (full && found) followed.told = undefined;
       followed.seen = undefined;
-      yield this.candidate(item, () => {
+      yield candidateOf(item, () => {
         followed.told = digest;
         followed.seen = tracked.etag ?? '';
       });
@@ -360,15 +381,6 @@ export class DiffFollower implements DocumentFollower {
       text = document.text;
     }
     return node.select(this.following.texts.tree(tracked.etag, text));
-  }
-
-  /** RFC 5874 3, RFC 5875 4.7: what is too large is told of without its content. */
-  private candidate(item: DiffItem, commit: () => void): Candidate {
-    const size = diffItemSize(item);
-    if (size <= BODY_LIMIT) return { item, size, commit };
-    const { kind, sel } = item;
-    const outline: DiffItem = kind === 'document' ? { ...item, patch: undefined } : { kind, sel, exists: true };
-    return { item: outline, size: diffItemSize(outline), commit };
   }
 
   private setTold(followed: FollowedDocument, etag: string | undefined): void {

@@ -22,10 +22,15 @@ export interface XcapDiffOptions {
 /** Whoever is known may ask; what they are told is looked at document by document. */
 const ANYONE: Decision = { handling: 'allow', view: 'own', because: 'xcap-diff tells everyone what they may read' };
 
-export function xcapDiffPackage({ resources, wheel, now, interval, touch }: XcapDiffOptions): EventPackage<undefined, Decision> {
+export function xcapDiffPackage({ resources, wheel, now, interval, touch }: XcapDiffOptions): EventPackage<undefined, Decision> & {
+  /** To be told when who may read what a user shares may have become another. */
+  accessChanged(user: string): void;
+} {
   const followers = new Map<string, DiffFollower>();
   const documents = new Map<string, TrackedDocument>();
   const loading = new Map<TrackedDocument, Promise<void>>();
+  /** Those that their users may let others read, by user. */
+  const shared = new Map<string, Set<TrackedDocument>>();
   /** Followers of collections, by where new documents would come up. */
   const byTree = new Map<string, Set<DiffFollower>>();
   /** Those of documents whose changes are in no feed. */
@@ -66,6 +71,9 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
       if (!tracked) {
         tracked = new TrackedDocument(key, resources.isStored(key), texts);
         documents.set(id, tracked);
+        if (key.xui !== undefined && resources.isShared(key)) {
+          shared.set(key.xui, (shared.get(key.xui) ?? new Set()).add(tracked));
+        }
         reading = load(tracked);
       }
       tracked.followers.add(follower);
@@ -74,16 +82,21 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
     untrack(tracked, follower) {
       if (!tracked.followers.delete(follower) || tracked.followers.size > 0) return;
       loading.delete(tracked);
-      documents.delete(documentId(tracked.key));
+      const { key } = tracked;
+      documents.delete(documentId(key));
+      const others = shared.get(key.xui ?? '');
+      others?.delete(tracked);
+      if (others?.size === 0) shared.delete(key.xui ?? '');
       tracked.close();
     },
+    plan: (follower) => plan(follower),
   };
 
   /** Tells the follower at once, or when it is due again. */
   const plan = (follower: DocumentFollower): void => {
     const wait = follower.lastTold + interval - now();
     if (wait <= 0) touch(follower.watch);
-    else follower.timer ??= wheel.schedule(wait, expire, follower);
+    else if (!follower.closed) follower.timer ??= wheel.schedule(wait, expire, follower);
   };
   const expire = (follower: DocumentFollower): void => {
     follower.timer = undefined;
@@ -171,7 +184,18 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
       const follower = followers.get(watch.id);
       return follower && follow(follower);
     },
-    entityTag: (watch) => followers.get(watch.id)?.entityTag(),
+    entityTag: (watch) => followers.get(watch.id)?.stateTag(),
+    settled(watch) {
+      const follower = followers.get(watch.id);
+      if (!follower) return;
+      const inSteps = follower.inSteps();
+      follower.settle();
+      for (const tracked of inSteps) tracked.forgetTold();
+      watch.memo = true;
+    },
+    accessChanged(user) {
+      for (const tracked of shared.get(user) ?? []) for (const follower of tracked.followers) plan(follower);
+    },
     closed(watch) {
       const follower = followers.get(watch.id);
       if (!follower) return;

@@ -8,7 +8,9 @@ export interface XcapResources {
   /** What a URI names, relative to the root or absolute under one; undefined when there can be no such resource here. Never throws. */
   locate(uri: string): XcapResource | undefined;
   /** May the watcher (canonical address) read the document? The same rules as for a GET. */
-  mayRead(watcher: string, key: DocumentKey): boolean;
+  mayRead(watcher: string, key: DocumentKey): MaybePromise<boolean>;
+  /** Whether the document's user may let others read it, so that `mayRead` may change with what the user's presence rules say. */
+  isShared(key: DocumentKey): boolean;
   /** May the watcher read documents of all users? */
   readsAll(watcher: string): boolean;
   /** The document as a GET would give it. */

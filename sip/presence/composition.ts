@@ -3,7 +3,7 @@
  * tuples, persons and devices with the same id are one, and the newest publication's word on it holds.
  */
 import { type PresenceComponent, type PresenceDocument, RPID } from '../../schemas/pidf.ts';
-import { child, type XmlElement } from '../../schemas/xml/tree.ts';
+import { child, textContent, type XmlElement } from '../../schemas/xml/tree.ts';
 
 /** Components of all documents, which come newest first. The order of the result depends on nothing but the documents. */
 export function compose(newestFirst: readonly PresenceDocument[]): readonly PresenceComponent[] {
@@ -47,4 +47,16 @@ function sphereValue(sphere: XmlElement | undefined): string | undefined {
     .join('')
     .trim();
   return text === '' ? undefined : text;
+}
+
+/** What the presentity does (RFC 4480 3.2): the names of all activities in lower case, and what stands in `<other>`. */
+export function activitiesOf(components: readonly PresenceComponent[]): readonly string[] {
+  const activities = new Set<string>();
+  for (const { element } of components) {
+    for (const activity of child(element, RPID, 'activities')?.elements ?? []) {
+      if (activity.uri !== RPID || activity.local === 'note') continue;
+      activities.add((activity.local === 'other' ? textContent(activity).trim() : activity.local).toLowerCase());
+    }
+  }
+  return [...activities];
 }

@@ -30,7 +30,8 @@ export function namesWatcher(conditions: readonly Condition[], circumstances: Om
   return naming.length > 0 && conditionsHold(naming, { ...circumstances, named: false });
 }
 
-function conditionHolds(condition: Condition, { watcher, sphere, now, lists, named }: Circumstances): boolean {
+/** Does a condition of common policy hold? */
+export function conditionHolds(condition: Condition, { watcher, sphere, now, lists, named }: Circumstances): boolean {
   switch (condition.kind) {
     case 'identity':
       return condition.members.some((member) => identifies(member, watcher));

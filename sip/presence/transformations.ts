@@ -3,8 +3,9 @@
  * Nothing is let through but by a permission, save what 3.3.2 says is always reported.
  */
 import { OMA_PRESENCE } from '../../schemas/oma-presence.ts';
-import { DATA_MODEL, PIDF, type PresenceComponent, RPID, type SourceRange, summariseTuple, withoutRanges } from '../../schemas/pidf.ts';
+import { DATA_MODEL, PIDF, type PresenceComponent, RPID, summariseTuple, withoutRanges } from '../../schemas/pidf.ts';
 import type { Permissions, Selector } from '../../schemas/pres-rules.ts';
+import type { SourceRange } from '../../schemas/xml/fragment.ts';
 import { child, textContent, type XmlAttribute, type XmlElement } from '../../schemas/xml/tree.ts';
 
 /** The component's text as the permissions leave it, or undefined when they give no access to it at all. */

@@ -149,8 +149,9 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   private addVia(request: SipRequest, flow: Flow, branch: string): void {
-    const rport = flow.reliable ? '' : ';rport';
-    request.headers.addFirst('Via', `SIP/2.0/${flow.protocol} ${this.transport.sentBy(flow)};branch=${branch}${rport}`);
+    const { transport } = this;
+    const via = `SIP/2.0/${flow.protocol} ${transport.sentBy(flow)};branch=${branch}${transport.viaParameters(flow)}`;
+    request.headers.addFirst('Via', via);
   }
 
   /** RFC 3261 18.1.1: the way over TCP to where a large request would have gone over UDP; undefined where nobody took it lately. */

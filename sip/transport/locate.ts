@@ -15,7 +15,7 @@ export interface LocatorOptions {
 interface Service {
   readonly protocol: Protocol;
   readonly scheme: 'sip' | 'sips';
-  /** Value of the transport parameter. */
+  /** Value of the transport parameter with that scheme. */
   readonly transport: string;
   /** NAPTR service field, upper case. */
   readonly naptr: string;
@@ -28,6 +28,7 @@ interface Service {
 const SERVICES: readonly Service[] = [
   { protocol: 'UDP', scheme: 'sip', transport: 'udp', naptr: 'SIP+D2U', srv: '_sip._udp', port: 5060 },
   { protocol: 'TCP', scheme: 'sip', transport: 'tcp', naptr: 'SIP+D2T', srv: '_sip._tcp', port: 5060 },
+  { protocol: 'TLS', scheme: 'sips', transport: 'tcp', naptr: 'SIPS+D2T', srv: '_sips._tcp', port: 5061 },
 ];
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
@@ -65,7 +66,7 @@ export class Locator {
     if (family === 0) return HOST_NAME.test(host) ? this.locateName(host, uri) : [];
     const service = serviceOf(uri);
     if (service === undefined || !this.options.speaks(service.protocol, family === 6 ? 6 : 4)) return [];
-    const destinations = [{ protocol: service.protocol, address: host, port: uri.port ?? service.port }];
+    const destinations = [destination(service.protocol, host, uri.port ?? service.port, uri.host)];
     if (this.literals.size >= LITERALS_LIMIT) this.literals.clear();
     if (target.length <= LITERAL_LENGTH_LIMIT) this.literals.set(target, destinations);
     return destinations;
@@ -73,7 +74,7 @@ export class Locator {
 
   private async locateName(host: string, uri: SipUri): Promise<readonly Destination[]> {
     const service = serviceOf(uri);
-    if (uri.port !== undefined) return service === undefined ? [] : this.addresses(host, uri.port, service.protocol);
+    if (uri.port !== undefined) return service === undefined ? [] : this.addresses(host, uri.port, service.protocol, uri.host);
     const ways = await this.ways(host, uri, service);
     const found: Destination[] = [];
     let offered = false;
@@ -81,11 +82,11 @@ export class Locator {
       if (records.length > 0) offered = true;
       for (const { name, port } of inTurn(records)) {
         // RFC 2782: a target of "." says that the service is not there, and so is nothing else.
-        if (found.length < MAX_DESTINATIONS && name !== '') found.push(...(await this.addresses(name, port, protocol)));
+        if (found.length < MAX_DESTINATIONS && name !== '') found.push(...(await this.addresses(name, port, protocol, uri.host)));
       }
     }
     // RFC 3263 4.2: a host without SRV records is asked at the default port.
-    if (!offered && service !== undefined) return this.addresses(host, service.port, service.protocol);
+    if (!offered && service !== undefined) return this.addresses(host, service.port, service.protocol, uri.host);
     return found.slice(0, MAX_DESTINATIONS);
   }
 
@@ -120,19 +121,29 @@ export class Locator {
     return this.options.speaks(protocol, 4) || this.options.speaks(protocol, 6);
   }
 
-  private async addresses(host: string, port: number, protocol: Protocol): Promise<Destination[]> {
-    if (isIP(host) !== 0) return this.options.speaks(protocol, isIP(host) === 6 ? 6 : 4) ? [{ protocol, address: host, port }] : [];
+  /** @param domain the host of the URI, as it was before all look-ups */
+  private async addresses(host: string, port: number, protocol: Protocol, domain: string): Promise<Destination[]> {
     const [four, six] = await Promise.all([
       this.options.speaks(protocol, 4) ? this.names.query('A', host) : [],
       this.options.speaks(protocol, 6) ? this.names.query('AAAA', host) : [],
     ]);
-    return [...four, ...six].map((address) => ({ protocol, address, port }));
+    return [...four, ...six].map((address) => destination(protocol, address, port, domain));
   }
 }
 
-/** The transport that the URI names or implies (RFC 3263 4.1): UDP for sip; sips never goes but over TLS. */
+/** Over TLS the peer must prove to be the domain that was asked for, not the host that the DNS named (RFC 5922 7.3). */
+function destination(protocol: Protocol, address: string, port: number, domain: string): Destination {
+  if (protocol !== 'TLS' || isIP(domain.replace(/^\[|\]$/g, '')) !== 0) return { protocol, address, port };
+  return { protocol, address, port, name: domain.replace(/\.$/, '') };
+}
+
+/**
+ * The transport that the URI names or implies (RFC 3263 4.1): UDP for sip; sips never goes but over TLS, and neither does
+ * `transport=tls`, which RFC 3261 19.1 has deprecated but agents go on using.
+ */
 function serviceOf(uri: SipUri): Service | undefined {
   const transport = uri.params.get('transport')?.toLowerCase() ?? (uri.scheme === 'sips' ? 'tcp' : 'udp');
+  if (transport === 'tls') return SERVICES.find(({ protocol }) => protocol === 'TLS');
   return SERVICES.find((service) => service.scheme === uri.scheme && service.transport === transport);
 }
 

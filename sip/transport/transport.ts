@@ -1,14 +1,23 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, type Socket } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import type { WebSocket } from 'ws';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { parseMessage, SipParseError } from '../message/parse.ts';
 import { SipError } from '../message/sip-error.ts';
-import type { Destination, Flow, ListeningPoint, Protocol } from './flow.ts';
+import { Connection } from './connection.ts';
+import { Connections } from './connections.ts';
+import { type Destination, type Flow, isWebSocket, type ListeningPoint, type Protocol } from './flow.ts';
+import { hasColon, isOwnAddress, isWildcard, nearest, ownAddress } from './listening-points.ts';
 import { stampVia } from './received.ts';
-import { connect, TcpConnection, type TcpLimits, TcpListener } from './tcp.ts';
+import { ShutOutLog } from './shut-out-log.ts';
+import { connectTcp, StreamConnection } from './stream-connection.ts';
+import { type Acceptor, StreamListener } from './stream-listener.ts';
+import { answerStun } from './stun.ts';
 import type { TimerWheel } from './timer-wheel.ts';
+import { TlsAcceptor, TlsConnector, type TlsSource } from './tls.ts';
 import { UdpFlow, UdpSocket } from './udp.ts';
+import { WebSocketConnection } from './web-socket.ts';
+import { WebSocketAcceptor } from './web-socket-acceptor.ts';
 
 export type { Destination, Flow, ListeningPoint, Protocol } from './flow.ts';
 
@@ -23,15 +32,26 @@ export interface TransportOptions {
   readonly maxConnectionsPerSource?: number | undefined;
   /** Default 30 s. */
   readonly messageTimeoutMs?: number | undefined;
+  /** Time for a TLS handshake, or for the opening handshake of a WebSocket. Default 10 s. */
+  readonly handshakeTimeoutMs?: number | undefined;
   /** Default 3900 s: a client may let its registration's hour pass in silence. */
   readonly idleTimeoutMs?: number | undefined;
   /** Host for Via and Contact where the socket is bound to all addresses. */
   readonly advertisedHost?: string | undefined;
+  /** Bytes of incomplete messages of all connections together. Default 64 MB. */
+  readonly maxIncompleteBytes?: number | undefined;
+  /** Bytes that peers have left unread, of all connections together. Default 256 MB. */
+  readonly maxQueuedBytesInAll?: number | undefined;
+  /** Certificate, key and authorities for TLS. */
+  readonly tls?: TlsSource | undefined;
   /** Hears of socket errors that concern no single message, and of what goes wrong in reading one that is not the message's fault. */
   readonly onError?: ((error: Error) => void) | undefined;
+  /** Hears of connections that are refused, fail or are closed for what they do, a line for the log each; floods are thinned out. */
+  readonly onShutOut?: ((fields: Record<string, unknown>, message: string) => void) | undefined;
 }
 
 const DEFAULT_PORT = 5060;
+const DEFAULT_TLS_PORT = 5061;
 const CONNECT_TIMEOUT_MS = 10_000;
 const CLOSE_PATIENCE_MS = 300;
 
@@ -41,26 +61,36 @@ export class TransportLayer {
   onMessage: ((message: SipRequest | SipResponse, flow: Flow) => void) | undefined;
   /** Each that could not. */
   onMalformed: ((error: SipParseError, flow: Flow) => void) | undefined;
-  private readonly wheel: TimerWheel;
   private readonly options: TransportOptions;
-  private readonly limits: TcpLimits;
   private readonly udp: UdpSocket[] = [];
-  private readonly tcp: TcpListener[] = [];
-  /** Open connections by peer, and their number by source. */
-  private readonly connections = new Map<string, TcpConnection>();
-  private readonly open = new Set<TcpConnection>();
-  private readonly perSource = new Map<string, number>();
+  private readonly listeners: StreamListener[] = [];
+  private readonly connections: Connections;
+  private readonly shutOuts: ShutOutLog;
+  private readonly tls: TlsConnector;
+  private readonly handshakeTimeoutMs: number;
 
   constructor(wheel: TimerWheel, options: TransportOptions = {}) {
-    this.wheel = wheel;
     this.options = options;
-    this.limits = {
-      maxBodyBytes: options.maxBodyBytes ?? 1_048_576,
-      maxQueuedBytes: options.maxQueuedBytes ?? 4_194_304,
-      messageTimeoutMs: options.messageTimeoutMs ?? 30_000,
-      idleTimeoutMs: options.idleTimeoutMs ?? 3_900_000,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    };
+    this.shutOuts = new ShutOutLog(options.onShutOut ?? (() => {}));
+    this.tls = new TlsConnector(options.tls);
+    this.handshakeTimeoutMs = options.handshakeTimeoutMs ?? 10_000;
+    this.connections = new Connections({
+      wheel,
+      limits: {
+        maxBodyBytes: options.maxBodyBytes ?? 1_048_576,
+        maxQueuedBytes: options.maxQueuedBytes ?? 4_194_304,
+        messageTimeoutMs: options.messageTimeoutMs ?? 30_000,
+        idleTimeoutMs: options.idleTimeoutMs ?? 3_900_000,
+      },
+      maxConnections: options.maxConnections ?? 20_000,
+      maxConnectionsPerSource: options.maxConnectionsPerSource ?? 1000,
+      maxIncompleteBytes: options.maxIncompleteBytes ?? 67_108_864,
+      maxQueuedBytesInAll: options.maxQueuedBytesInAll ?? 268_435_456,
+      log: this.shutOuts,
+      onMessage: (message, connection) => this.receive(message, connection),
+      onMalformed: (error, connection) => this.malformed(error, connection),
+      onFailure: (error) => this.failed(error),
+    });
   }
 
   /** Opens a listener; port 0 takes any free one. @throws the socket's (or, for a host name, the resolver's) error, e.g. EADDRINUSE */
@@ -72,18 +102,29 @@ export class TransportLayer {
       this.udp.push(socket);
       return socket;
     }
-    const listener = await TcpListener.bind(host, port, (socket) => this.accept(socket), onError);
-    this.tcp.push(listener);
+    const listener = await StreamListener.bind(protocol, host, port, this.acceptor(protocol), this.connections.admit, onError);
+    this.listeners.push(listener);
     return listener;
   }
 
   get listeningPoints(): readonly ListeningPoint[] {
-    return [...this.udp, ...this.tcp];
+    return [...this.udp, ...this.listeners];
+  }
+
+  /** The flow with that id: an open connection, or a way over UDP. */
+  flow(id: string): Flow | undefined {
+    return this.connections.get(id) ?? UdpFlow.of(id, this.udp);
+  }
+
+  /** Number of connections, and what they hold. */
+  get counts(): Connections['counts'] {
+    return this.connections.counts;
   }
 
   /**
-   * A flow to the destination: over UDP from the socket of its address family; over TCP an open connection or a new one, whose
-   * messages wait until it is open and whose failure to connect closes it. Undefined when there is no socket for it or no room.
+   * A flow to the destination: over UDP from the socket of its address family; over TCP and TLS an open connection or a new one, whose
+   * messages wait until it is open and whose failure to connect closes it. Undefined when there is no socket for it or no room, and for
+   * WebSocket clients, which only connect to us (RFC 7118 5).
    * @param connectTimeoutMs how long a new connection may take to open
    */
   flowTo(destination: Destination, connectTimeoutMs = CONNECT_TIMEOUT_MS): Flow | undefined {
@@ -92,34 +133,42 @@ export class TransportLayer {
       const socket = nearest(this.udp, address);
       return socket === undefined ? undefined : new UdpFlow(socket, address, port);
     }
-    const existing = this.connections.get(peerKey(address, port));
-    if (existing !== undefined && !existing.closed) return existing;
-    if (this.open.size >= (this.options.maxConnections ?? 20_000)) return undefined;
-    return this.adopt(connect(address, port), address, port, connectTimeoutMs);
+    const existing = this.connections.find(destination);
+    if (existing !== undefined || isWebSocket(protocol) || !this.connections.hasRoom) return existing;
+    return protocol === 'TLS' ? this.connectTls(destination, connectTimeoutMs) : this.connectTcp(destination, connectTimeoutMs);
   }
 
   /**
    * The flow for the responses to a request (RFC 3261 18.2.2, RFC 3581 4): the connection it came over, or one to its sent-by port when
-   * that is gone; over UDP the source address with the source port if `rport` was asked for, else the sent-by port. `maddr` is not
-   * obeyed: it would let anybody aim our responses at a third party.
+   * that is gone (but none to a WebSocket client); over UDP the source address with the source port if `rport` was asked for, else the
+   * sent-by port. `maddr` is not obeyed: it would let anybody aim our responses at a third party.
    */
   replyFlow(request: SipRequest, flow: Flow): Flow | undefined {
     if (flow.reliable && !flow.closed) return flow;
-    const port = request.via.port ?? DEFAULT_PORT;
-    if (flow instanceof UdpFlow)
-      return request.via.params.has('rport') || port === flow.remotePort ? flow : flow.to(flow.remoteAddress, port);
-    return this.flowTo({ protocol: flow.protocol, address: flow.remoteAddress, port });
+    const { via } = request;
+    const port = via.port ?? (flow.protocol === 'TLS' ? DEFAULT_TLS_PORT : DEFAULT_PORT);
+    if (flow instanceof UdpFlow) return via.params.has('rport') || port === flow.remotePort ? flow : flow.to(flow.remoteAddress, port);
+    const name = isIP(via.host.replace(/^\[|\]$/g, '')) === 0 ? via.host : undefined;
+    return this.flowTo({ protocol: flow.protocol, address: flow.remoteAddress, port, name });
   }
 
   /** Host and port by which peers reach this side of a flow, for Via and Contact: those of a listener where there is one. */
   sentBy(flow: Flow): string {
-    const points: readonly ListeningPoint[] = flow.protocol === 'UDP' ? this.udp : this.tcp;
+    const points = this.points(flow.protocol);
     const point =
       points.find((one) => one.port === flow.localPort && one.address === flow.localAddress) ?? nearest(points, flow.remoteAddress);
     const port = point?.port ?? flow.localPort;
     let host = point?.address ?? flow.localAddress;
     if (isWildcard(host)) host = this.options.advertisedHost ?? ownAddress(flow);
     return `${hasColon(host) ? `[${host}]` : host}:${port}`;
+  }
+
+  /** What Via says besides host, port and branch, for a request of ours over the flow. */
+  viaParameters(flow: Flow): string {
+    if (!flow.reliable) return ';rport';
+    // RFC 5923 8.1: who knows us by our certificate may send over the same connection what goes to our port.
+    const offersAlias = flow.protocol === 'TLS' && this.options.tls?.pair.cert !== undefined && this.points('TLS').length > 0;
+    return offersAlias ? ';alias' : '';
   }
 
   /** Is this host (and port, 5060 if there is none) one of ours, that is, does a listener answer there? */
@@ -134,14 +183,16 @@ export class TransportLayer {
 
   /** Can a request be sent over the protocol to an address of the family? */
   speaks(protocol: Protocol, family: 4 | 6): boolean {
-    const points: readonly ListeningPoint[] = protocol === 'UDP' ? this.udp : this.tcp;
+    if (isWebSocket(protocol)) return false;
+    // Without a listener for TLS we still connect from the addresses that we listen at.
+    const points = protocol === 'TLS' ? this.listeningPoints : this.points(protocol);
     return points.some(({ address }) => hasColon(address) === (family === 6));
   }
 
   /** Closes all sockets; connections get a moment to send what is queued. */
   async close(): Promise<void> {
-    const listeners = [...this.udp.splice(0), ...this.tcp.splice(0)];
-    const connections = [...this.open];
+    const listeners = [...this.udp.splice(0), ...this.listeners.splice(0)];
+    const connections = this.connections.all;
     for (const connection of connections) connection.end();
     const patience = setTimeout(() => {
       for (const connection of connections) connection.destroy();
@@ -152,8 +203,12 @@ export class TransportLayer {
 
   private receiveDatagram(bytes: Buffer, flow: Flow): void {
     const first = bytes[0];
-    // Keep-alives: nothing, empty lines, or STUN, whose first two bits are zero (RFC 5626 8) while SIP begins with a letter.
-    if (first === undefined || first < 0x20) return;
+    // Keep-alives: nothing, empty lines, or STUN, which begins with 0 or 1 (RFC 5626 8) while SIP begins with a letter.
+    if (first === undefined || first < 0x20) {
+      const answer = first === 0 ? answerStun(bytes, flow.remoteAddress, flow.remotePort) : undefined;
+      if (answer !== undefined) flow.send(answer);
+      return;
+    }
     try {
       this.receive(parseMessage(bytes), flow);
     } catch (error) {
@@ -171,6 +226,9 @@ export class TransportLayer {
     if (message instanceof SipRequest) {
       try {
         stampVia(message, flow);
+        // RFC 5923 9.3: an alias is for TLS alone.
+        if (flow.protocol === 'TLS' && flow instanceof Connection && message.via.params.has('alias'))
+          this.connections.alias(flow, message.via.port ?? DEFAULT_TLS_PORT);
       } catch (error) {
         if (!(error instanceof SipError)) throw error;
         this.onMalformed?.(new SipParseError(error.reason, message), flow);
@@ -191,84 +249,56 @@ export class TransportLayer {
     this.onMalformed?.(error, flow);
   }
 
-  private accept(socket: Socket): void {
-    const address = socket.remoteAddress;
-    const port = socket.remotePort;
-    const limit = this.options.maxConnectionsPerSource ?? 1000;
-    if (
-      address === undefined ||
-      port === undefined ||
-      this.open.size >= (this.options.maxConnections ?? 20_000) ||
-      (this.perSource.get(address) ?? 0) >= limit
-    ) {
-      socket.on('error', () => {});
-      socket.destroy();
-      return;
-    }
-    this.adopt(socket, address, port);
+  private points(protocol: Protocol): readonly ListeningPoint[] {
+    return protocol === 'UDP' ? this.udp : this.listeners.filter((listener) => listener.protocol === protocol);
   }
 
-  private adopt(socket: Socket, address: string, port: number, connectTimeoutMs = CONNECT_TIMEOUT_MS): TcpConnection {
-    const limits = connectTimeoutMs === CONNECT_TIMEOUT_MS ? this.limits : { ...this.limits, connectTimeoutMs };
-    const connection: TcpConnection = new TcpConnection(socket, address, port, this.wheel, limits, {
-      onMessage: (message) => this.receive(message, connection),
-      onError: (error) => this.malformed(error, connection),
-      onFailure: (error) => this.failed(error),
-    });
-    const key = peerKey(address, port);
-    this.connections.set(key, connection);
-    this.open.add(connection);
-    this.perSource.set(address, (this.perSource.get(address) ?? 0) + 1);
-    connection.onClose(() => {
-      if (this.connections.get(key) === connection) this.connections.delete(key);
-      this.open.delete(connection);
-      const left = (this.perSource.get(address) ?? 1) - 1;
-      if (left === 0) this.perSource.delete(address);
-      else this.perSource.set(address, left);
-    });
+  /** @throws Error for TLS without a certificate */
+  private acceptor(protocol: Exclude<Protocol, 'UDP'>): Acceptor {
+    const { connections } = this;
+    const adopt = (socket: Socket, wrap: (peer: { address: string; port: number }) => Connection): void => {
+      const { remoteAddress: address, remotePort: port } = socket;
+      if (address === undefined || port === undefined) socket.destroy();
+      else connections.add(wrap({ address, port }));
+    };
+    const onStream = (kind: 'TCP' | 'TLS') => (socket: Socket) =>
+      adopt(socket, (peer) => new StreamConnection(kind, socket, peer, connections));
+    if (protocol === 'TCP') return { accept: onStream('TCP'), close() {} };
+    const secure = protocol === 'WS' ? undefined : this.options.tls;
+    const onFailure = (error: Error, { remoteAddress }: Socket): void =>
+      this.shutOuts.tell('TLS handshake failed', remoteAddress ?? '', { protocol, reason: error.message });
+    if (isWebSocket(protocol)) {
+      if (protocol === 'WSS' && secure === undefined) throw new Error('no certificate for WSS');
+      const limits = { maxBodyBytes: connections.limits.maxBodyBytes, handshakeTimeoutMs: this.handshakeTimeoutMs };
+      const onConnection = (webSocket: WebSocket, socket: Socket): void =>
+        adopt(socket, (peer) => new WebSocketConnection(protocol, webSocket, socket, peer, connections));
+      const onLate = ({ remoteAddress }: Socket): void =>
+        this.shutOuts.tell('handshake not complete in time', remoteAddress ?? '', { protocol });
+      return new WebSocketAcceptor(connections.wheel, limits, { onConnection, onFailure, onLate }, secure);
+    }
+    if (secure === undefined) throw new Error('no certificate for TLS');
+    return new TlsAcceptor(secure, this.handshakeTimeoutMs, { onConnection: onStream('TLS'), onFailure });
+  }
+
+  private connectTcp({ address, port }: Destination, timeoutMs: number): Flow {
+    const socket = connectTcp(address, port);
+    this.connections.count(socket, address);
+    const connection = new StreamConnection('TCP', socket, { address, port }, this.connections, timeoutMs);
+    this.connections.add(connection);
     return connection;
   }
-}
 
-function peerKey(address: string, port: number): string {
-  return `${address} ${port}`;
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.');
-}
-
-/** Tells an IPv6 literal from an IPv4 one. */
-function hasColon(address: string): boolean {
-  return address.includes(':');
-}
-
-function isWildcard(address: string): boolean {
-  return address === '0.0.0.0' || address === '::';
-}
-
-/** The socket to reach an address from: of its family, bound to all addresses or, like it, to loopback or not. */
-function nearest<T extends ListeningPoint>(points: readonly T[], address: string): T | undefined {
-  const [only] = points;
-  if (points.length === 1 && only !== undefined && hasColon(only.address) === hasColon(address)) return only;
-  const family = points.filter((point) => hasColon(point.address) === hasColon(address));
-  return family.find((point) => isWildcard(point.address) || isLoopback(point.address) === isLoopback(address)) ?? family[0];
-}
-
-function isOwnAddress(address: string): boolean {
-  return Object.values(networkInterfaces()).some((addresses) => addresses?.some((one) => one.address === address));
-}
-
-/** An address of this machine that the peer of the flow can reach, for sockets bound to all of them. */
-function ownAddress(flow: Flow): string {
-  if (flow.localAddress !== '' && !isWildcard(flow.localAddress)) return flow.localAddress;
-  const six = hasColon(flow.remoteAddress);
-  if (isLoopback(flow.remoteAddress)) return six ? '::1' : '127.0.0.1';
-  const family = six ? 'IPv6' : 'IPv4';
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const { address, family: own, internal } of addresses ?? []) {
-      if (own === family && !internal && !address.startsWith('fe80:')) return address;
-    }
+  private connectTls(destination: Destination, timeoutMs: number): Flow {
+    const { address, port, name } = destination;
+    const socket = this.tls.connect(destination);
+    this.connections.count(socket, address);
+    const connection = new StreamConnection('TLS', socket, { address, port }, this.connections, timeoutMs);
+    connection.openedTo = name ?? address;
+    socket.once('error', (error) => {
+      const fields = { port, name, reason: error.message };
+      if (!connection.opened) this.shutOuts.tell('TLS connection could not be opened', address, fields);
+    });
+    this.connections.add(connection);
+    return connection;
   }
-  return six ? '::1' : '127.0.0.1';
 }

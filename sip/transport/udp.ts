@@ -70,11 +70,15 @@ export class UdpSocket implements ListeningPoint {
   }
 }
 
+const NOBODY: readonly string[] = [];
+
+/** A UDP socket and a peer's address. */
 export class UdpFlow implements Flow {
   readonly protocol = 'UDP';
   readonly reliable = false;
   readonly closed = false;
   readonly opened = true;
+  readonly peerDomains: readonly string[] = NOBODY;
   readonly remoteAddress: string;
   readonly remotePort: number;
   private readonly socket: UdpSocket;
@@ -102,6 +106,15 @@ export class UdpFlow implements Flow {
   }
 
   onClose(): void {}
+
+  expectKeepAlives(): void {}
+
+  /** The flow with that id over one of these sockets, if it is the id of such a flow. */
+  static of(id: string, sockets: readonly UdpSocket[]): UdpFlow | undefined {
+    const [, local, address = '', port] = /^udp (\S+) (\S+):(\d{1,5})$/.exec(id) ?? [];
+    const socket = sockets.find((one) => `${one.address}:${one.port}` === local);
+    return socket === undefined ? undefined : new UdpFlow(socket, address, Number(port));
+  }
 
   /** The same socket's way to another address. */
   to(remoteAddress: string, remotePort: number): UdpFlow {

@@ -7,7 +7,7 @@ import { header, headerLines, headerList, parseMessage, type SipMessage, seriali
 import type { HeaderField } from './sip-peer-options.ts';
 import { type Frame, openSipSocket, type SipAddress, type SipSocket } from './sip-socket.ts';
 import { token } from './token.ts';
-import { Transcript } from './transcript.ts';
+import { type TrafficListener, Transcript } from './transcript.ts';
 
 export interface CallAgentOptions {
   readonly user: string;
@@ -15,6 +15,7 @@ export interface CallAgentOptions {
   readonly server: SipAddress;
   readonly transport?: 'udp' | 'tcp';
   readonly password?: string;
+  readonly log?: TrafficListener;
 }
 
 export interface Sending {
@@ -151,8 +152,10 @@ export class Outgoing {
 export class CallAgent {
   readonly options: CallAgentOptions;
   readonly address: string;
-  readonly transcript = new Transcript(undefined);
+  readonly transcript: Transcript;
   readonly faults: string[] = [];
+  /** Hears nothing, as if it were switched off. */
+  deaf = false;
   readonly digest: DigestClient;
   readonly #requests: Queue<Incoming>;
   readonly #outgoing = new Map<string, Outgoing>();
@@ -162,6 +165,7 @@ export class CallAgent {
 
   private constructor(options: CallAgentOptions) {
     this.options = options;
+    this.transcript = new Transcript(options.log);
     this.address = `sip:${options.user}@${options.domain}`;
     this.digest = new DigestClient(options.user, options.password ?? '', undefined);
     this.#requests = new Queue((text) => this.error(text));
@@ -322,6 +326,7 @@ export class CallAgent {
   }
 
   #receive(frame: Frame): void {
+    if (this.deaf) return;
     const { message, faults } = parseMessage(frame.bytes);
     this.#log('received', frame.bytes, frame.remote);
     this.faults.push(...faults);

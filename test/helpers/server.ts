@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { canonicalAddress } from '../../schemas/address.ts';
 import { Nonces } from '../../server/accounts/nonces.ts';
 import { type Config, resolveConfig } from '../../server/config.ts';
+import type { Logger } from '../../server/logger.ts';
 import { type RunningRollcall, startRollcall } from '../../server/server.ts';
+import type { Protocol } from '../../sip/transport/flow.ts';
 
 /** A server under test, wherever it runs. */
 export interface TestServer {
@@ -29,8 +31,15 @@ export interface InProcessServer extends TestServer {
 
 export const TEST_DOMAIN = 'example.com';
 
+/** Where a server listens for a protocol. */
+export function listenerOf(server: InProcessServer, protocol: Protocol): { readonly address: string; readonly port: number } {
+  const point = server.running.sip.find((one) => one.protocol === protocol);
+  if (!point) throw new Error(`the server does not listen for ${protocol}`);
+  return point;
+}
+
 /** Starts the real server in this process, on free ports, with an empty data directory of its own and its own database files. */
-export async function startServer(settings: Partial<Config> = {}): Promise<InProcessServer> {
+export async function startServer(settings: Partial<Config> = {}, logger?: Logger): Promise<InProcessServer> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'rollcall-test-'));
   const removeData = (): Promise<void> => rm(dataDirectory, { recursive: true, force: true });
   try {
@@ -44,7 +53,7 @@ export async function startServer(settings: Partial<Config> = {}): Promise<InPro
       logLevel: 'silent',
       ...settings,
     });
-    const running = await startRollcall(config);
+    const running = await startRollcall(config, logger ? { logger } : {});
     const [http] = running.http;
     const [sip] = running.sip;
     if (!http || !sip) throw new Error('the server has no listeners');

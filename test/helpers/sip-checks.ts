@@ -1,5 +1,6 @@
 import { parseNameAddress, parseUri, parseValue, parseVia } from './sip-headers.ts';
 import { header, headerLines, headerList, type SipMessage } from './sip-message.ts';
+import type { SipAddress, ViaTransport } from './sip-socket.ts';
 
 /** Runs a check that throws, and turns what it throws into a fault. */
 export function attempt<T>(faults: string[], subject: string, read: () => T): T | undefined {
@@ -17,7 +18,7 @@ function requireHeaders(message: SipMessage, names: readonly string[], faults: s
 }
 
 /** What holds of every request that reaches us (RFC 3261 8.1.1, 12.2.1.1); for one that was forwarded see also `checkForwarded`. */
-export function checkRequest(message: SipMessage, transport: 'UDP' | 'TCP', source: { address: string; port: number }): string[] {
+export function checkRequest(message: SipMessage, transport: ViaTransport, source: SipAddress): string[] {
   const faults: string[] = [];
   requireHeaders(message, ['Via', 'Max-Forwards', 'From', 'To', 'Call-ID', 'CSeq'], faults);
   const vias = headerList(message, 'via');

@@ -1,5 +1,5 @@
 import type { SipMessage } from './sip-message.ts';
-import type { SipAddress } from './sip-socket.ts';
+import type { PeerTls, PeerTransport, SipAddress } from './sip-socket.ts';
 import type { Answer } from './sip-subscription.ts';
 import type { TrafficListener } from './transcript.ts';
 
@@ -9,7 +9,9 @@ export interface SipPeerOptions {
   readonly password?: string;
   readonly domain: string;
   readonly server: SipAddress;
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: PeerTransport;
+  /** For `tls` and `wss`. */
+  readonly tls?: PeerTls;
   /** For transcripts; the user, if not given. */
   readonly name?: string;
   readonly log?: TrafficListener;

@@ -5,7 +5,15 @@ import { checkForwarded } from './sip-checks-forwarded.ts';
 import { header, headerLines, headerList, parseMessage, type SipMessage } from './sip-message.ts';
 import type { HeaderField, PublishOptions, PublishResult, RequestSpec, SipPeerOptions, SubscribeOptions } from './sip-peer-options.ts';
 import { composeRequest, subscribeHeaders } from './sip-request.ts';
-import { type Frame, openSipSocket, type SipAddress, type SipSocket } from './sip-socket.ts';
+import {
+  type Frame,
+  hostPort,
+  openSipSocket,
+  type PeerTransport,
+  type SipAddress,
+  type SipSocket,
+  transportParameter,
+} from './sip-socket.ts';
 import { type Answer, Subscription, type SubscriptionHost, type SubscriptionTerms, type TermsChange } from './sip-subscription.ts';
 import { token } from './token.ts';
 import { PeerError, Transcript } from './transcript.ts';
@@ -21,7 +29,7 @@ interface ServerTransaction {
   response: Buffer | undefined;
 }
 
-/** Methods whose credentials the proxy asks for until the server says otherwise (RFC 3261 22.3). */
+/** Methods whose credentials the proxy asks for, where they are for a user, until the server says otherwise (RFC 3261 22.3). */
 const PROXIED = new Set(['MESSAGE', 'INVITE', 'REFER', 'NOTIFY']);
 /** Of presence (RFC 3856 6.4) and presence.winfo (RFC 3857 4.4), in seconds. */
 const DEFAULT_EXPIRES = 3600;
@@ -65,6 +73,7 @@ export class SipPeer implements SubscriptionHost {
       options.transport,
       (frame) => peer.#receive(frame, peer.socket, false),
       (fault) => peer.#fault([fault]),
+      options.tls,
     );
     return peer;
   }
@@ -77,7 +86,7 @@ export class SipPeer implements SubscriptionHost {
   /** The URI at which this peer is reached. */
   get contact(): string {
     const { transport, local } = this.socket;
-    return `sip:${this.options.user}@${local.address}:${local.port}${transport === 'TCP' ? ';transport=tcp' : ''}`;
+    return `sip:${this.options.user}@${hostPort(local)}${transportParameter(transport)}`;
   }
 
   /** What was wrong with the messages so far. */
@@ -104,14 +113,15 @@ export class SipPeer implements SubscriptionHost {
   }
 
   /** A further socket of this peer that plays the proxy on the path; its URI goes into `recordRoutes`, and its NOTIFYs are this peer's. */
-  async openRoute(transport: 'udp' | 'tcp' = this.options.transport): Promise<string> {
+  async openRoute(transport: PeerTransport = this.options.transport): Promise<string> {
     const socket = await openSipSocket(
       transport,
       (frame) => this.#receive(frame, socket, true),
       (fault) => this.#fault([fault]),
+      this.options.tls,
     );
     this.#extra.push(socket);
-    return `<sip:${socket.local.address}:${socket.local.port}${transport === 'tcp' ? ';transport=tcp' : ''};lr>`;
+    return `<sip:${hostPort(socket.local)}${transportParameter(socket.transport)};lr>`;
   }
 
   /** Binds our contact to our address; Expires 0 removes the binding. */
@@ -177,6 +187,8 @@ export class SipPeer implements SubscriptionHost {
     const dialog = this.#dialogs.get(subscription);
     if (!dialog || subscription.remoteTarget === undefined) throw this.error('there is no dialog to subscribe in');
     const { terms } = subscription;
+    const event = changes.event ?? terms.event;
+    subscription.refreshing(event, false);
     const response = await this.request({
       method: 'SUBSCRIBE',
       uri: subscription.remoteTarget,
@@ -186,11 +198,12 @@ export class SipPeer implements SubscriptionHost {
       cseq: dialog.next,
       headers: [
         ['Contact', `<${terms.contact}>`],
-        ...subscribeHeaders(changes.event ?? terms.event, dialog.options, expires),
+        ...subscribeHeaders(event, withoutCondition(dialog.options), expires),
         ...(changes.headers ?? []),
       ],
       ...(changes.body === undefined ? {} : { body: changes.body }),
     });
+    if (response.status < 300) subscription.refreshing(event, true);
     this.#fault(subscription.respond(response));
     this.assertClean();
     return response;
@@ -243,7 +256,7 @@ export class SipPeer implements SubscriptionHost {
     const callId = spec.callId ?? token();
     const from = spec.from ?? `<${this.address}>;tag=${token(4)}`;
     const mayAuthenticate = (spec.authenticate ?? true) && this.options.password !== undefined;
-    let byProxy = PROXIED.has(spec.method);
+    let byProxy = PROXIED.has(spec.method) && spec.uri.includes('@');
     for (let attempt = 0; ; attempt++) {
       const authorization = mayAuthenticate ? this.digest.authorize(spec.method, spec.uri) : undefined;
       const bytes = composeRequest(spec, {
@@ -353,7 +366,7 @@ export class SipPeer implements SubscriptionHost {
     if (!transaction) return void this.#fault([`a response to no request of ours: ${response.status} with branch "${branch}"`]);
     if (transaction.final) {
       // RFC 3261 17.2.2: a retransmitted request is answered with the same bytes; a stream retransmits nothing.
-      if (socket.transport === 'TCP') this.#fault(['a second final response over TCP']);
+      if (socket.transport !== 'UDP') this.#fault([`a second final response over ${socket.transport}`]);
       else if (!transaction.final.equals(response.raw)) this.#fault(['a second final response that differs from the first']);
       return;
     }
@@ -369,7 +382,7 @@ export class SipPeer implements SubscriptionHost {
     const known = this.#servers.get(branch);
     if (known) {
       if (!known.bytes.equals(request.raw)) return void this.#fault([`branch ${branch} is used for two different requests`]);
-      if (socket.transport === 'TCP') this.#fault(['a request was retransmitted over TCP']);
+      if (socket.transport !== 'UDP') this.#fault([`a request was retransmitted over ${socket.transport}`]);
       if (known.response) this.#respond(known.response, request, frame, socket);
       return;
     }
@@ -411,4 +424,9 @@ export class SipPeer implements SubscriptionHost {
     this.#log('sent', bytes, { address: frame.remote.address, port }, socket);
     frame.reply(bytes, port);
   }
+}
+
+/** RFC 5839 5.2: the condition of one SUBSCRIBE is not that of the next. */
+function withoutCondition(options: SubscribeOptions): SubscribeOptions {
+  return { ...options, headers: (options.headers ?? []).filter(([name]) => name.toLowerCase() !== 'suppress-if-match') };
 }

@@ -1,6 +1,6 @@
 import { serialise } from './sip-message.ts';
 import type { HeaderField, RequestSpec, SubscribeOptions } from './sip-peer-options.ts';
-import type { SipSocket } from './sip-socket.ts';
+import { hostPort, type SipSocket } from './sip-socket.ts';
 import { token } from './token.ts';
 
 export interface RequestFrame {
@@ -20,7 +20,7 @@ export function composeRequest(spec: RequestSpec, frame: RequestFrame): Buffer {
   const { transport, local } = frame.socket;
   const outside = !/;tag=/.test(spec.to ?? '');
   const fields: HeaderField[] = [
-    ['Via', `SIP/2.0/${transport} ${local.address}:${local.port};branch=z9hG4bK${token()}${transport === 'UDP' ? ';rport' : ''}`],
+    ['Via', `SIP/2.0/${transport} ${hostPort(local)};branch=z9hG4bK${token()}${transport === 'UDP' ? ';rport' : ''}`],
     ['Max-Forwards', '70'],
     ...(outside ? (frame.routes ?? []) : []).map((route): HeaderField => ['Route', route]),
     ['From', frame.from],

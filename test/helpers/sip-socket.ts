@@ -1,9 +1,25 @@
 import { createSocket } from 'node:dgram';
-import { createConnection, createServer, type Socket } from 'node:net';
+import { openStreamSocket } from './sip-stream-socket.ts';
+import { openWebSocket } from './sip-web-socket.ts';
 
 export interface SipAddress {
   readonly address: string;
   readonly port: number;
+}
+
+/** How a peer speaks, as `transport=` has it; `wss` for secure WebSocket. */
+export type PeerTransport = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
+
+/** As Via names it. */
+export type ViaTransport = 'UDP' | 'TCP' | 'TLS' | 'WS' | 'WSS';
+
+/** PEM texts: whom the peer trusts and, if it can prove who it is, its own certificate and key. */
+export interface PeerTls {
+  readonly ca: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** The domain that the server's certificate must name; its address if there is none. */
+  readonly servername?: string;
 }
 
 /** One message off the wire, and the way back along which it came. */
@@ -17,7 +33,8 @@ export interface Frame {
 }
 
 export interface SipSocket {
-  readonly transport: 'UDP' | 'TCP';
+  readonly transport: ViaTransport;
+  /** Where it listens; a WebSocket client, which does not, has a name that leads nowhere and no port (RFC 7118 8.1). */
   readonly local: SipAddress;
   /** Resolves once the bytes are handed to the system. */
   send(bytes: Buffer, to: SipAddress): Promise<void>;
@@ -26,13 +43,29 @@ export interface SipSocket {
   close(): Promise<void>;
 }
 
-type FrameListener = (frame: Frame) => void;
+export type FrameListener = (frame: Frame) => void;
 /** Told of bytes that can be no message at all. */
-type FaultListener = (fault: string) => void;
+export type FaultListener = (fault: string) => void;
 
-/** A UDP or TCP socket on 127.0.0.1, on a port the system chooses. A TCP one listens, and opens connections as it needs them. */
-export function openSipSocket(transport: 'udp' | 'tcp', onFrame: FrameListener, onFault: FaultListener): Promise<SipSocket> {
-  return transport === 'udp' ? openUdp(onFrame) : openTcp(onFrame, onFault);
+/**
+ * A socket on 127.0.0.1, on a port the system chooses. One for streams listens, and opens connections as it needs them.
+ * @param tls for `tls` and `wss`
+ */
+export function openSipSocket(transport: PeerTransport, onFrame: FrameListener, onFault: FaultListener, tls?: PeerTls): Promise<SipSocket> {
+  if (transport === 'udp') return openUdp(onFrame);
+  if (transport === 'ws' || transport === 'wss') return openWebSocket(transport, onFrame, onFault, tls);
+  return openStreamSocket(transport, onFrame, onFault, tls);
+}
+
+/** Host and port as Via and URIs have them. */
+export function hostPort({ address, port }: SipAddress): string {
+  return port === 0 ? address : `${address}:${port}`;
+}
+
+/** The parameter that leads to the transport, for a URI. */
+export function transportParameter(transport: ViaTransport): string {
+  if (transport === 'UDP') return '';
+  return `;transport=${transport === 'WSS' ? 'ws' : transport.toLowerCase()}`;
 }
 
 function openUdp(onFrame: FrameListener): Promise<SipSocket> {
@@ -60,94 +93,4 @@ function openUdp(onFrame: FrameListener): Promise<SipSocket> {
       });
     });
   });
-}
-
-function openTcp(onFrame: FrameListener, onFault: FaultListener): Promise<SipSocket> {
-  const all = new Set<Socket>();
-  const outgoing = new Map<string, Promise<Socket>>();
-  const adopt = (socket: Socket, ours: boolean): void => {
-    all.add(socket);
-    socket.setNoDelay(true);
-    const frames = new StreamFrames(onFault);
-    const remote = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    const reply = (bytes: Buffer): void => void socket.write(bytes);
-    socket.on('data', (chunk) => {
-      for (const bytes of frames.push(chunk)) onFrame({ bytes, remote, ours, reply });
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => all.delete(socket));
-  };
-  const connect = (to: SipAddress): Promise<Socket> => {
-    const key = `${to.address}:${to.port}`;
-    const known = outgoing.get(key);
-    if (known) return known;
-    const opening = new Promise<Socket>((resolve, reject) => {
-      const socket = createConnection(to.port, to.address);
-      socket.once('error', (error) => {
-        outgoing.delete(key);
-        reject(error);
-      });
-      socket.once('close', () => outgoing.delete(key));
-      socket.once('connect', () => {
-        adopt(socket, true);
-        resolve(socket);
-      });
-    });
-    outgoing.set(key, opening);
-    return opening;
-  };
-  const disconnect = (): void => {
-    for (const socket of all) socket.destroy();
-    outgoing.clear();
-  };
-  const server = createServer((socket) => adopt(socket, false));
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const bound = server.address();
-      if (bound === null || typeof bound === 'string') return reject(new Error('no address'));
-      resolve({
-        transport: 'TCP',
-        local: { address: bound.address, port: bound.port },
-        send: async (bytes, to) => {
-          const socket = await connect(to);
-          await new Promise<void>((done, failed) => socket.write(bytes, (error) => (error ? failed(error) : done())));
-        },
-        disconnect,
-        close: () => {
-          disconnect();
-          return new Promise((done) => server.close(() => done()));
-        },
-      });
-    });
-  });
-}
-
-/** Cuts a stream into messages by Content-Length (RFC 3261 18.3). */
-class StreamFrames {
-  #pending = Buffer.alloc(0);
-  readonly #onFault: FaultListener;
-
-  constructor(onFault: FaultListener) {
-    this.#onFault = onFault;
-  }
-
-  push(chunk: Buffer): Buffer[] {
-    this.#pending = Buffer.concat([this.#pending, chunk]);
-    const frames: Buffer[] = [];
-    for (;;) {
-      // CRLF between messages is a keep-alive (RFC 3261 7.5, RFC 5626 3.5.1).
-      let start = 0;
-      while (this.#pending[start] === 13 && this.#pending[start + 1] === 10) start += 2;
-      if (start > 0) this.#pending = this.#pending.subarray(start);
-      const end = this.#pending.indexOf('\r\n\r\n');
-      if (end < 0) return frames;
-      const length = /(?:^|\r\n)Content-Length[ \t]*:[ \t]*(\d+)[ \t]*(?:\r\n|$)/i.exec(this.#pending.subarray(0, end).toString('latin1'));
-      if (!length) this.#onFault('a message over TCP has no Content-Length: the stream cannot be followed any more');
-      const total = end + 4 + Number(length?.[1] ?? 0);
-      if (this.#pending.length < total) return frames;
-      frames.push(Buffer.from(this.#pending.subarray(0, total)));
-      this.#pending = this.#pending.subarray(total);
-    }
-  }
 }

@@ -56,6 +56,9 @@ const DEFAULT_TYPES: Readonly<Record<string, string>> = {
   presence: 'application/pidf+xml',
   'presence.winfo': 'application/watcherinfo+xml',
   'xcap-diff': 'application/xcap-diff+xml',
+  dialog: 'application/dialog-info+xml',
+  'dialog.winfo': 'application/watcherinfo+xml',
+  conference: 'application/conference-info+xml',
   'message-summary': 'application/simple-message-summary',
   reg: 'application/reginfo+xml',
 };
@@ -79,6 +82,8 @@ export class Subscription {
   #queue: Notification[] = [];
   #waiters: Waiter[] = [];
   #cseq: number | undefined;
+  /** What the Event of a NOTIFY may be: that of the last SUBSCRIBE, and while one is not answered that of the one before too. */
+  #events: readonly string[];
   #mayForget = false;
   #expiresAt: number;
   #heardAt = Date.now();
@@ -87,7 +92,13 @@ export class Subscription {
   constructor(terms: SubscriptionTerms, host: SubscriptionHost) {
     this.terms = terms;
     this.#host = host;
+    this.#events = [terms.event];
     this.#expiresAt = Date.now() + terms.expires * 1000;
+  }
+
+  /** A refresh with this Event goes out, or has been accepted. */
+  refreshing(event: string, accepted: boolean): void {
+    this.#events = accepted ? [event] : [...this.#events, event];
   }
 
   /** The last final response to a SUBSCRIBE. */
@@ -180,11 +191,10 @@ export class Subscription {
   /** Takes a NOTIFY that names this dialog; returns what is wrong with it. `throughRoute`: it came to the first route's socket. */
   receive(message: SipMessage, throughRoute: boolean): string[] {
     const faults: string[] = [];
-    const { terms } = this;
     if (this.terminated) faults.push('a NOTIFY after the one that terminated the subscription');
     this.#checkDialog(message, throughRoute, faults);
     const event = header(message, 'event') ?? '';
-    if (event !== terms.event) faults.push(`Event is "${event}", the SUBSCRIBE said "${terms.event}"`);
+    if (!this.#events.includes(event)) faults.push(`Event is "${event}", the SUBSCRIBE said "${this.#events.join('" or "')}"`);
     const state = readSubscriptionState(message, faults);
     // It was sent after what came before it, however long it has been under way. A second's grace, for both sides count whole seconds.
     const left = (this.#expiresAt - this.#heardAt) / 1000;

@@ -1,4 +1,5 @@
 import type { SipMessage } from './sip-message.ts';
+import type { ViaTransport } from './sip-socket.ts';
 
 /** One message as it passed a peer's socket. */
 export interface Traffic {
@@ -7,7 +8,7 @@ export interface Traffic {
   readonly direction: 'sent' | 'received';
   /** The peer's name. */
   readonly peer: string;
-  readonly transport: 'UDP' | 'TCP';
+  readonly transport: ViaTransport;
   readonly remote: string;
   readonly bytes: Buffer;
   /** Undefined for what could not be read as a message. */

@@ -37,6 +37,7 @@ const DOCUMENT_TYPES: Readonly<Record<string, string>> = {
   'xcap-caps': 'application/xcap-caps+xml',
   'pidf-manipulation': 'application/pidf+xml',
   'org.openmobilealliance.pres-rules': 'application/auth-policy+xml',
+  'simservs.ngn.etsi.org': 'application/vnd.etsi.simservs+xml',
   'org.openmobilealliance.pres-content': 'application/vnd.oma.pres-content+xml',
 };
 

@@ -28,8 +28,8 @@ async function located(uri: string, from = locator): Promise<string[]> {
   return (await from.locate(uri)).map(written);
 }
 
-function written({ protocol, address, port }: Destination): string {
-  return `${protocol} ${address} ${port}`;
+function written({ protocol, address, port, name }: Destination): string {
+  return `${protocol} ${address} ${port}${name === undefined ? '' : ` as ${name}`}`;
 }
 
 describe('RFC 3263 4.1, 4.2: numeric hosts', () => {
@@ -40,6 +40,10 @@ describe('RFC 3263 4.1, 4.2: numeric hosts', () => {
     ['sip:192.0.2.1;transport=TCP', 'TCP 192.0.2.1 5060'],
     ['sip:[2001:db8::1]', 'UDP 2001:db8::1 5060'],
     ['sip:[2001:db8::1]:5070;transport=tcp', 'TCP 2001:db8::1 5070'],
+    ['sips:192.0.2.1', 'TLS 192.0.2.1 5061'],
+    ['sips:bob@192.0.2.1:5071;transport=tcp', 'TLS 192.0.2.1 5071'],
+    ['sip:192.0.2.1;transport=tls', 'TLS 192.0.2.1 5061'],
+    ['sips:example.com;maddr=192.0.2.9', 'TLS 192.0.2.9 5061 as example.com'],
     ['sip:example.com;maddr=192.0.2.9', 'UDP 192.0.2.9 5060'],
     ['sip:example.com:5070;maddr=[2001:db8::9]', 'UDP 2001:db8::9 5070'],
   ])('%s goes to %s, without a question and at once', (uri, expected) => {
@@ -82,6 +86,7 @@ describe('RFC 3263 4.2: names with a port', () => {
 });
 
 describe('RFC 3263 4.1: NAPTR', () => {
+  // What follows builds on the records of this one.
   it('gives the transports in their order, and the SRV records to ask for, also in another domain', async () => {
     dns.naptr('n.example', 90, 50, 's', 'SIP+D2T', '_sip._tcp.n.example');
     dns.naptr('n.example', 100, 50, 's', 'SIP+D2U', '_sip._udp.other.example');
@@ -94,6 +99,16 @@ describe('RFC 3263 4.1: NAPTR', () => {
     dns.a('s.n.example', '192.0.2.1');
     expect(await located('sip:bob@n.example')).toEqual(['UDP 192.0.2.1 5072', 'TCP 192.0.2.1 5071', 'UDP 192.0.2.1 5073']);
     expect(dns.questions).not.toContain('SRV _sip._sctp.n.example');
+  });
+
+  it('leads to TLS for a SIP URI, and to nothing else for a SIPS URI; the peer must prove to be the domain of the URI', async () => {
+    dns.naptr('tls.example', 50, 50, 's', 'SIPS+D2T', '_sips._tcp.tls.example');
+    dns.naptr('tls.example', 90, 50, 's', 'SIP+D2T', '_sip._tcp.n.example');
+    dns.srv('_sips._tcp.tls.example', 0, 0, 5099, 's.n.example');
+    expect(await located('sip:bob@tls.example')).toEqual(['TLS 192.0.2.1 5099 as tls.example', 'TCP 192.0.2.1 5071']);
+    expect(await located('sips:bob@TLS.example')).toEqual(['TLS 192.0.2.1 5099 as tls.example']);
+    expect(await located('sips:bob@tls.example;transport=tcp')).toEqual(['TLS 192.0.2.1 5099 as tls.example']);
+    expect(await located('sip:bob@tls.example;transport=tls')).toEqual(['TLS 192.0.2.1 5099 as tls.example']);
   });
 
   it('is not asked for where the URI names the transport', async () => {
@@ -120,6 +135,7 @@ describe('RFC 3263 4.1, 4.2: SRV without NAPTR', () => {
     dns.a('plain.example', '192.0.2.4');
     expect(await located('sip:bob@plain.example')).toEqual(['UDP 192.0.2.4 5060']);
     expect(await located('sip:bob@plain.example;transport=tcp')).toEqual(['TCP 192.0.2.4 5060']);
+    expect(await located('sips:bob@plain.example')).toEqual(['TLS 192.0.2.4 5061 as plain.example']);
   });
 
   it('RFC 2782: a target of "." says that there is no such service', async () => {

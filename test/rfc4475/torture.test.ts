@@ -138,10 +138,10 @@ describe('RFC 4475 3.1.2: invalid messages', () => {
     expect(expires).toBe(2 ** 32 - 1);
   });
 
-  it('3.1.2.11, 14, 15: URI headers, spaces in <> and commas in a display name do no harm', async () => {
+  it('3.1.2.11, 14: URI headers and spaces in <> do no harm', async () => {
     expect(statusOf(await peer.ask(request({ method: 'SUBSCRIBE', uri: 'sip:bob@example.com?Route=%3Csip:example.com%3E' })))).toBe(200);
     expect(statusOf(await peer.ask(request({ method: 'SUBSCRIBE', to: '"Watson" < sip:t.watson@example.org >' })))).toBe(200);
-    expect(statusOf(await peer.ask(request({ method: 'SUBSCRIBE', from: 'Bell, Alexander <sip:a@example.com>;tag=43' })))).toBe(200);
+    expect(statusOf(await peer.ask(request({ method: 'SUBSCRIBE', from: 'Dr. B\xf6ll (home) <sip:a@example.com>;tag=43' })))).toBe(200);
   });
 
   it('3.1.2.16: 505 for another version', async () => {

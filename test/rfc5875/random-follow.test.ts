@@ -32,6 +32,7 @@ class Documents {
         return node === undefined ? { kind: 'document', key: keyOf(name) } : firstElement(keyOf(name));
       },
       mayRead: (watcher, key) => watcher === key.xui,
+      isShared: () => false,
       readsAll: () => false,
       get: (key) => give(this.stored.get(key.name)),
       isStored: () => true,

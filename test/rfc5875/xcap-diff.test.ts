@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { header } from '../helpers/sip-message.ts';
 import { readXcapDiff, XcapDiffClient } from '../helpers/xcap-diff-client.ts';
 import { Stage } from '../scenarios/stage.ts';
+import { writeRules } from '../scenarios/steps.ts';
 import {
   eventOf,
   fetchAll,
@@ -244,6 +245,39 @@ describe('RFC 5875 4.7: changes of elements and attributes', () => {
 });
 
 describe('RFC 5875 7: access', () => {
+  test('those whom the presence rules allow are told of icons, as long as they do', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('B');
+    const icon = pathOf(stage, 'B', 'oma_status-icon/index', 'org.openmobilealliance.pres-content');
+    const content = (data: string) =>
+      `<content xmlns="urn:oma:xml:prs:pres-content"><mime-type>image/png</mime-type><data>${data}</data></content>`;
+    const put = (data: string) => write(xcap, icon, content(data));
+    await put('AAAA');
+    await writeRules(stage, 'B', 'polite-block', ['A']);
+    const data = `${icon}/~~/content/data`;
+    const folder = `org.openmobilealliance.pres-content/users/${stage.address('B')}/`;
+    const subscriptions = [await watchResources(a, 'aggregate', [icon, data]), await watchResources(a, 'aggregate', [folder])];
+    for (const subscription of subscriptions) expect(told(await nextDiff(subscription))).toEqual([]);
+    const second = await put('BBBB');
+    // The right comes, and what there is with it.
+    await writeRules(stage, 'B', 'allow', ['A']);
+    const [named, listed] = subscriptions as [(typeof subscriptions)[0], (typeof subscriptions)[0]];
+    expect(told(await nextDiff(named))).toEqual([[icon, undefined, second, ''], [data, '<data>BBBB</data>']]); // biome-ignore format: one line
+    expect(told(await nextDiff(listed))).toEqual([[icon, undefined, second, '']]);
+    const third = await put('CCCC');
+    expect(told(await nextDiff(named))).toEqual([[icon, second, third, expect.stringContaining('replace')], [data, '<data>CCCC</data>']]); // biome-ignore format: one line
+    expect(told(await nextDiff(listed))).toEqual([[icon, second, third, expect.stringContaining('replace')]]);
+    // Whoever subscribes while it is there is told at once.
+    expect(told(await nextDiff(await watchResources(a, undefined, [icon], { expires: 0 })))).toEqual([[icon, undefined, third, '']]);
+    // It goes again, and nothing is told; what comes next is of when it is back.
+    await writeRules(stage, 'B', 'block', ['A']);
+    await put('DDDD');
+    expect(told(await nextDiff(await watchResources(a, undefined, [icon], { expires: 0 })))).toEqual([]);
+    await writeRules(stage, 'B', 'allow', ['A']);
+    expect(told(await nextDiff(named))[1]).toEqual([data, '<data>DDDD</data>']);
+  });
+
   test('nobody is told of what they may not read, neither at first nor when it changes, by no name', async () => {
     const server = await stage.boot({ diffInterval: 0 });
     const a = await stage.peer('A');
@@ -342,6 +376,42 @@ describe('RFC 5875 4.4, 4.7: refreshes', () => {
     expect(header((await subscription.notify()).message, 'sip-etag')).toBe(told2);
     expect((await refresh(told2, other)).status).toBe(200);
     expect(told(await nextDiff(subscription))).toEqual([[other, undefined, second, '']]);
+  });
+
+  test('A.6: one outside of a dialog that brings what there is now gets no body, and then what changes', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const [index, other] = [pathOf(stage, 'A'), pathOf(stage, 'A', 'other')];
+    await write(xcap, index, listDocument());
+    const first = await write(xcap, other, listDocument());
+    const name = `${index}/~~/resource-lists/list/@name`;
+    const uris = [name, 'resource-lists/users/A/'];
+    const tag = header((await (await watchResources(a, 'aggregate', uris, { expires: 0 })).notify()).message, 'sip-etag') ?? '';
+    const headers = [LISTS_TYPE, ['Suppress-If-Match', tag]] as const;
+    const resumed = await watchResources(a, 'aggregate', uris, { headers });
+    const known = await resumed.notify();
+    expect([known.state, known.body, header(known.message, 'sip-etag')]).toEqual(['active', '', tag]);
+    const second = await write(xcap, other, listDocument('sip:b@example.com'));
+    expect(told(await nextDiff(resumed))).toEqual([[other, first, second, expect.stringMatching(/add|replace/)]]);
+    const stale = await watchResources(a, 'aggregate', uris, { headers });
+    expect(told(await nextDiff(stale))).toHaveLength(3);
+    // Quenched, and told of everything when it is not any more.
+    expect((await resumed.refresh(600, { event: eventOf('aggregate'), headers: [['Suppress-If-Match', '*']] })).status).toBe(204);
+    await write(xcap, other, undefined);
+    await nextDiff(stale);
+    expect(resumed.notifications).toHaveLength(2);
+    expect((await resumed.refresh(600, { event: eventOf('aggregate') })).status).toBe(200);
+    expect(told(await nextDiff(resumed)).map((item) => (item as unknown[])[0])).toEqual([index, name]);
+  });
+
+  test("another mode is in the next NOTIFY's Event", async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const subscription = await watchResources(a, 'aggregate', [pathOf(stage, 'A')]);
+    await subscription.notify();
+    expect((await subscription.refresh(600, { event: eventOf('xcap-patching') })).status).toBe(200);
+    expect(header((await subscription.notify()).message, 'event')).toBe(eventOf('xcap-patching'));
   });
 
   test('the package is among those allowed', async () => {

@@ -1,4 +1,5 @@
 import { singlePresence } from './01-single-presence.ts';
+import { pageMode } from './02-page-mode.ts';
 import { buddyList } from './03-buddy-list.ts';
 import { buddyPublishes } from './04-buddy-publishes.ts';
 import { refresh } from './05-refresh.ts';
@@ -11,13 +12,19 @@ import { presentityWasOffline } from './11-presentity-was-offline.ts';
 import { publishLifeCycle } from './12-publish-life-cycle.ts';
 import { removeBuddy } from './13-remove-buddy.ts';
 import { blockList } from './14-block-list.ts';
+import { messageThroughProxy } from './15-message-through-proxy.ts';
 import { register } from './17-register.ts';
+import { callForwarding } from './18-call-forwarding.ts';
 import { messageSummary } from './24-message-summary.ts';
+import { offlineMessage } from './25-offline-message.ts';
+import { cpimAndSize } from './26-cpim-and-size.ts';
+import { isComposing } from './27-is-composing.ts';
 import type { Scenario } from './stage.ts';
 
 /** The scenarios, in order. */
 export const SCENARIOS: readonly Scenario[] = [
   singlePresence,
+  pageMode,
   buddyList,
   buddyPublishes,
   refresh,
@@ -30,6 +37,11 @@ export const SCENARIOS: readonly Scenario[] = [
   publishLifeCycle,
   removeBuddy,
   blockList,
+  messageThroughProxy,
   register,
+  callForwarding,
   messageSummary,
+  offlineMessage,
+  cpimAndSize,
+  isComposing,
 ];

@@ -93,3 +93,23 @@ export function pidf(entity: string, { basic, im, contact, tuple = 'slie74' }: P
 </presence>
 `;
 }
+
+export const callServicesPath = (user: string): string => `/simservs.ngn.etsi.org/users/${user}/simservs.xml`;
+
+/** A rule of the user's call services; conditions and actions as they stand in the document. */
+export function callRule(id: string, conditions: string, actions: string): string {
+  return `<cp:rule id="${id}"><cp:conditions>${conditions}</cp:conditions><cp:actions>${actions}</cp:actions></cp:rule>`;
+}
+
+/** `more` follows the target. */
+export const forwardTo = (target: string, more = ''): string => `<forward-to><target>${target}</target>${more}</forward-to>`;
+
+export function simservs(content: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<simservs xmlns="http://uri.etsi.org/ngn/params/xml/simservs/xcap" xmlns:cp="urn:ietf:params:xml:ns:common-policy">${content}</simservs>
+`;
+}
+
+/** A document that diverts calls by these rules. */
+export const diversionDocument = (...rules: readonly string[]): string =>
+  simservs(`<communication-diversion active="true"><cp:ruleset>${rules.join('')}</cp:ruleset></communication-diversion>`);

@@ -1,4 +1,5 @@
 import type { Config } from '../../server/config.ts';
+import { CallAgent, type CallAgentOptions } from '../helpers/call-agent.ts';
 import { type InProcessServer, startServer, TEST_DOMAIN, type TestServer } from '../helpers/server.ts';
 import { SipPeer } from '../helpers/sip-peer.ts';
 import type { SipPeerOptions } from '../helpers/sip-peer-options.ts';
@@ -29,6 +30,7 @@ const password = (user: string): string => `secret of ${user}`;
 export class Stage {
   readonly #listener: ((event: StageEvent) => void) | undefined;
   readonly #peers: SipPeer[] = [];
+  readonly #phones: CallAgent[] = [];
   readonly #users = new Set<string>();
   readonly #log: string[] = [];
   #server: TestServer | undefined;
@@ -71,7 +73,8 @@ export class Stage {
 
   /** Closes the agents; rejects when one received what must not be sent. */
   async dismiss(): Promise<void> {
-    const results = await Promise.allSettled(this.#peers.splice(0).map((peer) => peer.close()));
+    const agents = [...this.#peers.splice(0), ...this.#phones.splice(0)];
+    const results = await Promise.allSettled(agents.map((agent) => agent.close()));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
@@ -114,6 +117,16 @@ export class Stage {
     });
     this.#peers.push(peer);
     return peer;
+  }
+
+  /** A telephone of a user, over UDP unless told otherwise. It rings and answers only as it is told. */
+  async phone(user: string, options: Partial<CallAgentOptions> = {}): Promise<CallAgent> {
+    await this.user(user);
+    const { domain, sip } = this.server;
+    const log = (traffic: Traffic): void => this.#heard(traffic);
+    const phone = await CallAgent.open({ user, password: password(user), domain, server: sip, log, ...options });
+    this.#phones.push(phone);
+    return phone;
   }
 
   /** An XCAP client of a user. */
@@ -164,8 +177,11 @@ export class Stage {
   }
 
   #around(): string {
-    const peers = this.#peers.filter((peer) => peer.transcript.entries.length > 0);
-    const transcripts = peers.map((peer) => `last messages of ${peer.name}:\n${peer.transcript.format(4)}`);
+    const agents = [
+      ...this.#peers.map(({ name, transcript }) => ({ name, transcript })),
+      ...this.#phones.map(({ options, transcript }) => ({ name: options.user, transcript })),
+    ].filter(({ transcript }) => transcript.entries.length > 0);
+    const transcripts = agents.map(({ name, transcript }) => `last messages of ${name}:\n${transcript.format(4)}`);
     return ['the messages before it:', ...this.#log.slice(-12).map((line) => `  ${line}`), ...transcripts].join('\n');
   }
 

@@ -21,6 +21,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   http: [['[::1]:81', [{ host: '::1', port: 81 }]], ['0.0.0.0:0', [{ host: '0.0.0.0', port: 0 }]], ['localhost:65535', [{ host: 'localhost', port: 65535 }]]], // biome-ignore format: a table
   'tls-cert': [['/etc/a.pem', '/etc/a.pem'], ['b.pem', resolve('b.pem')], ['/c.pem', '/c.pem']], // biome-ignore format: a table
   'tls-key': [['/etc/a.key', '/etc/a.key'], ['b.key', resolve('b.key')], ['/c.key', '/c.key']], // biome-ignore format: a table
+  'tls-ca': [['/etc/ca.pem', '/etc/ca.pem'], ['ca.pem', resolve('ca.pem')], ['/d.pem', '/d.pem']], // biome-ignore format: a table
   sip: [['127.0.0.2:1', [{ host: '127.0.0.2', port: 1 }]], ['127.0.0.2:2', [{ host: '127.0.0.2', port: 2 }]], ['127.0.0.2:3', [{ host: '127.0.0.2', port: 3 }]]], // biome-ignore format: a table
   'next-hop': [
     ['Example.ORG=sip:10.0.0.1;transport=tcp', [{ domain: 'example.org', uri: 'sip:10.0.0.1;transport=tcp' }]],
@@ -34,6 +35,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['/services/', ['/services']],
     ['/a/b', ['/a/b']],
   ],
+  'xcap-public-root': [['https://xcap.example.com/', 'https://xcap.example.com'], ['http://[::1]:81/a/b', 'http://[::1]:81/a/b'], ['https://x/c', 'https://x/c']], // biome-ignore format: a table
   data: [['d1', resolve('d1')], ['/d2', '/d2'], ['./d3', resolve('d3')]], // biome-ignore format: a table
   auth: [['none', 'none'], ['digest', 'digest'], ['none', 'none']], // biome-ignore format: a table
   'trusted-proxy': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['2001:DB8::/32', ['2001:db8::/32']]], // biome-ignore format: a table
@@ -49,7 +51,11 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['block', 'block'],
   ],
   'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'timer-c': [['181', 181], ['240', 240], ['3600', 3600]], // biome-ignore format: a table
   'diff-interval': [['0', 0], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'no-reply-timeout': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'max-diversions': [['1', 1], ['3', 3], ['9', 9]], // biome-ignore format: a table
+  'country-code': [['49', '49'], ['1', '1'], ['358', '358']], // biome-ignore format: a table
   usages: [
     [
       'org.example.a;urn:example:a;Application/A+xml',
@@ -58,6 +64,14 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['b;urn:b;b/b;b.xsd', [{ auid: 'b', namespace: 'urn:b', contentType: 'b/b', schema: resolve('b.xsd') }]],
     ['c;urn:c;c/c;', [{ auid: 'c', namespace: 'urn:c', contentType: 'c/c' }]],
   ],
+  'message-queue': [['0', 0], ['5', 5], ['7', 7]], // biome-ignore format: a table
+  'message-size': [['2048', 2048], ['4096', 4096], ['8192', 8192]], // biome-ignore format: a table
+  'message-queue-bytes': [['2048', 2048], ['4096', 4096], ['8192', 8192]], // biome-ignore format: a table
+  'message-store-bytes': [['2048', 2048], ['4096', 4096], ['8192', 8192]], // biome-ignore format: a table
+  'message-expires': [['1', 1], ['60', 60], ['3600', 3600]], // biome-ignore format: a table
+  'message-recipients': [['1', 1], ['2', 2], ['3', 3]], // biome-ignore format: a table
+  'message-lists-abroad': [['yes', 'yes'], ['no', 'no'], ['yes', 'yes']], // biome-ignore format: a table
+  'message-blocking': [['presence-rules', 'presence-rules'], ['barring', 'barring'], ['presence-rules', 'presence-rules']], // biome-ignore format: a table
   log: [['debug', 'debug'], ['silent', 'silent'], ['trace', 'trace']], // biome-ignore format: a table
 };
 
@@ -102,6 +116,19 @@ describe('settings', () => {
     expect(loadConfig({ flags: { domain: ['a.example', 'b.example', 'A.example'] }, environment: {} }).domains).toEqual(expected);
     expect(loadConfig({ flags: {}, environment: { ROLLCALL_DOMAIN: 'a.example, b.example' } }).domains).toEqual(expected);
     expect(loadConfig({ flags: { config: yaml('domain: [a.example, b.example]') }, environment: {} }).domains).toEqual(expected);
+  });
+
+  it('name SIP endpoints by what is spoken there, and take them back as they are', () => {
+    const files = { 'tls-cert': '/a.pem', 'tls-key': '/a.key' };
+    const sip = ['tls://[::1]:5061', 'WSS://127.0.0.1:443/', 'ws://127.0.0.1:80', '127.0.0.1:5060'];
+    const config = loadConfig({ flags: { ...files, sip }, environment: {} });
+    expect(config.sip).toEqual([
+      { host: '::1', port: 5061, transport: 'tls' },
+      { host: '127.0.0.1', port: 443, transport: 'wss' },
+      { host: '127.0.0.1', port: 80, transport: 'ws' },
+      { host: '127.0.0.1', port: 5060 },
+    ]);
+    expect(resolveConfig(config).sip).toEqual(config.sip);
   });
 
   it('name endpoints with and without TLS, and take them back as they are', () => {
@@ -159,8 +186,11 @@ describe('a wrong setting is told in one line', () => {
       /^http: an https endpoint needs tls-cert and tls-key$/,
     ],
     ['scheme', { flags: { http: ['ftp://127.0.0.1:8443'] } }, /^--http: "ftp:.*" is not HOST:PORT/],
-    ['https for SIP', { flags: { sip: ['https://127.0.0.1:5061'] } }, /^--sip: .* is not HOST:PORT/],
+    ['https for SIP', { flags: { sip: ['https://127.0.0.1:5061'] } }, /^--sip: "https" is not one of tls, ws, wss$/],
+    ['TLS without a certificate', { flags: { sip: ['tls://127.0.0.1:5061'] } }, /^sip: a tls endpoint needs tls-cert and tls-key$/],
     ['size', { flags: { 'max-document-size': '10' } }, /^--max-document-size: "10" is not a number of bytes from 1024 to 67108864$/],
+    ['public root', { flags: { 'xcap-public-root': '/xcap-root' } }, /^--xcap-public-root: "\/xcap-root" is not the URI of an XCAP root/],
+    ['public root', { flags: { 'xcap-public-root': 'https://a@x/b?c' } }, /^--xcap-public-root: "https:\/\/a@x\/b\?c" is not the URI/],
     ['proxy', { flags: { 'trusted-proxy': ['example.com'] } }, /^--trusted-proxy: "example\.com" is not an IP address or a block/],
     ['block', { flags: { 'trusted-proxy': ['10.0.0.0/33'] } }, /^--trusted-proxy: "10\.0\.0\.0\/33" is not an IP address/],
     ['choice', { environment: { ROLLCALL_AUTH: 'yes' } }, /^ROLLCALL_AUTH: "yes" is not one of digest, none$/],

@@ -5,7 +5,7 @@ const DIALOG_RULES = 'http://openxcap.org/ns/dialog-rules';
 
 /**
  * Who may watch a user's dialogs: rules of common policy with the action that Blink and OpenXCAP define for them, which says what
- * `sub-handling` says in presence rules. They are kept for their user; nothing here acts on them.
+ * `sub-handling` says in presence rules. The event package `dialog` acts on them.
  */
 export const dialogRules: ApplicationUsage = {
   auid: 'org.openxcap.dialog-rules',

@@ -1,0 +1,56 @@
+/** What a subscription is to be told, and when it need not be: entity tags of event state, and conditions on them (RFC 5839). */
+import { hash } from 'node:crypto';
+import type { Body, EventPackage } from './event-package.ts';
+import type { Subscription } from './subscription.ts';
+
+/** The state as the watcher may see it now; undefined where there is none to tell. */
+export function bodyOf(subscription: Subscription): Body | undefined {
+  const { status, decision, eventPackage, ending, full, notified: version } = subscription;
+  if (status !== 'active' || !decision || (ending !== undefined && ending !== 'timeout')) return undefined;
+  return eventPackage.render(eventPackage.state(subscription.resource), decision, { watch: subscription, full, version });
+}
+
+/** One body is told to many watchers. */
+const tags = new WeakMap<Body, string>();
+
+/** The tag of the state that a body tells; undefined where it tells no whole state. */
+export function entityTagOf(body: Body, { bodiesAreWhole }: EventPackage): string | undefined {
+  if (!bodiesAreWhole) return body.entityTag;
+  let tag = tags.get(body);
+  if (tag === undefined) {
+    tag = hash('sha256', body.bytes, 'base64url').slice(0, 22);
+    tags.set(body, tag);
+  }
+  return tag;
+}
+
+/** The condition that always holds. */
+const ANY_STATE = '*';
+
+/**
+ * RFC 5839 6.2, 6.3: while the subscription's condition holds the state is not told. Undefined when it holds no longer, which is once
+ * and for all; otherwise the state's entity tag, where there is one.
+ */
+export function suppress(subscription: Subscription): { readonly entityTag: string | undefined } | undefined {
+  const { condition, eventPackage } = subscription;
+  const entityTag = stateTag(subscription);
+  if (condition !== ANY_STATE && condition !== entityTag) {
+    subscription.condition = undefined;
+    return undefined;
+  }
+  // Where the package cannot do so by itself, it is told to nobody: what it keeps for this watcher would grow otherwise.
+  if (eventPackage.settled) eventPackage.settled(subscription);
+  else if (!eventPackage.bodiesAreWhole) bodyOf(subscription);
+  // What differs from the tag is news then, whatever was told before.
+  subscription.lastBody = undefined;
+  return { entityTag };
+}
+
+/** The entity tag of what the watcher may see now. */
+function stateTag(subscription: Subscription): string | undefined {
+  const { eventPackage, status } = subscription;
+  if (status !== 'active') return undefined;
+  if (eventPackage.entityTag) return eventPackage.entityTag(subscription);
+  const body = eventPackage.bodiesAreWhole && bodyOf(subscription);
+  return body ? entityTagOf(body, eventPackage) : undefined;
+}

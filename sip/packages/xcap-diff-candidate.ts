@@ -1,0 +1,56 @@
+/** What a follower keeps of each thing it follows, and what it may tell of it next. */
+import { createHash } from 'node:crypto';
+import { type DiffItem, diffItemSize } from '../../schemas/xcap-diff.ts';
+import type { TrackedDocument } from './xcap-diff-document.ts';
+import type { NodeContent, NodeResource } from './xcap-resources.ts';
+
+export interface FollowedDocument {
+  readonly sel: string;
+  readonly tracked: TrackedDocument;
+  /** Named by itself, not only found in a collection. */
+  readonly named: boolean;
+  /** The version that was told last; undefined: that there is none, or nothing yet. */
+  told: string | undefined;
+  /** Is the text of that version kept for this follower? */
+  holdsTold: boolean;
+  nextStep: number;
+}
+
+export interface FollowedNode {
+  readonly sel: string;
+  readonly node: NodeResource;
+  readonly tracked: TrackedDocument;
+  /** The version it was last looked for in. */
+  seen: string | undefined;
+  /** Digest of what was told last; undefined: that it is not there, or nothing yet. */
+  told: string | undefined;
+}
+
+/** What may be told next, and what is to be noted once it is. */
+export interface Candidate {
+  readonly item: DiffItem;
+  readonly size: number;
+  commit(): void;
+}
+
+/** Bytes of the items of one body: with its header it must fit into a datagram. What has no room comes next. */
+export const BODY_LIMIT = 40_000;
+
+/** RFC 5874 3, RFC 5875 4.7: what is too large is told of without its content. */
+export function candidateOf(item: DiffItem, commit: () => void): Candidate {
+  const size = diffItemSize(item);
+  if (size <= BODY_LIMIT) return { item, size, commit };
+  const { kind, sel } = item;
+  const outline: DiffItem = kind === 'document' ? { ...item, patch: undefined } : { kind, sel, exists: true };
+  return { item: outline, size: diffItemSize(outline), commit };
+}
+
+/** Of a node's content; `unknown` where that is not known yet. */
+export function digestOf(found: NodeContent | undefined | 'unknown'): string | undefined {
+  return found === 'unknown' ? found : found && createHash('sha256').update(found.text).digest('base64');
+}
+
+/** An entity tag of the whole (RFC 5839 6.1): of each thing's URI and version, whatever their order. */
+export function tagOf(versions: readonly string[]): string {
+  return createHash('sha256').update(versions.toSorted().join('\n')).digest('base64url').slice(0, 22);
+}

@@ -1,0 +1,97 @@
+import { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { SipRequest, SipResponse } from '../message/message.ts';
+import type { SipParseError } from '../message/parse.ts';
+import { StreamParser } from '../message/stream-parser.ts';
+import { Connection, type ConnectionHost } from './connection.ts';
+import { sipDomains } from './peer-certificate.ts';
+
+const PONG = Buffer.from('\r\n');
+
+/** A connection over TCP or TLS, messages cut from its stream by Content-Length (RFC 3261 18.3). */
+export class StreamConnection extends Connection {
+  private readonly parser: StreamParser;
+
+  constructor(
+    protocol: 'TCP' | 'TLS',
+    socket: Socket | TLSSocket,
+    peer: { readonly address: string; readonly port: number },
+    host: ConnectionHost,
+    connectTimeoutMs?: number,
+  ) {
+    super(protocol, socket, peer, host, connectTimeoutMs);
+    this.parser = new StreamParser(host.limits.maxBodyBytes, this);
+    if (protocol === 'TLS') this.secure(socket as TLSSocket, connectTimeoutMs !== undefined);
+    else socket.once('connect', () => this.open());
+    socket.on('data', (bytes: Buffer) => this.receive(bytes));
+  }
+
+  /** For the parser. */
+  onMessage(message: SipRequest | SipResponse): void {
+    this.host.onMessage(message, this);
+  }
+
+  /** For the parser: RFC 5626 4.4.1, a ping gets its pong. */
+  onPing(): void {
+    this.send(PONG);
+  }
+
+  /** For the parser. */
+  onError(error: SipParseError, fatal: boolean): void {
+    if (error.status === 413 || error.status === 513) this.host.onShutOut('message too large', this);
+    this.host.onMalformed(error, this);
+    // After the answer has gone out nothing the peer sends can be understood.
+    if (fatal) this.end();
+  }
+
+  private secure(socket: TLSSocket, connecting: boolean): void {
+    const identify = (): void => {
+      if (socket.authorized) this.peerDomains = sipDomains(socket.getPeerCertificate());
+    };
+    if (!connecting) {
+      identify();
+      return;
+    }
+    // Nothing leaves before it is known who is there.
+    socket.cork();
+    socket.once('secureConnect', () => {
+      identify();
+      this.open();
+      socket.uncork();
+    });
+  }
+
+  protected write(bytes: Buffer): void {
+    this.socket.write(bytes);
+  }
+
+  protected finishWriting(): void {
+    this.socket.end();
+  }
+
+  protected read(bytes: Buffer): void {
+    this.parser.push(bytes);
+  }
+
+  protected get inMessage(): boolean {
+    return this.parser.inMessage;
+  }
+
+  protected get incompleteBytes(): number {
+    return this.parser.heldBytes;
+  }
+
+  protected finishReading(): void {
+    this.parser.end();
+  }
+}
+
+/** What a socket holds back before writing to it counts as waiting. */
+export const SOCKET_QUEUE_BYTES = 16_384;
+
+/** Begins to open a TCP connection to an IP literal; give it to a StreamConnection at once. */
+export function connectTcp(address: string, port: number): Socket {
+  const socket = new Socket({ highWaterMark: SOCKET_QUEUE_BYTES } as object);
+  socket.connect({ host: address, port });
+  return socket;
+}
