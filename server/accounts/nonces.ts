@@ -88,7 +88,7 @@ export class Nonces {
 
   /** Has this user logged in with the nonce? */
   isUsedBy(nonce: string, user: string): boolean {
-    return (this.useOf(nonce))?.user === user;
+    return this.useOf(nonce)?.user === user;
   }
 
   /**
