@@ -209,6 +209,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     now,
     registrar,
     uac,
+    barring: userServices.barring,
     open: authenticator === undefined,
     isLocal: (host, port) => transport.isLocal(host, port),
     nextHops,

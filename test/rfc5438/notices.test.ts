@@ -161,16 +161,24 @@ describe('RFC 5438 12.2: a server that stores and forwards', () => {
     expect(readNotice(await alice.inbox.next()).xml).toContain('<stored/>');
   });
 
-  it('7.2.1: sends it along the recorded route, whose first address it goes to', async () => {
-    await boot();
+  it('7.2.1: sends it along the recorded route, whose first address it goes to, but to no user who never asked', async () => {
+    await boot({ messageListsAbroad: 'yes' });
     const alice = await agent('alice');
     const carol = await agent('carol');
-    const more = ['d.IMDN-Record-Route: <sip:carol@example.com>', 'd.IMDN-Record-Route: Gate <sip:gate.example.net>'];
-    await sendMessage(alice.peer, BOB, im({ asks: 'processing', more }), { type: CPIM });
-    const notice = readNotice(await carol.inbox.next());
-    expect(notice.headers.get('imdn.IMDN-Route')).toEqual(['<sip:carol@example.com>', 'Gate <sip:gate.example.net>']);
+    const gate = await SipPeer.create({ user: 'gate', domain: 'elsewhere', server: server.sip, transport: 'udp' });
+    peers.push(gate);
+    const inbox = new Inbox(gate);
+    const { port } = gate.socket.local;
+    const asking = (...routes: string[]): Buffer =>
+      im({ asks: 'processing', more: routes.map((route) => `d.IMDN-Record-Route: ${route}`) });
+    const routes = [`<sip:gate@127.0.0.1:${port}>`, 'Gate <sip:gate.example.net>'];
+    await sendMessage(alice.peer, BOB, asking('<sip:example.com>', ...routes), { type: CPIM });
+    const notice = readNotice(await inbox.next());
+    expect(notice.headers.get('imdn.IMDN-Route')).toEqual(routes);
     expect(notice.headers.get('To')).toEqual(['Alice <im:alice@example.com>']);
-    expect(alice.inbox.left).toBe(0);
+    await sendMessage(alice.peer, BOB, asking('<sip:carol@example.com>'), { type: CPIM });
+    await sleep(200);
+    expect([alice.inbox.left, carol.inbox.left]).toEqual([0, 0]);
   });
 
   it('8: takes its own address from the route of a notification, and sends it on to the next or to its recipient', async () => {
