@@ -5,7 +5,7 @@ import { CALL_KEYS, type CallConfig } from './call-settings.ts';
 import { type Endpoint, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
 import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
-import { oneOf, readDomain, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
+import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
@@ -21,6 +21,8 @@ export interface Config extends CallConfig, MessageConfig {
   readonly udpLimit: number;
   /** Paths of the XCAP roots (RFC 4825 6.1): `/`, or without a slash at the end. */
   readonly xcapRoots: readonly string[];
+  /** The URI of the first XCAP root as clients see it, without a slash at the end; '' where the server goes by its own address. */
+  readonly xcapPublicRoot: string;
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
@@ -46,6 +48,8 @@ export interface Config extends CallConfig, MessageConfig {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** How long a call may ring before it is cancelled, in seconds. */
+  readonly timerC: number;
   /** Least time between two notifications of xcap-diff or reg in one subscription, in seconds. */
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
@@ -121,6 +125,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '/xcap-root',
     meaning: 'path of the XCAP root; several name the same documents',
     read: readRoot,
+  },
+  {
+    name: 'xcap-public-root',
+    field: 'xcapPublicRoot',
+    placeholder: 'URI',
+    list: false,
+    default: '',
+    meaning:
+      'http or https URI of the XCAP root as clients see it, when there is a proxy in front; no header field of a request is believed for it',
+    read: readPublicRoot,
   },
   {
     name: 'data',
@@ -249,6 +263,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '60',
     meaning: 'least expiry of registrations, publications and subscriptions; shorter ones are answered 423',
     read: wholeNumber(1, 3600, 'seconds'),
+  },
+  {
+    name: 'timer-c',
+    field: 'timerC',
+    placeholder: 'SECONDS',
+    list: false,
+    default: '190',
+    meaning: 'how long the proxy lets a call ring before it cancels it (RFC 3261 16.6 wants more than three minutes)',
+    read: wholeNumber(181, 86_400, 'seconds'),
   },
   {
     name: 'diff-interval',

@@ -2,6 +2,7 @@ import { Server as HttpsServer } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AdminPluginOptions, adminPlugin } from './admin/admin-plugin.ts';
 import type { Endpoint } from './config.ts';
+import { answersForAll, refuseUnreadable, transferCodingFault } from './http-protocol.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { TlsCertificate } from './tls-certificate.ts';
@@ -72,10 +73,16 @@ function createApp({ endpoint, certificate, admin, xcap, metrics, mayReadMetrics
     bodyLimit,
     requestTimeout: REQUEST_TIMEOUT,
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
+    clientErrorHandler: refuseUnreadable,
     // A target whose escapes cannot be decoded never reaches a route.
     frameworkErrors: (error, _request, reply) => {
       plain(reply, error.statusCode ?? 400, 'The request target cannot be read.');
     },
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    const fault = transferCodingFault(request);
+    if (fault) plain(reply.header('connection', 'close'), ...fault);
+    else done();
   });
   app.addHook('onResponse', (request, reply, done) => {
     const { method, raw } = request;
@@ -87,7 +94,9 @@ function createApp({ endpoint, certificate, admin, xcap, metrics, mayReadMetrics
     }
     done();
   });
-  app.setNotFoundHandler((_request, reply) => plain(reply, 404, 'There is nothing here.'));
+  app.setNotFoundHandler((request, reply) => {
+    if (!answersForAll(request, reply)) plain(reply, 404, 'There is nothing here.');
+  });
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) return plain(reply, status, error.message);

@@ -110,6 +110,7 @@ async function listen(
       });
   const xcap = await createXcap({
     roots: config.xcapRoots,
+    publicRoot: config.xcapPublicRoot,
     documents,
     directory: users,
     // Asked only once requests come in, when the node is there.
@@ -140,6 +141,7 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
     calls: callSettings(config),
     messages: messageSettings(config),

@@ -64,6 +64,17 @@ export function readRoot(value: unknown): string {
   return root;
 }
 
+/** An absolute URI without query or fragment; a slash at its end is left off. */
+export function readPublicRoot(value: unknown): string {
+  const root = text(value, 'a URI').replace(/\/$/, '');
+  if (root.length > 500 || !PUBLIC_ROOT.test(root) || /\/(?:\.\.?|~~)(?:\/|$)/.test(root) || !URL.canParse(root)) {
+    throw new Error(`${show(value)} is not the URI of an XCAP root (such as https://xcap.example.com/xcap-root)`);
+  }
+  return root;
+}
+
+const PUBLIC_ROOT = /^https?:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:\/[A-Za-z0-9\-._~!$&'()*+,;=:@]+)*$/;
+
 export function show(value: unknown): string {
   return typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
 }

@@ -43,6 +43,7 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
   const find = (uri: string): XcapResource | undefined => {
     const target = /^https?:\/\//i.test(uri) || uri.startsWith(root) ? uri : root + uri.replace(/^\//, '');
     if (target.endsWith('/') && !/\/(?:~|%7e){2}\//i.test(target)) {
+      if (target.startsWith(rootUri())) return collection(target.slice(rootUri().length));
       const path = target.replace(/^https?:\/\/[^/]*/i, '');
       return path.startsWith(root) ? collection(path.slice(root.length)) : undefined;
     }

@@ -24,6 +24,8 @@ export interface XcapOptions {
   readonly mayWatch: MayWatch;
   readonly usages: readonly UsageSetting[];
   readonly authenticator: HttpAuthenticator;
+  /** That URI as the settings say it, '' where they do not. */
+  readonly publicRoot: string;
   /** The absolute URI of the first XCAP root, with a slash at the end. */
   readonly rootUri: () => string;
   /** What the canonical address of an authenticated SIP user may do with documents. */
@@ -44,11 +46,11 @@ export interface Xcap {
 
 /** Assembles the XCAP side over a document store. */
 export async function createXcap(options: XcapOptions): Promise<Xcap> {
-  const { roots, documents, directory, hasAccount, mayWatch, authenticator, rootUri, requester, limits, log } = options;
+  const { roots, publicRoot, documents, directory, hasAccount, mayWatch, authenticator, rootUri, requester, limits, log } = options;
   const services = await ServiceIndex.open(documents);
   const more = operatorUsages(options.usages);
-  const usages = applicationUsages({ documents, services, isUser: hasAccount, mayWatch, root: roots[0] ?? '', more });
-  const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots, limits });
+  const usages = applicationUsages({ documents, services, isUser: hasAccount, mayWatch, root: publicRoot || (roots[0] ?? ''), more });
+  const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots, publicRoot, limits });
   return {
     lists: listDirectory(services, service, documents),
     resources: xcapResources({ service, usages, documents, directory, root: roots[0] ?? '/', rootUri, requester }),

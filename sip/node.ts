@@ -76,6 +76,8 @@ export interface SipNodeOptions {
   readonly minExpires: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
+  readonly timerC: number;
   /** What applies to all calls that users divert or bar. */
   readonly calls: CallSettings;
   readonly messages: MessageSettings;
@@ -101,8 +103,6 @@ const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
-/** RFC 3261 16.6 step 11: more than three minutes. In milliseconds. */
-const TIMER_C = 190_000;
 const MAX_PUBLICATIONS_PER_USER = 50;
 /** Tries to find a port that is free for UDP and TCP alike. */
 const PORT_TRIES = 20;
@@ -209,6 +209,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     now,
     registrar,
     uac,
+    barring: userServices.barring,
     open: authenticator === undefined,
     isLocal: (host, port) => transport.isLocal(host, port),
     nextHops,
@@ -217,6 +218,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const proxy = new SipProxy({
     users,
     identifier,
+    isTrustedPeer,
     registrar,
     transactions,
     transport,
@@ -226,7 +228,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     locator,
     nextHops,
     services: [userServices.barring, messages.service, ...(options.callServices ?? []), userServices.diversion],
-    timerC: TIMER_C,
+    timerC: options.timerC,
   });
   const router = new MethodRouter({
     users,

@@ -45,8 +45,8 @@ export interface DocumentServiceOptions {
   readonly xuiDirectory: XuiDirectory;
   /** Paths of the XCAP roots, e.g. `/xcap-root`, `/`. */
   readonly roots: readonly string[];
-  /** Scheme and authority by which clients know the server, e.g. `https://xcap.example.com`; without it, URIs in answers are path references. */
-  readonly publicUri?: string;
+  /** The URI by which clients know the XCAP root, e.g. `https://xcap.example.com/xcap-root`; without it, URIs in answers are path references. */
+  readonly publicRoot?: string;
   readonly limits?: {
     /** Greatest size of a document in UTF-8; 1 MiB unless told. */
     readonly documentBytes?: number;
@@ -66,14 +66,15 @@ export class DocumentService {
   private readonly environment: Environment;
   private readonly queue = new EditQueue();
 
-  constructor({ store, usages, xuiDirectory, roots, publicUri = '', limits = {} }: DocumentServiceOptions) {
+  constructor({ store, usages, xuiDirectory, roots, publicRoot = '', limits = {} }: DocumentServiceOptions) {
     this.documentBytes = limits.documentBytes ?? 1024 * 1024;
     this.usages = new Map(usages.map((usage) => [usage.auid, usage]));
     this.environment = {
       store,
       directory: xuiDirectory,
-      roots: orderRoots(roots),
-      publicUri: publicUri.replace(/\/$/, ''),
+      // Clients' references between documents are by the URI that they know.
+      roots: orderRoots(publicRoot === '' ? roots : [...roots, publicRoot.replace(/^https?:\/\/[^/]*/i, '')]),
+      publicRoot: publicRoot.replace(/\/$/, ''),
       documentBytes: this.documentBytes,
       quota: new DocumentQuota(
         store,

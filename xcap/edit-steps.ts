@@ -234,13 +234,13 @@ function validationContext({ key }: Target, { roots, directory }: Environment): 
   return { key, roots, resolveXui: (xui) => directory.resolveXui(xui) };
 }
 
-function homeUri({ uri, key }: Target, { publicUri }: Environment): string {
-  return `${publicUri}${uri.root}/${documentPath({ ...key, name: '' })}`;
+function homeUri({ uri, key }: Target, { publicRoot }: Environment): string {
+  return `${publicRoot || uri.root}/${documentPath({ ...key, name: '' })}`;
 }
 
 /** The URI of the element that the first `steps` steps of the target's node selector select; the document's for none. */
-function nodeUri({ uri, key, node }: Target, { publicUri }: Environment, steps: number): string {
-  const document = `${publicUri}${uri.root}/${documentPath(key)}`;
+function nodeUri({ uri, key, node }: Target, { publicRoot }: Environment, steps: number): string {
+  const document = `${publicRoot || uri.root}/${documentPath(key)}`;
   if (!node || steps === 0) return document;
   return `${document}/~~/${node.encodedSteps(steps)}`;
 }

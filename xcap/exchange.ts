@@ -50,7 +50,7 @@ export interface Environment {
   readonly store: DocumentStore;
   readonly directory: XuiDirectory;
   readonly roots: readonly string[];
-  readonly publicUri: string;
+  readonly publicRoot: string;
   readonly documentBytes: number;
   readonly quota: DocumentQuota;
   readonly limits: TreeLimits;

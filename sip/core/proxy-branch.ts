@@ -5,7 +5,7 @@ import type { ClientTransaction, TransactionLayer } from '../transaction/transac
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 import type { Failure } from './best-response.ts';
-import type { RecordRoutes } from './record-route.ts';
+import type { RoutedRequest } from './request-context.ts';
 import type { HeaderField } from './respond.ts';
 import { postprocessRoutes } from './route-processing.ts';
 import { aim, type Target, type Way } from './target-set.ts';
@@ -15,21 +15,24 @@ export interface BranchHost {
   readonly transactions: TransactionLayer;
   readonly transport: TransportLayer;
   readonly wheel: TimerWheel;
-  readonly recordRoutes: RecordRoutes;
   /** Timer C, in milliseconds (RFC 3261 16.6 step 11). */
   readonly timerC: number;
+  /**
+   * The last touch on a request that will go over the flow.
+   * @param isRegistrants whether the flow is that of a registration
+   */
+  finish(request: SipRequest, owner: BranchOwner, flow: Flow, isRegistrants: boolean): void;
   /** Where a request to the URI goes, best first. @throws SipError for what is no SIP URI */
   locate(uri: string): readonly Destination[] | Promise<readonly Destination[]>;
 }
 
 /** Whom a branch tells. Responses have lost our Via. */
 export interface BranchOwner {
+  readonly context: RoutedRequest;
   /** The request as it leaves us but for what depends on the branch. */
   readonly outgoing: SipRequest;
   /** The second part of our Via's branch. */
   readonly mark: string;
-  /** The way the request came. */
-  readonly flow: Flow;
   /** 101 to 199. */
   rang(branch: ProxyBranch, response: SipResponse): void;
   /** The first, and for INVITE each further one. */
@@ -104,8 +107,8 @@ export class ProxyBranch {
     const flow = isList(target) ? first && this.host.transport.flowTo(first) : target;
     // No such host, or no way of ours to speak to it.
     if (flow === undefined) return void this.wayFailed({ status: first === undefined ? 502 : 503, response: undefined });
-    this.host.recordRoutes.record(request, this.owner.flow, flow);
-    this.transaction = this.host.transactions.send(request, target, {
+    this.host.finish(request, this.owner, flow, !isList(target));
+    this.transaction = this.host.transactions.send(request, isList(target) && target.length > 1 ? target : flow, {
       onResponse: (response) => this.receive(response),
       onFailure: (kind) => this.transactionFailed(kind, isList(target)),
     });

@@ -9,12 +9,14 @@ import type { Locator } from '../transport/locate.ts';
 import type { NextHops } from '../transport/next-hops.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
+import { assertIdentity } from './asserted-identity.ts';
 import type { UserDirectory } from './authenticator.ts';
 import type { Binding } from './binding.ts';
 import type { CallService } from './call-service.ts';
 import type { Identifier } from './identity.ts';
 import type { Logger } from './log.ts';
 import { checkLoop, incomingBreadth, loopMark } from './loop-detection.ts';
+import type { BranchOwner } from './proxy-branch.ts';
 import { RecordRoutes } from './record-route.ts';
 import { requestTarget } from './request-checks.ts';
 import type { RoutedRequest } from './request-context.ts';
@@ -33,6 +35,8 @@ export interface ProxyOptions {
   readonly wheel: TimerWheel;
   readonly state: StateStore;
   readonly log: Logger;
+  /** Is the textual address that of an element whose word counts, and that may be told who the sender is (RFC 3325)? */
+  readonly isTrustedPeer?: ((address: string) => boolean) | undefined;
   readonly locator: Locator;
   readonly nextHops: NextHops;
   /** In the order in which they are asked. */
@@ -53,12 +57,12 @@ export class SipProxy implements RequestForwarder, ContextHost {
   readonly transactions: TransactionLayer;
   readonly transport: TransportLayer;
   readonly wheel: TimerWheel;
-  readonly recordRoutes: RecordRoutes;
   readonly services: readonly CallService[];
   readonly timerC: number;
   readonly tryingDelay = TRYING_DELAY;
   private readonly options: ProxyOptions;
   private readonly own: OwnAddresses;
+  private readonly recordRoutes: RecordRoutes;
   private readonly open = new Map<ServerTransaction, ResponseContext>();
 
   constructor(options: ProxyOptions) {
@@ -69,7 +73,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
     this.wheel = options.wheel;
     this.services = options.services;
     this.timerC = options.timerC;
-    this.recordRoutes = new RecordRoutes(options.state, (flow) => transport.sentBy(flow));
+    this.recordRoutes = new RecordRoutes(options.state, transport);
     this.own = {
       isLocal: (host, port) => transport.isLocal(host, port),
       servesDomain: (host) => users.servesDomain(host),
@@ -91,7 +95,8 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const inDialog = request.to.tag !== undefined && route !== undefined && this.recordRoutes.isGenuine(route, request.callId);
     this.admit(context, inDialog);
     if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
-    const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, inDialog ? route : undefined);
+    const direct = inDialog && !request.headers.has('Route') ? route : undefined;
+    const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, direct);
     this.open.set(context.transaction, forwarded);
     forwarded.start();
   }
@@ -111,7 +116,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
       const branch = BRANCH_COOKIE + hash('sha1', `${ack.via.branch} ${ack.via.host}:${ack.via.port} ${ack.uri}`, 'hex');
       const outgoing = ack.copy(ack.uri);
       outgoing.headers.set('Max-Forwards', String(hops - 1));
-      const [group] = this.resolveUri(ack.uri, route).groups;
+      const [group] = this.resolveUri(ack.uri, ack.headers.has('Route') ? undefined : route).groups;
       const [way] = group?.[0]?.ways ?? [];
       if (way === undefined) return;
       outgoing.uri = way.uri;
@@ -150,6 +155,12 @@ export class SipProxy implements RequestForwarder, ContextHost {
     return outgoing;
   }
 
+  finish(request: SipRequest, { context }: BranchOwner, flow: Flow, isRegistrants: boolean): void {
+    this.recordRoutes.record(request, context.request, context.flow, flow, isRegistrants);
+    const user = context.identitySource === 'digest' ? context.identity : undefined;
+    assertIdentity(request, user, this.options.isTrustedPeer?.(flow.remoteAddress) ?? false);
+  }
+
   ended(context: ResponseContext): void {
     this.open.delete(context.context.transaction);
   }
@@ -183,11 +194,11 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const { user, host } = requestTarget({ uri: text });
     const { users, registrar } = this.options;
     if (!users.servesDomain(host)) {
+      // Where the connection has ended, the Contact may still lead there.
       const flow = route === undefined ? undefined : this.recordRoutes.flowOf(route);
-      const flowOnly = route !== undefined && this.recordRoutes.namesFlow(route) && flow === undefined;
       // What is in a dialog goes to the peer's own Contact.
       const nextHop = route === undefined ? this.options.nextHops.find(host) : undefined;
-      const way = { uri: requestUri(text), routes: [], nextHop, flow, flowOnly };
+      const way = { uri: requestUri(text), routes: [], nextHop, flow, flowOnly: false };
       return { callee: undefined, groups: [[{ ways: [way] }]], status: 404 };
     }
     const callee = canonicalAddress(text);

@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import type { SipUri } from '../message/uri.ts';
-import type { Flow } from '../transport/flow.ts';
+import type { Destination, Flow } from '../transport/flow.ts';
+import { isFirstHop } from './outbound.ts';
 import type { StateStore } from './state-store.ts';
 
 /** URI parameter that proves the dialog to be one that we let through. */
@@ -11,6 +12,15 @@ export const TOKEN_PARAM = 'rct';
 const FLOW_PARAM = 'rcf';
 /** Hexadecimal digits: 80 bits. */
 const TOKEN_LENGTH = 20;
+
+const DATAGRAM_NAME = /^u((?:[0-9a-f]{2})+)\.(\d{1,5})$/;
+
+/** What the transports are asked for. */
+export interface FlowSource {
+  /** Host and port by which the peer of a flow reaches us. */
+  sentBy(flow: Flow): string;
+  flowTo(destination: Destination): Flow | undefined;
+}
 
 /** RFC 3261 12.1, RFC 6665, RFC 3515: what these begin we stay on the path of. */
 const DIALOG_FORMING: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'REFER']);
@@ -22,28 +32,30 @@ const DIALOG_FORMING: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'REF
  */
 export class RecordRoutes {
   private readonly secret: string;
-  private readonly sentBy: (flow: Flow) => string;
+  private readonly transport: FlowSource;
   private readonly flows = new Map<string, Flow>();
 
   /** @param state keeps the secret, so that calls outlive a restart */
-  constructor(state: StateStore, sentBy: (flow: Flow) => string) {
+  constructor(state: StateStore, transport: FlowSource) {
     const table = state.table<{ readonly secret: string }>('proxy');
     const [kept] = [...table.load()].filter(([id]) => id === 'record-route').map(([, record]) => record.secret);
     this.secret = kept ?? randomHex(32);
     if (kept === undefined) table.put('record-route', { secret: this.secret });
-    this.sentBy = sentBy;
+    this.transport = transport;
   }
 
   /**
    * Puts us on the path of a request that may begin a dialog: one value where both sides reach us alike, else one for each, that of the
    * side it goes to on top.
+   * @param received the request as it came, from `from`
+   * @param isRegistrants whether `to` is the flow of a registration
    */
-  record(request: SipRequest, from: Flow, to: Flow): void {
+  record(request: SipRequest, received: SipRequest, from: Flow, to: Flow, isRegistrants: boolean): void {
     if (!DIALOG_FORMING.has(request.method)) return;
     const scheme = /^sips:/i.test(request.uri) ? 'sips' : 'sip';
     const callId = request.callId;
-    const incoming = this.value(scheme, from, callId);
-    const outgoing = this.value(scheme, to, callId);
+    const incoming = this.value(scheme, from, callId, isFirstHop(received) && (from.reliable || hasOutboundContact(received)));
+    const outgoing = this.value(scheme, to, callId, isRegistrants);
     if (incoming !== outgoing) request.headers.addFirst('Record-Route', incoming);
     request.headers.addFirst('Record-Route', outgoing);
   }
@@ -54,26 +66,26 @@ export class RecordRoutes {
     return token !== undefined && token === this.token(callId, uri.params.get(FLOW_PARAM) ?? '');
   }
 
-  /** The open connection that a genuine URI names. */
+  /** The flow that a genuine URI names, while it is open. */
   flowOf(uri: SipUri): Flow | undefined {
     const name = uri.params.get(FLOW_PARAM);
-    return name === undefined ? undefined : this.flows.get(name);
+    if (name === undefined) return undefined;
+    const peer = DATAGRAM_NAME.exec(name);
+    if (peer === null) return this.flows.get(name);
+    const address = Buffer.from(peer[1] ?? '', 'hex').toString('latin1');
+    return this.transport.flowTo({ protocol: 'UDP', address, port: Number(peer[2]) });
   }
 
-  /** Does a genuine URI name a connection, open or not? */
-  namesFlow(uri: SipUri): boolean {
-    return uri.params.has(FLOW_PARAM);
-  }
-
-  private value(scheme: string, flow: Flow, callId: string): string {
+  private value(scheme: string, flow: Flow, callId: string, named: boolean): string {
     const transport = flow.protocol === 'UDP' ? '' : `;transport=${flow.protocol.toLowerCase()}`;
-    const name = flow.reliable ? this.nameOf(flow) : '';
+    const name = named ? this.nameOf(flow) : '';
     const side = name === '' ? '' : `;${FLOW_PARAM}=${name}`;
-    return `<${scheme}:${this.sentBy(flow)}${transport};lr;${TOKEN_PARAM}=${this.token(callId, name)}${side}>`;
+    return `<${scheme}:${this.transport.sentBy(flow)}${transport};lr;${TOKEN_PARAM}=${this.token(callId, name)}${side}>`;
   }
 
-  /** A connection is known by name while it is open. */
+  /** Of datagrams the name says where they go; a connection is known by its name while it is open. */
   private nameOf(flow: Flow): string {
+    if (!flow.reliable) return `u${Buffer.from(flow.remoteAddress, 'latin1').toString('hex')}.${flow.remotePort}`;
     const name = flow.id.replaceAll(' ', '.');
     if (!this.flows.has(name)) {
       this.flows.set(name, flow);
@@ -85,4 +97,9 @@ export class RecordRoutes {
   private token(callId: string, flow: string): string {
     return hash('sha256', `${this.secret} ${flow} ${callId}`, 'hex').slice(0, TOKEN_LENGTH);
   }
+}
+
+/** RFC 5626 4.3: `ob` asks for requests of the dialog over the flow of this one. */
+function hasOutboundContact(request: SipRequest): boolean {
+  return /;ob[;>]/.test(request.headers.get('Contact') ?? '');
 }

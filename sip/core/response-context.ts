@@ -2,7 +2,6 @@ import { canonicalAddress } from '../../schemas/address.ts';
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import type { SipUri } from '../message/uri.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
-import type { Flow } from '../transport/transport.ts';
 import { bestFailure, collectChallenges, type Failure, statusForSender } from './best-response.ts';
 import { type Call, type CallService, type FailureCause, firstVerdict, type Verdict } from './call-service.ts';
 import { type BranchHost, type BranchOwner, ProxyBranch } from './proxy-branch.ts';
@@ -49,7 +48,6 @@ const ELSEWHERE: readonly HeaderField[] = [['Reason', 'SIP;cause=200;text="Call 
 export class ResponseContext implements BranchOwner {
   readonly context: RoutedRequest;
   readonly mark: string;
-  readonly flow: Flow;
   outgoing: SipRequest;
   private readonly host: ContextHost;
   private readonly isInvite: boolean;
@@ -75,7 +73,6 @@ export class ResponseContext implements BranchOwner {
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: number, route?: SipUri) {
     this.host = host;
     this.context = context;
-    this.flow = context.flow;
     this.outgoing = context.request;
     this.mark = mark;
     this.breadth = breadth;
@@ -91,17 +88,20 @@ export class ResponseContext implements BranchOwner {
 
   start(): void {
     if (!this.isInvite) this.tryingTimer = this.host.wheel.schedule(this.host.tryingDelay, sayTrying, this);
-    this.nextLeg();
+    this.guard(() => this.nextLeg());
   }
 
   /** The sender has cancelled the INVITE (RFC 3261 16.10). */
   cancel(headers: readonly HeaderField[]): void {
     if (this.context.responded || this.cancelled) return;
     this.cancelled = true;
-    this.close(
-      () => this.respondFailure(this.failures.find(({ status }) => status === 487) ?? { status: 487, response: undefined }),
-      headers,
-    );
+    this.stopTimer();
+    this.groups = [];
+    this.legs = [];
+    // What has been decided without the sender is no more of interest to it.
+    this.closing = () => this.respondFailure(bestFailure(this.failures) ?? { status: 487, response: undefined });
+    for (const branch of this.active) branch.cancel(headers);
+    this.closeIfDone();
   }
 
   /** A target rings. */
@@ -154,7 +154,7 @@ export class ResponseContext implements BranchOwner {
     const { identity, request } = this.context;
     this.call = {
       request,
-      flow: this.flow,
+      flow: this.context.flow,
       caller: identity ?? canonicalAddress(request.from.uri),
       callerVerified: identity !== undefined && this.context.identitySource !== 'open',
       callee: this.host.calleeOf(leg),

@@ -1,6 +1,6 @@
 import type { SipRequest } from '../message/message.ts';
 import { parseSipUri } from '../message/uri.ts';
-import type { Flow } from '../transport/flow.ts';
+import { type Flow, isWebSocket } from '../transport/flow.ts';
 import type { Binding } from './binding.ts';
 
 /** One way to a target: what is sent, and over what. */
@@ -25,7 +25,8 @@ export interface Target {
 /** The way to a binding, for everything that is sent to a registrant. */
 export function wayTo(binding: Binding): Way {
   const { flow, path, regId } = binding;
-  const flowOnly = regId !== undefined && path.length === 0;
+  // RFC 7118 5: nobody can connect to a WebSocket client.
+  const flowOnly = path.length === 0 && (regId !== undefined || (flow !== undefined && isWebSocket(flow.protocol)));
   // A path leads past the flow of its last element; of a plain contact over UDP the address counts.
   const own = path.length === 0 && (flowOnly || flow?.reliable) ? flow : undefined;
   return { uri: requestUri(binding.contact), routes: path, nextHop: undefined, flow: own, flowOnly };

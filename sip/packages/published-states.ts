@@ -8,6 +8,7 @@ import type { Notifier } from '../events/notifier.ts';
 import type { WatcherLists } from '../events/watcher-list.ts';
 import { PresencePolicy } from '../presence/policy.ts';
 import type { ListMembers } from '../presence/referred-lists.ts';
+import { conferenceFormat, conferencePackage } from './conference.ts';
 import { DIALOG_RULES, dialogFormat, dialogPackage } from './dialog.ts';
 import { type Mailboxes, mailboxes } from './mailboxes.ts';
 import { messageSummaryFormat, messageSummaryPackage } from './message-summary.ts';
@@ -58,6 +59,7 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
     notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now));
     return dialogs;
   });
+  publish(conferenceFormat, (of) => conferencePackage(users, of));
   const summaries = publish(messageSummaryFormat, (of) => messageSummaryPackage(users, of));
   return { compositors, mailboxes: mailboxes(summaries, state) };
 }

@@ -11,6 +11,7 @@ export interface NoticeOptions {
   readonly lifetime: number;
   /** Is the URI an address of this server itself? */
   isServer(uri: string): boolean;
+  isUser(address: string): boolean;
   /** Takes the notice on its way. `uri` is where it goes; its `recipient` is the canonical form of that. */
   post(notice: QueuedMessage, uri: string): void;
 }
@@ -42,6 +43,8 @@ export class DispositionNotices {
     const routes = imdnHeaders(cpim, 'IMDN-Record-Route').map(({ value }) => value);
     while (routes[0] !== undefined && this.options.isServer(headerUri(routes[0]) ?? '')) routes.shift();
     const target = headerUri(routes[0]) ?? message.sender;
+    // RFC 5438 6.5: the addresses are those of servers. Users could be sent notices that they do not want.
+    if (routes.length > 0 && this.options.isUser(canonicalAddress(target))) return;
     const xml = document(cpim, message, id.value, disposition);
     const lines = [`From: ${to}`, `To: ${from}`, 'NS: imdn <urn:ietf:params:imdn>', `imdn.Message-ID: ${randomHex(12)}`];
     for (const route of routes) lines.push(`imdn.IMDN-Route: ${route}`);

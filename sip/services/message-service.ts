@@ -40,6 +40,8 @@ export interface MessageServiceOptions {
   hasBindings(recipient: string): boolean;
   /** Sends a request on its way to another domain. */
   send(request: SipRequest, done: (status: number | undefined) => void): void;
+  /** What users have barred; asked by the proxy for what it relays, and by this service for the copies that it makes. */
+  readonly barring: CallService;
   /** What the user's presence rules say to the sender; undefined where they have no say about messages. */
   readonly presenceHandling?: ((sender: string, user: string) => SubHandling | Promise<SubHandling>) | undefined;
 }
@@ -63,6 +65,7 @@ export class MessageService implements CallService {
       lifetime,
       isServer: (uri) => options.isServer(uri),
       post: (notice, uri) => void this.post(notice, uri),
+      isUser: (address) => options.users.hasUser(address),
     });
     queue.onExpired((message) => this.notices.tell(message, { kind: 'delivery', status: 'failed' }));
   }
@@ -77,9 +80,7 @@ export class MessageService implements CallService {
     if (request.method !== 'MESSAGE') return PROCEED;
     if (isTooLarge(request, call.flow)) return { kind: 'answer', ...TOO_LARGE };
     if (callee === undefined) return PROCEED;
-    const { presenceHandling } = this.options;
-    if (presenceHandling === undefined || call.caller === callee) return this.inTurn(call, callee);
-    const handling = presenceHandling(call.caller, callee);
+    const handling = this.presenceHandling(call.caller, callee);
     return handling instanceof Promise
       ? handling.then((settled) => this.judged(call, callee, settled))
       : this.judged(call, callee, handling);
@@ -97,22 +98,45 @@ export class MessageService implements CallService {
   }
 
   /** For `router.handle('MESSAGE', ...)`: a message to the server itself, which is for many, or a notification on its way back. */
-  readonly handler = (context: RequestContext): void => {
+  readonly handler = async (context: RequestContext): Promise<void> => {
     const { request, flow } = context;
     if (isTooLarge(request, flow)) throw new SipError(TOO_LARGE.status, TOO_LARGE.reason);
-    if (isListMessage(request)) {
-      this.spread(context, readListMessage(request));
-      return;
-    }
-    const routed = request.contentType?.type === CPIM_TYPE ? routeNotice(request.body, this.options.isServer) : undefined;
+    if (isListMessage(request)) await this.spread(context, readListMessage(request));
+    else await this.passOn(context);
+    this.options.state.afterCommit(() => context.respond(202));
+  };
+
+  /** A notification that came over our address in its route. */
+  private async passOn(context: RequestContext): Promise<void> {
+    const { request } = context;
+    const { isServer, lifetime, now } = this.options;
+    const routed = request.contentType?.type === CPIM_TYPE ? routeNotice(request.body, isServer) : undefined;
     if (routed === undefined) throw new SipError(404, 'Messages are for users, not for the server');
     const recipient = canonicalAddress(routed.uri);
-    const { lifetime, now } = this.options;
+    const refusal = await this.refusalOf(context, recipient, routed.uri);
+    if (refusal === 'silent') return;
+    if (refusal !== undefined) throw new SipError(refusal);
     const kept = queuedMessage(request, recipient, context.identity ?? '', lifetime, now());
-    const taken = this.post({ ...kept, body: routed.body.toString('base64') }, routed.uri);
-    if (!taken) throw new SipError(480);
-    this.accept(context);
-  };
+    if (!this.post({ ...kept, body: routed.body.toString('base64') }, routed.uri)) throw new SipError(480);
+  }
+
+  /** Whether the recipient of a copy takes messages of the sender: undefined if so, else a status, or 'silent' where the sender shall not know. */
+  private async refusalOf(context: RequestContext, recipient: string, uri: string): Promise<number | 'silent' | undefined> {
+    const { request, flow, identity = '' } = context;
+    const { users, barring, open } = this.options;
+    const callee = users.hasUser(recipient) ? recipient : undefined;
+    const call: Call = { request, flow, caller: identity, callerVerified: !open, callee, uri, diverted: [], headers: [] };
+    const verdict = await barring.onRequest?.(call);
+    if (verdict?.kind === 'answer') return verdict.status;
+    const handling = callee === undefined ? 'allow' : await this.presenceHandling(identity, callee);
+    if (handling === 'block') return 403;
+    return handling === 'polite-block' ? 'silent' : undefined;
+  }
+
+  private presenceHandling(sender: string, user: string): SubHandling | Promise<SubHandling> {
+    const { presenceHandling } = this.options;
+    return presenceHandling === undefined || sender === user ? 'allow' : presenceHandling(sender, user);
+  }
 
   private judged(call: Call, callee: string, handling: SubHandling): Verdict | Promise<Verdict> {
     if (handling === 'block') return { kind: 'answer', status: 403, because: 'the presence rules block the sender' };
@@ -148,8 +172,8 @@ export class MessageService implements CallService {
     );
   }
 
-  /** RFC 5365 7: 202 once all copies are kept; each goes its own way. */
-  private spread(context: RequestContext, { recipients, content }: ListMessage): void {
+  /** RFC 5365 7: each copy goes its own way. */
+  private async spread(context: RequestContext, { recipients, content }: ListMessage): Promise<void> {
     const { users, maxRecipients, abroad, lifetime, now, isServer } = this.options;
     const { request } = context;
     const sender = context.identity;
@@ -166,17 +190,15 @@ export class MessageService implements CallService {
     const at = now();
     const expiresAt = queuedMessage(request, '', sender, lifetime, at).expiresAt;
     const terms = { sender, now: at, expiresAt, isOwnRealm: (realm: string) => users.servesDomain(realm.toLowerCase()) };
-    for (const recipient of recipients) {
+    const refusals = await Promise.all(recipients.map((each) => this.refusalOf(context, each.canonical, targetUri(each))));
+    for (const [index, recipient] of recipients.entries()) {
       const copy = copyFor(recipient, request, content, terms);
-      if (isServer(recipient.uri) || !this.post(copy, targetUri(recipient))) this.refused(copy);
+      const refusal = refusals[index];
+      if (refusal === 'silent') continue;
+      if (refusal !== undefined || isServer(recipient.uri) || !this.post(copy, targetUri(recipient))) this.refused(copy);
     }
     const whole = queuedMessage(request, sender, sender, lifetime, at);
     this.notices.tell({ ...whole, fields: withContent(whole, content), body: content.body.toString('base64') }, PROCESSED);
-    this.accept(context);
-  }
-
-  private accept(context: RequestContext): void {
-    this.options.state.afterCommit(() => context.respond(202));
   }
 
   /** Takes a message of ours on its way; false where it has none. */

@@ -2,6 +2,7 @@
 import type { SubHandling } from '../../schemas/pres-rules.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
 import type { Binding } from '../core/binding.ts';
+import type { CallService } from '../core/call-service.ts';
 import type { Logger } from '../core/log.ts';
 import type { Registrar } from '../core/registrar.ts';
 import { requestTarget } from '../core/request-checks.ts';
@@ -38,6 +39,7 @@ export interface MessagesOptions {
   readonly now: () => number;
   readonly registrar: Registrar;
   readonly uac: UserAgentClient;
+  readonly barring: CallService;
   /** Without authentication From is believed. */
   readonly open: boolean;
   /** Does this server listen there? */
@@ -76,6 +78,7 @@ export function createMessages(options: MessagesOptions): Messages {
     lifetime: settings.expires * 1000,
     maxRecipients: settings.maxRecipients,
     abroad: settings.abroad,
+    barring: options.barring,
     open: options.open,
     isServer: (uri) => isServer(uri, options),
     hasBindings: (recipient) => registrar.bindings(recipient).length > 0,

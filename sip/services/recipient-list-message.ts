@@ -91,6 +91,8 @@ function readRecipients(bytes: Buffer): Recipient[] {
     return recipients;
   } catch (error) {
     if (error instanceof XmlError) throw new SipError(400, `Bad list of recipients: ${error.message}`);
+    // 416 would be said of the Request-URI.
+    if (error instanceof SipError) throw new SipError(400, `Bad list of recipients: ${error.reason}`);
     throw error;
   }
 }

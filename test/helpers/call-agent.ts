@@ -154,6 +154,8 @@ export class CallAgent {
   readonly address: string;
   readonly transcript: Transcript;
   readonly faults: string[] = [];
+  /** Hears nothing, as if it were switched off. */
+  deaf = false;
   readonly digest: DigestClient;
   readonly #requests: Queue<Incoming>;
   readonly #outgoing = new Map<string, Outgoing>();
@@ -324,6 +326,7 @@ export class CallAgent {
   }
 
   #receive(frame: Frame): void {
+    if (this.deaf) return;
     const { message, faults } = parseMessage(frame.bytes);
     this.#log('received', frame.bytes, frame.remote);
     this.faults.push(...faults);

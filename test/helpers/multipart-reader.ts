@@ -16,10 +16,10 @@ export interface ReadMultipart {
   readonly parts: readonly ReadPart[];
 }
 
-/** Reads a multipart/related body (RFC 2046 5.1, RFC 2387), throwing on anything the format forbids. */
-export function readMultipart(contentType: string, body: string): ReadMultipart {
+/** The parts of a multipart body of any kind (RFC 2046 5.1), throwing on anything the format forbids. */
+export function readParts(contentType: string, body: string): ReadPart[] {
   const { value, params } = parseValue(contentType);
-  if (value.toLowerCase() !== 'multipart/related') throw new Error(`Content-Type is ${value}`);
+  if (!/^multipart\//i.test(value)) throw new Error(`Content-Type is ${value}`);
   const boundary = params.get('boundary') ?? '';
   if (!/^[A-Za-z0-9'()+_,\-./:=?]{1,70}$/.test(boundary)) throw new Error(`boundary is "${boundary}"`);
   const opening = `--${boundary}\r\n`;
@@ -27,10 +27,17 @@ export function readMultipart(contentType: string, body: string): ReadMultipart 
   if (!body.startsWith(opening, first)) throw new Error(`no part begins with the boundary ${boundary}\n${body}`);
   const closing = body.indexOf(`\r\n--${boundary}--`);
   if (closing < 0) throw new Error(`no closing boundary\n${body}`);
-  const parts = body
+  return body
     .slice(first + opening.length, closing)
     .split(`\r\n${opening}`)
     .map(readPart);
+}
+
+/** Reads a multipart/related body (RFC 2387), throwing on anything the format forbids. */
+export function readMultipart(contentType: string, body: string): ReadMultipart {
+  const { value, params } = parseValue(contentType);
+  if (value.toLowerCase() !== 'multipart/related') throw new Error(`Content-Type is ${value}`);
+  const parts = readParts(contentType, body);
   const ids = parts.map((part) => part.contentId).filter((id) => id !== '');
   if (new Set(ids).size !== ids.length) throw new Error(`Content-IDs are not unique: ${ids.join(', ')}`);
   const type = params.get('type');

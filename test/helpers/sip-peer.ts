@@ -29,7 +29,7 @@ interface ServerTransaction {
   response: Buffer | undefined;
 }
 
-/** Methods whose credentials the proxy asks for until the server says otherwise (RFC 3261 22.3). */
+/** Methods whose credentials the proxy asks for, where they are for a user, until the server says otherwise (RFC 3261 22.3). */
 const PROXIED = new Set(['MESSAGE', 'INVITE', 'REFER', 'NOTIFY']);
 /** Of presence (RFC 3856 6.4) and presence.winfo (RFC 3857 4.4), in seconds. */
 const DEFAULT_EXPIRES = 3600;
@@ -256,7 +256,7 @@ export class SipPeer implements SubscriptionHost {
     const callId = spec.callId ?? token();
     const from = spec.from ?? `<${this.address}>;tag=${token(4)}`;
     const mayAuthenticate = (spec.authenticate ?? true) && this.options.password !== undefined;
-    let byProxy = PROXIED.has(spec.method);
+    let byProxy = PROXIED.has(spec.method) && spec.uri.includes('@');
     for (let attempt = 0; ; attempt++) {
       const authorization = mayAuthenticate ? this.digest.authorize(spec.method, spec.uri) : undefined;
       const bytes = composeRequest(spec, {

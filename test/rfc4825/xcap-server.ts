@@ -25,7 +25,7 @@ export interface XcapServerOptions {
   readonly roots?: readonly string[];
   readonly authenticator?: HttpAuthenticator;
   readonly limits?: NonNullable<DocumentServiceOptions['limits']>;
-  readonly publicUri?: string;
+  readonly publicRoot?: string;
   readonly isUser?: (address: string) => boolean;
   /** What the usages are instead. */
   readonly adaptUsages?: (usages: readonly ApplicationUsage[]) => readonly ApplicationUsage[];
@@ -85,7 +85,7 @@ export class XcapServer {
       authenticator = anyone,
       wrapStore = (store) => store,
       limits = {},
-      publicUri,
+      publicRoot,
       isUser,
       mayWatch,
       more = [],
@@ -111,7 +111,7 @@ export class XcapServer {
       xuiDirectory: directory,
       roots,
       limits,
-      ...(publicUri !== undefined && { publicUri }),
+      ...(publicRoot !== undefined && { publicRoot }),
     });
     const fastify = Fastify({ logger: false });
     fastify.get('/healthy', () => 'yes');

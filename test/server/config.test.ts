@@ -35,6 +35,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['/services/', ['/services']],
     ['/a/b', ['/a/b']],
   ],
+  'xcap-public-root': [['https://xcap.example.com/', 'https://xcap.example.com'], ['http://[::1]:81/a/b', 'http://[::1]:81/a/b'], ['https://x/c', 'https://x/c']], // biome-ignore format: a table
   data: [['d1', resolve('d1')], ['/d2', '/d2'], ['./d3', resolve('d3')]], // biome-ignore format: a table
   auth: [['none', 'none'], ['digest', 'digest'], ['none', 'none']], // biome-ignore format: a table
   'trusted-proxy': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['2001:DB8::/32', ['2001:db8::/32']]], // biome-ignore format: a table
@@ -50,6 +51,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['block', 'block'],
   ],
   'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'timer-c': [['181', 181], ['240', 240], ['3600', 3600]], // biome-ignore format: a table
   'diff-interval': [['0', 0], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'no-reply-timeout': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'max-diversions': [['1', 1], ['3', 3], ['9', 9]], // biome-ignore format: a table
@@ -187,6 +189,8 @@ describe('a wrong setting is told in one line', () => {
     ['https for SIP', { flags: { sip: ['https://127.0.0.1:5061'] } }, /^--sip: "https" is not one of tls, ws, wss$/],
     ['TLS without a certificate', { flags: { sip: ['tls://127.0.0.1:5061'] } }, /^sip: a tls endpoint needs tls-cert and tls-key$/],
     ['size', { flags: { 'max-document-size': '10' } }, /^--max-document-size: "10" is not a number of bytes from 1024 to 67108864$/],
+    ['public root', { flags: { 'xcap-public-root': '/xcap-root' } }, /^--xcap-public-root: "\/xcap-root" is not the URI of an XCAP root/],
+    ['public root', { flags: { 'xcap-public-root': 'https://a@x/b?c' } }, /^--xcap-public-root: "https:\/\/a@x\/b\?c" is not the URI/],
     ['proxy', { flags: { 'trusted-proxy': ['example.com'] } }, /^--trusted-proxy: "example\.com" is not an IP address or a block/],
     ['block', { flags: { 'trusted-proxy': ['10.0.0.0/33'] } }, /^--trusted-proxy: "10\.0\.0\.0\/33" is not an IP address/],
     ['choice', { environment: { ROLLCALL_AUTH: 'yes' } }, /^ROLLCALL_AUTH: "yes" is not one of digest, none$/],

@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type InProcessServer, startServer } from '../helpers/server.ts';
+
+let server: InProcessServer;
+beforeAll(async () => {
+  server = await startServer({ auth: 'none' });
+});
+afterAll(() => server.stop());
+
+const D = '/xcap-root/resource-lists/users/alice/index';
+const GZIP = 'Content-Type: application/resource-lists+xml\r\nTransfer-Encoding:';
+
+/** All that the server says to these bytes, until it closes the connection. */
+async function answerTo(bytes: string, then?: string): Promise<string> {
+  const socket = connect(server.http.port, '127.0.0.1');
+  let text = '';
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => (text += chunk.toString('latin1')));
+  socket.write(bytes, 'latin1');
+  if (then !== undefined) {
+    await once(socket, 'data');
+    socket.write(then, 'latin1');
+  }
+  await once(socket, 'close');
+  return text;
+}
+
+describe('HTTP on the raw socket', () => {
+  test.each([
+    ['RFC 9112 2.2: no request', 'SIP/2.0 200 OK\r\n\r\n', 400],
+    ['RFC 9112 3.2: without Host', `GET ${D} HTTP/1.1\r\n\r\n`, 400],
+    ['RFC 9112 5.1: a space before the colon', `GET ${D} HTTP/1.1\r\nHost : x\r\n\r\n`, 400],
+    ['RFC 9112 6.1: two lengths', `PUT ${D} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400],
+    ['RFC 9112 6.3: a coding that is not chunked at last', `PUT ${D} HTTP/1.1\r\nHost: x\r\n${GZIP} gzip\r\n\r\nabc`, 400],
+    ['RFC 6585 5: too large a head', `GET ${D} HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ['RFC 9112 6.1: a coding within chunked', `PUT ${D} HTTP/1.1\r\nHost: x\r\n${GZIP} gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n`, 501],
+  ])('%s', async (_, bytes, status) => {
+    const answer = await answerTo(bytes);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [A-Z]`));
+    expect(answer.match(/^HTTP\/1\.1/gm)).toHaveLength(1);
+    expect(answer).toMatch(/^connection: close/im);
+    if (status === 400 && answer.includes('content-length: 0')) return;
+    expect(answer).not.toContain('{');
+  });
+
+  test('what is no request is answered after one that was, too', async () => {
+    const answer = await answerTo('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n', 'nonsense\r\n\r\n');
+    expect(answer.match(/^HTTP\/1\.1 \d+/gm)?.at(-1)).toBe('HTTP/1.1 400');
+  });
+
+  test('RFC 9110 9.3.7: OPTIONS * says what can be done at all; any other method has nothing there', async () => {
+    const answer = await answerTo('OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 204 [\s\S]*allow: GET, HEAD, PUT, DELETE, OPTIONS\r/i);
+    expect(await answerTo('GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 40[04] /);
+  });
+
+  test('chunked, in whatever case, is understood', async () => {
+    const body = '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"/>';
+    const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    expect(await answerTo(`PUT ${D} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${GZIP} Chunked\r\n\r\n${chunk}`)).toMatch(
+      /^HTTP\/1\.1 201 /,
+    );
+  });
+});
