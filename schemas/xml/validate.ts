@@ -251,6 +251,7 @@ ownDocument('watcherinfo', 'watcherinfo');
 ownDocument('reginfo', 'reginfo');
 ownDocument('rlmi', 'list');
 ownDocument('dialog-info', 'dialog-info');
+ownDocument('conference-info', 'conference-info');
 
 const ruleset = { namespace: `${IETF}common-policy`, local: 'ruleset' };
 own('common-policy.xsd', ruleset.namespace, ruleset);

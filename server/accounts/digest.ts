@@ -187,8 +187,14 @@ function isAnswer(credentials: Credentials, algorithm: Algorithm, ha1: string, r
   return uri.includes('\\') && equalHex(digestResponse(algorithm, ha1, credentials, request, unescapeQuoted(uri)), response);
 }
 
+/** Room for the longest response, twice: buffers of their own would be most of what a comparison costs. */
+const compared = Buffer.alloc(2 * 64);
+
 /** Compares in a time that does not depend on where they differ. */
 function equalHex(expected: string, given: string): boolean {
-  if (given.length !== expected.length || !HEX.test(given)) return false;
-  return timingSafeEqual(Buffer.from(expected, 'latin1'), Buffer.from(given.toLowerCase(), 'latin1'));
+  const { length } = expected;
+  if (given.length !== length || !HEX.test(given)) return false;
+  compared.write(expected, 0, length, 'latin1');
+  compared.write(given.toLowerCase(), 64, length, 'latin1');
+  return timingSafeEqual(compared.subarray(0, length), compared.subarray(64, 64 + length));
 }

@@ -47,6 +47,10 @@ export class Nonces {
   private older = new Map<string, Use>();
   /** The latest time of issue among nonces whose counts were forgotten: without them no replay could be told. */
   private forgottenUntil = 0;
+  private soughtNonce = '';
+  private soughtUse: Use | undefined;
+  private judged = '';
+  private judgedTime: number | undefined;
 
   /** The parameters are for tests. */
   constructor(clock: () => number = Date.now, generation: number = GENERATION) {
@@ -68,7 +72,7 @@ export class Nonces {
   }
 
   state(nonce: string): NonceState {
-    const use = this.recent.get(nonce) ?? this.older.get(nonce);
+    const use = this.useOf(nonce);
     const issued = use?.issued ?? this.issueTime(nonce);
     if (issued === undefined) return 'unknown';
     const age = this.clock() - issued;
@@ -84,7 +88,7 @@ export class Nonces {
 
   /** Has this user logged in with the nonce? */
   isUsedBy(nonce: string, user: string): boolean {
-    return (this.recent.get(nonce) ?? this.older.get(nonce))?.user === user;
+    return this.useOf(nonce)?.user === user;
   }
 
   /**
@@ -92,7 +96,7 @@ export class Nonces {
    * highest one that it cannot be told (RFC 7616 5.4: a repeated count is a replay).
    */
   use(nonce: string, count: number, user = ''): boolean {
-    const use = this.recent.get(nonce) ?? this.older.get(nonce);
+    const use = this.useOf(nonce);
     if (!use) {
       const issued = this.issueTime(nonce);
       if (issued === undefined) return false;
@@ -113,6 +117,15 @@ export class Nonces {
     return true;
   }
 
+  /** What is known of a nonce's use; one nonce is asked about several times in a row. */
+  private useOf(nonce: string): Use | undefined {
+    if (nonce !== this.soughtNonce) {
+      this.soughtUse = this.recent.get(nonce) ?? this.older.get(nonce);
+      this.soughtNonce = nonce;
+    }
+    return this.soughtUse;
+  }
+
   private remember(nonce: string, use: Use): void {
     if (this.recent.size >= this.generation && !this.recent.has(nonce)) {
       for (const [dropped, { issued }] of this.older) {
@@ -122,10 +135,21 @@ export class Nonces {
       this.recent = new Map();
     }
     this.recent.set(nonce, use);
+    this.soughtNonce = nonce;
+    this.soughtUse = use;
   }
 
   /** When the nonce was issued, or undefined when it was not issued here. */
   private issueTime(nonce: string): number | undefined {
+    // One nonce is asked about several times in a row.
+    if (nonce !== this.judged) {
+      this.judgedTime = this.readTime(nonce);
+      this.judged = nonce;
+    }
+    return this.judgedTime;
+  }
+
+  private readTime(nonce: string): number | undefined {
     if (nonce.length !== NONCE_CHARACTERS) return undefined;
     const bytes = Buffer.from(nonce, 'base64url');
     if (bytes.length !== NONCE_BYTES) return undefined;

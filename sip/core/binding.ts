@@ -96,10 +96,16 @@ export function bindingId({ contact, instance }: ContactDetails, regId: number |
   return hash('sha1', regId === undefined ? contact : `${contact} ${instance} ${regId}`, 'base64').slice(0, 16);
 }
 
-/** Is there a way to it? The flow of an RFC 5626 binding may have ended with the process or the connection. */
-export function isReachable({ regId, flow, path }: Binding): boolean {
-  return regId === undefined || path.length > 0 || (flow !== undefined && !flow.closed);
+/**
+ * Is there a way to it? Nothing but its flow leads to an agent that registered by RFC 5626, or over a WebSocket (RFC 7118 5: its Contact
+ * names a host that is none); the flow may have ended with the process or the connection.
+ */
+export function isReachable({ regId, flow, path, contact }: Binding): boolean {
+  if (path.length > 0 || (flow !== undefined && !flow.closed)) return true;
+  return regId === undefined && !NOWHERE.test(contact);
 }
+
+const NOWHERE = /\.invalid(?=[:;?]|$)|;transport=wss?(?=[;?]|$)/i;
 
 /** The binding as Contact value of a response, with the seconds it has left. */
 export function formatBinding({ contact, params, expiresAt }: Binding, now: number): string {
@@ -118,6 +124,7 @@ export interface StoredBinding {
   readonly path?: readonly string[] | undefined;
   readonly callId: string;
   readonly cseq: number;
+  /** May be later than that of the binding. */
   readonly expiresAt: number;
   readonly since: number;
   readonly updatedAt: number;
@@ -151,6 +158,43 @@ export function storedBinding(binding: Binding): StoredBinding {
     source,
   };
   return path.length === 0 ? kept : { ...kept, path };
+}
+
+/** The record with time for a refresh to come, which then needs no other: should the process be killed meanwhile, the binding lives that much longer. */
+export function storedWithSpare(binding: Binding): StoredBinding {
+  const record = storedBinding(binding);
+  const { expiresAt, updatedAt, event } = binding;
+  return event === 'shortened' ? record : { ...record, expiresAt: expiresAt + (expiresAt - updatedAt) };
+}
+
+/** Is what was stored of a binding good for what it is now, but for the time and the CSeq of its last refresh? */
+export function isCovered(now: Binding, before: Binding, storedUntil: number): boolean {
+  return (
+    now.expiresAt <= storedUntil &&
+    now.event !== 'shortened' &&
+    now.id === before.id &&
+    now.contact === before.contact &&
+    now.params === before.params &&
+    now.displayName === before.displayName &&
+    now.regId === before.regId &&
+    now.callId === before.callId &&
+    now.userAgent === before.userAgent &&
+    sameWay(now, before)
+  );
+}
+
+function sameWay({ flow, path }: Binding, before: Binding): boolean {
+  if (path.length !== before.path.length || path.some((value, i) => value !== before.path[i])) return false;
+  if (flow === before.flow) return true;
+  const [one, other] = [datagrams(flow), datagrams(before.flow)];
+  return one === undefined || other === undefined
+    ? one === other
+    : one.remotePort === other.remotePort && one.remoteAddress === other.remoteAddress;
+}
+
+/** Only where datagrams come from is stored. */
+function datagrams(flow: Flow | undefined): Flow | undefined {
+  return flow?.protocol === 'UDP' ? flow : undefined;
 }
 
 export function restoredBinding(aor: string, record: StoredBinding): Binding {

@@ -12,6 +12,7 @@ import type { Destination, Flow, TransportLayer } from '../transport/transport.t
 import { assertIdentity } from './asserted-identity.ts';
 import type { UserDirectory } from './authenticator.ts';
 import type { Binding } from './binding.ts';
+import type { CallObserver } from './call-observer.ts';
 import type { CallService } from './call-service.ts';
 import type { Identifier } from './identity.ts';
 import type { Logger } from './log.ts';
@@ -41,6 +42,8 @@ export interface ProxyOptions {
   readonly nextHops: NextHops;
   /** In the order in which they are asked. */
   readonly services: readonly CallService[];
+  /** Is told of calls. */
+  readonly calls?: CallObserver | undefined;
   /** Timer C in milliseconds: more than three minutes (RFC 3261 16.6 step 11). */
   readonly timerC: number;
   /** Requests under way at once; beyond it 503. Default 100 000. */
@@ -58,6 +61,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
   readonly transport: TransportLayer;
   readonly wheel: TimerWheel;
   readonly services: readonly CallService[];
+  readonly calls: CallObserver | undefined;
   readonly timerC: number;
   readonly tryingDelay = TRYING_DELAY;
   private readonly options: ProxyOptions;
@@ -72,6 +76,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
     this.transport = transport;
     this.wheel = options.wheel;
     this.services = options.services;
+    this.calls = options.calls;
     this.timerC = options.timerC;
     this.recordRoutes = new RecordRoutes(options.state, transport);
     this.own = {
@@ -94,6 +99,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
     checkProxyRequire(request);
     const inDialog = request.to.tag !== undefined && route !== undefined && this.recordRoutes.isGenuine(route, request.callId);
     this.admit(context, inDialog);
+    if (inDialog && request.method === 'BYE') this.calls?.byeForwarded(request);
     if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
     const direct = inDialog && !request.headers.has('Route') ? route : undefined;
     const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, direct);

@@ -9,10 +9,12 @@ import {
   type BindingEnd,
   type EndedBinding,
   formatBinding,
+  isCovered,
   isReachable,
   restoredBinding,
   type StoredBinding,
   storedBinding,
+  storedWithSpare,
 } from './binding.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { isFirstHop, supports } from './outbound.ts';
@@ -42,9 +44,13 @@ export interface RegistrarOptions {
 export type RegistrationListener = (aor: string, ended: readonly EndedBinding[]) => void;
 
 interface Registration {
-  readonly bindings: readonly Binding[];
-  /** Runs out with the first of them. */
+  bindings: readonly Binding[];
+  /** Runs out with the first of them, or before. */
   readonly timer: Timer;
+  /** When the timer runs out, in milliseconds since 1970. */
+  wakesAt: number;
+  /** Until when each of them is bound as far as the store knows. */
+  storedUntil: readonly number[];
 }
 
 /** Accounts that are looked at in one turn of the event loop. */
@@ -161,19 +167,21 @@ export class Registrar {
   reconnect(flowTo: (source: Destination) => Flow | undefined): void {
     const { sources } = this;
     this.sources = new Map();
-    for (const { bindings, timer } of [...this.registrations.values()]) {
-      const connected = bindings.map((binding) => {
+    for (const registration of this.registrations.values()) {
+      registration.bindings = registration.bindings.map((binding) => {
         const source = binding.flow === undefined ? sources.get(sourceKey(binding)) : undefined;
         return source === undefined ? binding : { ...binding, flow: flowTo(source) };
       });
-      const [first] = connected;
-      if (first !== undefined) this.registrations.set(first.aor, { bindings: connected, timer });
     }
   }
 
-  /** From now on connections end because the process does, and their bindings stay for the next run. */
+  /** From now on connections end because the process does, and their bindings stay for the next run, which is told what they are exactly. */
   stop(): void {
     this.stopping = true;
+    for (const [aor, { bindings, storedUntil }] of this.registrations) {
+      const exact = bindings.every(({ expiresAt }, i) => expiresAt === storedUntil[i]);
+      if (!exact) this.table.put(aor, bindings.map(storedBinding));
+    }
   }
 
   private register(context: RequestContext): void {
@@ -241,17 +249,26 @@ export class Registrar {
   private lose(flow: Flow, aor: string): void {
     const registration = this.registrations.get(aor);
     if (registration === undefined) return;
-    const bindings = registration.bindings.map((binding) =>
+    registration.bindings = registration.bindings.map((binding) =>
       binding.flow === flow && (binding.regId === undefined || binding.path.length > 0) ? { ...binding, flow: undefined } : binding,
     );
-    this.registrations.set(aor, { bindings, timer: registration.timer });
     this.end(aor, 'deactivated', (binding) => binding.flow === flow);
   }
 
   private replace(aor: string, bindings: readonly Binding[], ended: readonly EndedBinding[]): void {
-    this.hold(aor, bindings);
-    if (bindings.length === 0) this.table.delete(aor);
-    else this.table.put(aor, bindings.map(storedBinding));
+    const before = this.registrations.get(aor);
+    const covered = before === undefined ? undefined : storedUntil(before, bindings);
+    if (covered !== undefined) this.hold(aor, bindings, covered);
+    else {
+      const records = bindings.map(storedWithSpare);
+      this.hold(
+        aor,
+        bindings,
+        records.map(({ expiresAt }) => expiresAt),
+      );
+      if (records.length === 0) this.table.delete(aor);
+      else this.table.put(aor, records);
+    }
     for (const listener of this.listeners) {
       try {
         listener(aor, ended);
@@ -261,24 +278,37 @@ export class Registrar {
     }
   }
 
-  private hold(aor: string, bindings: readonly Binding[]): void {
-    const timer = this.registrations.get(aor)?.timer;
+  private hold(aor: string, bindings: readonly Binding[], storedUntil: readonly number[]): void {
+    const registration = this.registrations.get(aor);
     if (bindings.length === 0) {
-      if (timer !== undefined) this.wheel.cancel(timer);
+      if (registration !== undefined) this.wheel.cancel(registration.timer);
       this.registrations.delete(aor);
       return;
     }
     let first = Number.POSITIVE_INFINITY;
     for (const { expiresAt } of bindings) if (expiresAt < first) first = expiresAt;
-    const delay = Math.max(0, first - this.now());
-    if (timer !== undefined) this.wheel.reschedule(timer, delay);
-    this.registrations.set(aor, { bindings, timer: timer ?? this.wheel.schedule(delay, this.expireBindings, aor) });
+    const now = this.now();
+    const delay = Math.max(0, first - now);
+    if (registration === undefined) {
+      const timer = this.wheel.schedule(delay, this.expireBindings, aor);
+      this.registrations.set(aor, { bindings, timer, wakesAt: first, storedUntil });
+      return;
+    }
+    registration.bindings = bindings;
+    registration.storedUntil = storedUntil;
+    // One that runs out too early is set anew then: once in a while, and not with every refresh.
+    if (first >= registration.wakesAt && registration.wakesAt > now) return;
+    this.wheel.reschedule(registration.timer, delay);
+    registration.wakesAt = first;
   }
 
   private expire(aor: string): void {
-    const bindings = this.registrations.get(aor)?.bindings ?? NONE;
+    const registration = this.registrations.get(aor);
+    if (registration === undefined) return;
+    const { bindings } = registration;
     const now = this.now();
-    if (live(bindings, now) === bindings) this.hold(aor, bindings);
+    registration.wakesAt = now;
+    if (live(bindings, now) === bindings) this.hold(aor, bindings, registration.storedUntil);
     else this.end(aor, 'expired', ({ expiresAt }) => expiresAt <= now);
   }
 
@@ -292,10 +322,28 @@ export class Registrar {
         const source = kept[i]?.source;
         if (source !== undefined) this.sources.set(sourceKey(binding), source);
       }
-      if (kept.length < records.length) this.replace(aor, bindings, []);
-      else this.hold(aor, bindings);
+      const until = kept.map(({ expiresAt }) => expiresAt);
+      this.hold(aor, bindings, until);
+      if (kept.length === 0) this.table.delete(aor);
+      else if (kept.length < records.length) this.table.put(aor, kept);
     }
   }
+}
+
+/**
+ * Until when each of the bindings is stored, if the store need not hear of what has become of them: a refresh that the record has spare time
+ * for is the usual case, and to write each would cost more than all the rest.
+ */
+function storedUntil(before: Registration, bindings: readonly Binding[]): readonly number[] | undefined {
+  if (bindings.length !== before.bindings.length) return undefined;
+  const until: number[] = [];
+  for (const binding of bindings) {
+    const i = bindings.length === 1 ? 0 : before.bindings.findIndex(({ id }) => id === binding.id);
+    const [known, stored] = [before.bindings[i], before.storedUntil[i]];
+    if (known === undefined || stored === undefined || !isCovered(binding, known, stored)) return undefined;
+    until.push(stored);
+  }
+  return until;
 }
 
 function sourceKey({ aor, id }: Binding): string {

@@ -3,6 +3,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts';
 import type { SipUri } from '../message/uri.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import { bestFailure, collectChallenges, type Failure, statusForSender } from './best-response.ts';
+import type { CallObserver } from './call-observer.ts';
 import { type Call, type CallService, type FailureCause, firstVerdict, type Verdict } from './call-service.ts';
 import { type BranchHost, type BranchOwner, ProxyBranch } from './proxy-branch.ts';
 import type { RoutedRequest } from './request-context.ts';
@@ -37,6 +38,8 @@ export interface ContextHost extends BranchHost {
   /** Before this, in milliseconds, a request other than INVITE may not be answered 100 (RFC 4320 4.1). */
   readonly tryingDelay: number;
   ended(context: ResponseContext): void;
+  /** Is told of INVITEs that begin a call. */
+  readonly calls?: CallObserver | undefined;
 }
 
 /** Diversions of one request; more are taken for a loop. */
@@ -109,6 +112,7 @@ export class ResponseContext implements BranchOwner {
     // RFC 4320 4.1: of other requests no provisional response is passed on.
     if (!this.isInvite || !this.active.has(branch)) return;
     this.hasRung = true;
+    this.calls?.inviteAnswered(this.context.request, response);
     this.context.relay(response);
   }
 
@@ -117,6 +121,7 @@ export class ResponseContext implements BranchOwner {
     this.abandoned.delete(branch);
     if (!this.isInvite && this.context.responded) return;
     // RFC 3261 16.7 step 5: each 2xx to an INVITE, for each is a dialog.
+    this.calls?.inviteAnswered(this.context.request, response);
     this.context.relay(response);
     this.close(() => this.end(), ELSEWHERE);
   }
@@ -170,8 +175,9 @@ export class ResponseContext implements BranchOwner {
   }
 
   private tryTargets(leg: Leg): void {
-    const { groups, status } = this.host.resolve(leg, this.route);
+    const { groups, status, callee } = this.host.resolve(leg, this.route);
     this.groups = groups;
+    this.calls?.inviteForwarded(this.context.request, this.callerOfOurs, groups.length > 0 ? callee : undefined);
     if (groups.length === 0) {
       this.failures.push({ status, response: undefined });
       return void this.legFailed(status === 480);
@@ -300,7 +306,18 @@ export class ResponseContext implements BranchOwner {
     this.end();
   }
 
+  /** Whoever is told of calls, where this begins one. */
+  private get calls(): CallObserver | undefined {
+    return this.isInvite && this.context.request.to.tag === undefined ? this.host.calls : undefined;
+  }
+
+  private get callerOfOurs(): string | undefined {
+    const { identity, identitySource } = this.context;
+    return identity !== undefined && (identitySource === 'digest' || identitySource === 'open') ? identity : undefined;
+  }
+
   private end(): void {
+    this.calls?.inviteEnded(this.context.request, this.context.status);
     if (this.tryingTimer !== undefined) this.host.wheel.cancel(this.tryingTimer);
     this.tryingTimer = undefined;
     this.stopTimer();

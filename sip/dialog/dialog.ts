@@ -171,7 +171,8 @@ function addressField(request: SipRequest, name: string): string {
 }
 
 function dialogId(callId: string, localTag: string, remoteTag: string): string {
-  return `${callId}\n${localTag}\n${remoteTag}`;
+  // One flat string: put together by a template it would be a tree of its parts, kept as such.
+  return [callId, localTag, remoteTag].join('\n');
 }
 
 /** The URI of the request's Contact, which must be a SIP URI. @throws SipError 400 */

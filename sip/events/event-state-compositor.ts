@@ -22,7 +22,7 @@ export interface PublicationFormat<Document> {
    * What a modification makes of what was published, for documents that may hold the changed parts alone: the whole document, and its
    * text to keep. Without it the new document takes the place of the old one. Throws MalformedDocument.
    */
-  modify?(before: Document, change: Document): { readonly document: Document; readonly text: string };
+  modify?(before: Document, change: Buffer): { readonly document: Document; readonly text: string };
   /** Whether trusted peers may publish for every user, as messaging systems do. */
   readonly byPeers?: boolean;
 }
@@ -247,10 +247,10 @@ export class EventStateCompositor<Document> {
   }
 
   private readChange(request: SipRequest, before: Document): { contentType: string; body: Buffer; document: Document } {
-    const { contentType, document } = this.read(request);
-    if (!this.format.modify) return { contentType, body: request.body, document };
+    if (!this.format.modify) return { ...this.read(request), body: request.body };
+    const contentType = this.typeOf(request);
     try {
-      const modified = this.format.modify(before, document);
+      const modified = this.format.modify(before, request.body);
       const body = Buffer.from(modified.text, 'utf8');
       if (body.length > MAX_BODY) throw new SipError(413, `A publication may have ${MAX_BODY} bytes at most`);
       return { contentType, body, document: modified.document };
@@ -261,6 +261,17 @@ export class EventStateCompositor<Document> {
   }
 
   private read(request: SipRequest): { contentType: string; document: Document } {
+    const type = this.typeOf(request);
+    try {
+      return { contentType: type, document: this.format.parse(request.body, type) };
+    } catch (error) {
+      if (error instanceof MalformedDocument) throw new SipError(400, `Bad ${type}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** The body's type, if the body may be looked at. */
+  private typeOf(request: SipRequest): string {
     if (request.body.length > MAX_BODY) throw new SipError(413, `A publication may have ${MAX_BODY} bytes at most`);
     const type = request.contentType?.type;
     const accept: [string, string] = ['Accept', this.format.contentTypes.join(', ')];
@@ -270,12 +281,7 @@ export class EventStateCompositor<Document> {
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
       throw new SipError(415, `Content-Encoding ${encoding} is not understood`, [accept, ['Accept-Encoding', 'identity']]);
     }
-    try {
-      return { contentType: type, document: this.format.parse(request.body, type) };
-    } catch (error) {
-      if (error instanceof MalformedDocument) throw new SipError(400, `Bad ${type}: ${error.message}`);
-      throw error;
-    }
+    return type;
   }
 
   private grantedExpires(request: SipRequest): number {

@@ -61,19 +61,40 @@ function capitalised(name: string): string {
 export class FieldBlock {
   /** Lines, each ended by CRLF. */
   readonly text: string;
-  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly count: number;
+  /** Names in lower case: one set for all blocks of the same fields. */
   private readonly names: ReadonlySet<string>;
 
   constructor(fields: readonly (readonly [name: string, value: string])[]) {
-    this.fields = fields.map(([name, value]) => [name, clean(value)]);
-    this.text = this.fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-    this.names = new Set(fields.map(([name]) => fieldName(name).lower));
+    this.text = fields.map(([name, value]) => `${name}: ${clean(value)}\r\n`).join('');
+    this.count = fields.length;
+    this.names = nameSet(fields.map(([name]) => fieldName(name).lower));
+  }
+
+  get fields(): [name: string, value: string][] {
+    const lines = this.text.split('\r\n').slice(0, -1);
+    return lines.map((line) => {
+      const colon = line.indexOf(': ');
+      return [line.slice(0, colon), line.slice(colon + 2)];
+    });
   }
 
   /** @param lower the name in lower case, not compact */
   has(lower: string): boolean {
     return this.names.has(lower);
   }
+}
+
+const nameSets = new Map<string, ReadonlySet<string>>();
+
+function nameSet(names: readonly string[]): ReadonlySet<string> {
+  const key = [...new Set(names)].join();
+  let set = nameSets.get(key);
+  if (set === undefined) {
+    set = new Set(names);
+    if (nameSets.size < NAME_LIMIT) nameSets.set(key, set);
+  }
+  return set;
 }
 
 /** Numbers per field in the offset list: start and end of the name, start and end of the value. */
@@ -123,7 +144,7 @@ export class Headers implements Iterable<[name: string, value: string]> {
 
   /** Number of header fields. */
   get size(): number {
-    return this.length + (this.block?.fields.length ?? 0);
+    return this.length + (this.block?.count ?? 0);
   }
 
   /** The raw value of the first field of that name, unfolded and trimmed. */

@@ -9,7 +9,11 @@ export class SipError extends Error {
   readonly headers: [name: string, value: string][];
 
   constructor(status: number, reason: string = reasonPhrase(status), headers: [string, string][] = []) {
+    // It is an answer, not a fault of ours: nobody reads where it was made, and a trace costs more than the rest of a refused request.
+    const depth = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
     super(`${status} ${reason}`);
+    Error.stackTraceLimit = depth;
     this.name = 'SipError';
     this.status = status;
     this.reason = reason;

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { formatParams, type Params, parseParams } from './params.ts';
 import { SipError } from './sip-error.ts';
 
@@ -33,7 +34,7 @@ class ParsedSipUri implements SipUri {
     const colon = userinfo?.indexOf(':') ?? -1;
     this.user = colon < 0 ? userinfo : userinfo?.slice(0, colon);
     this.password = colon < 0 ? undefined : userinfo?.slice(colon + 1);
-    this.host = (match[3] ?? '').toLowerCase();
+    this.host = hostOf(match[3] ?? '');
     this.port = match[4] === undefined ? undefined : Number(match[4]);
     this.params = parseParams(match[5] ?? '');
     this.headers = match[6];
@@ -61,7 +62,19 @@ export function parseSipUri(text: string): SipUri {
   const uri = new ParsedSipUri(match);
   if (uri.port !== undefined && (uri.port === 0 || uri.port > 65535))
     throw new SipError(400, `Port out of range in URI ${printable(text)}`);
+  if (!isHost(uri.host)) throw new SipError(400, `Malformed IPv6 address in URI ${printable(text)}`);
   return uri;
+}
+
+/** RFC 5118 4.10: RFC 3261's grammar lets a colon too many into an IPv6 address; it is taken out. */
+export function hostOf(text: string): string {
+  const host = text.toLowerCase();
+  return host.startsWith('[') ? host.replace(':::', '::') : host;
+}
+
+/** Does a host in brackets hold an IPv6 address? */
+export function isHost(host: string): boolean {
+  return !host.startsWith('[') || isIPv6(host.slice(1, -1));
 }
 
 /** A piece of a bad message, short and safe to put into a reason phrase. */

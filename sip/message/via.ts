@@ -1,6 +1,6 @@
 import { type Params, parseParams } from './params.ts';
 import { SipError } from './sip-error.ts';
-import { printable } from './uri.ts';
+import { hostOf, isHost, printable } from './uri.ts';
 
 /** RFC 3261 8.1.1.7: a branch that begins so is unique in space and time. */
 export const BRANCH_COOKIE = 'z9hG4bK';
@@ -26,10 +26,12 @@ export function parseVia(text: string): Via {
   if (match === null) throw new SipError(400, `Malformed Via ${printable(text)}`);
   const port = match[3] === undefined ? undefined : Number(match[3]);
   if (port !== undefined && (port === 0 || port > 65535)) throw new SipError(400, `Port out of range in Via ${printable(text)}`);
+  const host = hostOf(match[2] ?? '');
+  if (!isHost(host)) throw new SipError(400, `Malformed IPv6 address in Via ${printable(text)}`);
   const params = parseParams(text, match[0].length - (match[4]?.length ?? 0));
   return {
     transport: (match[1] ?? '').toUpperCase(),
-    host: (match[2] ?? '').toLowerCase(),
+    host,
     port,
     params,
     branch: params.get('branch'),

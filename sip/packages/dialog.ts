@@ -22,7 +22,8 @@ export const dialogFormat: PublicationFormat<DialogInfo> = {
   eventName: 'dialog',
   contentTypes: [DIALOG_INFO_TYPE],
   parse: (body) => parseDialogInfo(decodeUtf8(body)),
-  modify(before, change) {
+  modify(before, body) {
+    const change = parseDialogInfo(decodeUtf8(body));
     const { entity } = change;
     const dialogs = change.state === 'full' ? change.dialogs : mergeDialogs([change.dialogs, before.dialogs], (entry) => entry.id);
     const text = writeDialogInfo(

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { type DiffItem, diffItemSize } from '../../schemas/xcap-diff.ts';
 import type { TrackedDocument } from './xcap-diff-document.ts';
-import type { NodeContent, NodeResource } from './xcap-resources.ts';
+import type { VersionTexts } from './xcap-diff-texts.ts';
+import type { NodeContent, NodeResource, XcapResources } from './xcap-resources.ts';
 
 export interface FollowedDocument {
   readonly sel: string;
@@ -24,6 +25,9 @@ export interface FollowedNode {
   seen: string | undefined;
   /** Digest of what was told last; undefined: that it is not there, or nothing yet. */
   told: string | undefined;
+  /** What it was found to be in a version that had to be read in turns. */
+  late: { readonly etag: string; readonly content: NodeContent | undefined } | undefined;
+  reading: Promise<void> | undefined;
 }
 
 /** What may be told next, and what is to be noted once it is. */
@@ -53,4 +57,36 @@ export function digestOf(found: NodeContent | undefined | 'unknown'): string | u
 /** An entity tag of the whole (RFC 5839 6.1): of each thing's URI and version, whatever their order. */
 export function tagOf(versions: readonly string[]): string {
   return createHash('sha256').update(versions.toSorted().join('\n')).digest('base64url').slice(0, 22);
+}
+
+/** What a node is in the version of its document that there is now; unknown while that has to be read, after which `onFound` is called. */
+export function findNode(
+  followed: FollowedNode,
+  resources: XcapResources,
+  texts: VersionTexts,
+  onFound: () => void,
+): NodeContent | undefined | 'unknown' {
+  const { node, tracked, late } = followed;
+  const { etag } = tracked;
+  if (etag === undefined) return tracked.isLoaded ? undefined : 'unknown';
+  if (late?.etag === etag) return late.content;
+  followed.late = undefined;
+  let { text } = tracked;
+  if (text === undefined) {
+    const document = resources.get(tracked.key);
+    if (document instanceof Promise || document?.etag !== etag) return 'unknown';
+    text = document.text;
+  }
+  const tree = texts.readTree(etag, text);
+  if (!(tree instanceof Promise)) return node.select(tree);
+  followed.reading ??= tree
+    .then((document) => {
+      followed.late = { etag, content: node.select(document) };
+    })
+    .finally(() => {
+      followed.reading = undefined;
+    })
+    // What cannot be read is looked for again when something else has changed.
+    .then(onFound, () => undefined);
+  return 'unknown';
 }

@@ -11,6 +11,7 @@ import {
   digestOf,
   type FollowedDocument,
   type FollowedNode,
+  findNode,
   tagOf,
 } from './xcap-diff-candidate.ts';
 import type { DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
@@ -92,6 +93,7 @@ export class DiffFollower implements DocumentFollower {
     }
     this.release(before.nodes.map(({ tracked }) => tracked).filter((tracked) => !this.isFollowed(tracked)));
     for (const { tracked } of [...this.documents.values(), ...this.nodes]) wait(this.access.wait(tracked));
+    for (const followed of this.nodes) if (this.find(followed) === 'unknown') wait(followed.reading);
     return pending.length > 0 ? settle(pending) : undefined;
   }
 
@@ -146,7 +148,7 @@ export class DiffFollower implements DocumentFollower {
   private addNode(node: NodeResource, sel: string, before: readonly FollowedNode[]): Promise<void> | undefined {
     const { tracked, loading } = this.following.track(node.key, this);
     const old = before.find((other) => other.sel === sel);
-    this.nodes.push({ sel, node, tracked, seen: old?.seen, told: old?.told });
+    this.nodes.push({ sel, node, tracked, seen: old?.seen, told: old?.told, late: undefined, reading: undefined });
     return loading;
   }
 
@@ -371,16 +373,9 @@ export class DiffFollower implements DocumentFollower {
     }
   }
 
-  /** Unknown while the document's text still has to be read. */
-  private find({ node, tracked }: FollowedNode): ReturnType<NodeResource['select']> | 'unknown' {
-    if (tracked.etag === undefined) return tracked.isLoaded ? undefined : 'unknown';
-    let { text } = tracked;
-    if (text === undefined) {
-      const document = this.following.resources.get(tracked.key);
-      if (document instanceof Promise || document?.etag !== tracked.etag) return 'unknown';
-      text = document.text;
-    }
-    return node.select(this.following.texts.tree(tracked.etag, text));
+  private find(followed: FollowedNode): ReturnType<typeof findNode> {
+    const { resources, texts } = this.following;
+    return findNode(followed, resources, texts, () => this.following.plan(this));
   }
 
   private setTold(followed: FollowedDocument, etag: string | undefined): void {

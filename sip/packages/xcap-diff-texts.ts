@@ -1,5 +1,6 @@
 /** The texts of document versions that watchers were told of, each once however many know it, and the patches between them. */
-import { parseXml } from '../../schemas/xml/parse.ts';
+import { LARGE } from '../../schemas/turns.ts';
+import { AS_STORED, parseXml, readXml } from '../../schemas/xml/parse.ts';
 import { createPatch, type Patch } from '../../schemas/xml/patch.ts';
 import type { XmlDocument } from '../../schemas/xml/tree.ts';
 
@@ -8,7 +9,7 @@ const KEPT_CHARACTERS = 32 * 1024 * 1024;
 const TREE_CHARACTERS = 512 * 1024;
 const REMEMBERED_PATCHES = 500;
 /** Longer documents are not compared: that would hold up everything else. */
-const LONGEST_COMPARED = 200_000;
+const LONGEST_COMPARED = 100_000;
 
 interface Kept {
   readonly text: string;
@@ -19,6 +20,7 @@ export class VersionTexts {
   private readonly kept = new Map<string, Kept>();
   private readonly patches = new Map<string, Patch | undefined>();
   private trees = new Map<string, XmlDocument>();
+  private readonly reading = new Map<string, Promise<XmlDocument>>();
   private treeCharacters = 0;
   private characters = 0;
 
@@ -50,7 +52,7 @@ export class VersionTexts {
   tree(etag: string, text: string): XmlDocument {
     let tree = this.trees.get(etag);
     if (!tree) {
-      tree = parseXml(text);
+      tree = parseXml(text, AS_STORED);
       if (this.treeCharacters + text.length > TREE_CHARACTERS) {
         this.trees = new Map();
         this.treeCharacters = 0;
@@ -59,6 +61,17 @@ export class VersionTexts {
       this.treeCharacters += text.length;
     }
     return tree;
+  }
+
+  /** As `tree`, but a large text is read in turns with everything else. */
+  readTree(etag: string, text: string): XmlDocument | Promise<XmlDocument> {
+    if (text.length <= LARGE || this.trees.has(etag)) return this.tree(etag, text);
+    let reading = this.reading.get(etag);
+    if (!reading) {
+      reading = Promise.resolve(readXml(text, AS_STORED)).finally(() => this.reading.delete(etag));
+      this.reading.set(etag, reading);
+    }
+    return reading;
   }
 
   /** The patch from one version to another; undefined when the watcher must fetch the document: none can be made, or it would not be smaller. */

@@ -7,8 +7,11 @@ export interface KeptResponse {
   readonly flow: Flow;
 }
 
-interface Entry extends KeptResponse {
+interface Entry {
   readonly key: string;
+  /** One character a byte: a buffer would keep alive the pool's whole slab from which it was cut. */
+  readonly text: string;
+  readonly flow: Flow;
   /** When it is forgotten, on the monotonic clock, in milliseconds. */
   readonly until: number;
 }
@@ -53,13 +56,14 @@ export class KeptResponses {
   }
 
   get(key: string): KeptResponse | undefined {
-    return this.byKey.get(key);
+    const entry = this.byKey.get(key);
+    return entry && { bytes: Buffer.from(entry.text, 'latin1'), flow: entry.flow };
   }
 
   add(key: string, bytes: Buffer, flow: Flow): void {
     const { lifetime, count } = this.limits;
-    this.held += bytes.length - (this.byKey.get(key)?.bytes.length ?? 0);
-    const entry: Entry = { key, bytes, flow, until: performance.now() + lifetime };
+    this.held += bytes.length - (this.byKey.get(key)?.text.length ?? 0);
+    const entry: Entry = { key, text: bytes.toString('latin1'), flow, until: performance.now() + lifetime };
     this.byKey.set(key, entry);
     this.queue.push(entry);
     while (this.byKey.size > count || this.held > this.limits.bytes) this.forgetOldest();
@@ -78,7 +82,7 @@ export class KeptResponses {
     // A key that has come again since has an entry of its own further back.
     if (entry !== undefined && this.byKey.get(entry.key) === entry) {
       this.byKey.delete(entry.key);
-      this.held -= entry.bytes.length;
+      this.held -= entry.text.length;
     }
     if (this.head < COMPACT_AT || this.head * 2 < this.queue.length) return;
     this.queue = this.queue.slice(this.head);

@@ -6,7 +6,7 @@ export type ServerInput =
   /** The request came again. */
   | 'request'
   | 'ack'
-  /** 200 ms without a response. */
+  /** The user takes so long that the client must hear something: 200 ms for an INVITE, until its Timer E is at T2 for others. */
   | 'slow'
   /** From the user: 100. */
   | 'trying'
@@ -87,18 +87,20 @@ export const INVITE_SERVER: ServerMachine<ServerState> = {
   terminated: {},
 };
 
-/** RFC 3261 17.2.2 figure 8, as corrected by RFC 4320 4.1 and 4.2: no provisional response but 100, and never a 408. */
+/**
+ * RFC 3261 17.2.2 figure 8, as corrected by RFC 4320 4.1 and 4.2: no provisional response but a 100, and that neither before nor after
+ * the client's Timer E is at T2; and never a 408.
+ */
 export const NON_INVITE_SERVER: ServerMachine<Exclude<ServerState, 'accepted' | 'confirmed'>> = {
   trying: {
     request: go('trying'),
-    trying: go('proceeding', 'respond'),
+    slow: go('proceeding', 'sendTrying'),
     success: go('completed', 'respond', 'linger'),
     failure: go('completed', 'respond', 'linger'),
     requestTimeout: go('terminated'),
   },
   proceeding: {
     request: go('proceeding', 'transmit'),
-    trying: go('proceeding', 'respond'),
     success: go('completed', 'respond', 'linger'),
     failure: go('completed', 'respond', 'linger'),
     requestTimeout: go('terminated'),

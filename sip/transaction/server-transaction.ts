@@ -36,7 +36,7 @@ export interface ServerTransactionHost {
 }
 
 /** RFC 3261 17.2.1: how long the user may take with its first response to an INVITE before a 100 goes out. */
-const TRYING_MS = 200;
+const INVITE_SLOW_MS = 200;
 const NOTHING_SENT = Buffer.alloc(0);
 
 type Table = Readonly<Partial<Record<ServerState, Readonly<Partial<Record<ServerInput, Transition<ServerState, ServerAction>>>>>>>;
@@ -70,11 +70,15 @@ export class ServerTransactionRunner implements ServerTransaction {
     this.state = 'trying';
     this.timer = undefined;
     this.reply = undefined;
-    if (this.isInvite) this.wakeIn(TRYING_MS);
   }
 
   get completed(): boolean {
     return this.state !== 'trying' && this.state !== 'proceeding';
+  }
+
+  /** The user has not answered at once: the client will be told before it gives up (RFC 3261 17.2.1, RFC 4320 4.1). */
+  awaitUser(): void {
+    if (this.state === 'trying') this.wakeIn(this.slowMs);
   }
 
   respond(response: SipResponse): void {
@@ -147,11 +151,20 @@ export class ServerTransactionRunner implements ServerTransaction {
     }
   }
 
+  /** For others than INVITE: when the client's Timer E is reset to T2, having doubled from T1 (RFC 4320 4.1). */
+  private get slowMs(): number {
+    if (this.isInvite) return INVITE_SLOW_MS;
+    const { t1, t2 } = this.host.timers;
+    let elapsed = t1;
+    for (let interval = t1; interval * 2 < t2; interval *= 2) elapsed += interval * 2;
+    return elapsed;
+  }
+
   private tryingResponse(): SipResponse {
     const response = responseTo(this.request, 100);
     const timestamp = response.headers.get('Timestamp');
     // RFC 3261 8.2.6.1, 20.38: with the seconds that it took to answer.
-    if (timestamp !== undefined && !timestamp.includes(' ')) response.headers.set('Timestamp', `${timestamp} ${TRYING_MS / 1000}`);
+    if (timestamp !== undefined && !timestamp.includes(' ')) response.headers.set('Timestamp', `${timestamp} ${this.slowMs / 1000}`);
     return response;
   }
 

@@ -222,6 +222,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     // Most are answered by now; only those that are not count as open.
     if (!transaction.completed) {
       transaction.counted = true;
+      transaction.awaitUser();
       this.openBySource.set(flow.remoteAddress, open + 1);
     }
   }

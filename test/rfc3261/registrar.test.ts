@@ -166,13 +166,35 @@ describe('RFC 3261 10.3: the registrar', () => {
 
   it('takes up the bindings of the last run, without those whose time is over', async () => {
     await peer.ask(register(['Contact: <sip:a@192.0.2.1>;expires=600;x="y", <sip:b@192.0.2.1>;expires=60']));
-    const before = registrar.bindings(ALICE);
     store = store.restart();
-    attach({ now: () => Date.now() + 61_000 });
+    // A record lasts for one refresh that need not be written; what ends with the process itself is written as it is.
+    attach({ now: () => Date.now() + 119_000 });
+    expect(registrar.bindings(ALICE)).toHaveLength(2);
+    attach({ now: () => Date.now() + 121_000 });
     const after = registrar.bindings(ALICE);
-    expect(after).toMatchObject([{ contact: 'sip:a@192.0.2.1', params: ';x="y"', cseq, callId: 'phone', expiresAt: before[1]?.expiresAt }]);
+    expect(after).toMatchObject([{ contact: 'sip:a@192.0.2.1', params: ';x="y"', cseq, callId: 'phone' }]);
     expect(after[0]?.flow).toBeUndefined();
     expect(statusOf(await peer.ask(register(['Contact: <sip:a@192.0.2.1>'], { cseq })))).toBe(400);
+  });
+
+  it('stores a refresh only when the record has no time for it, and all of them exactly at the end', async () => {
+    let clock = Date.now();
+    attach({ now: () => clock });
+    const stored = (): number[] =>
+      [...store.table<{ expiresAt: number }[]>('bindings').load()].flatMap(([, all]) => all.map((b) => b.expiresAt));
+    const start = clock;
+    await peer.ask(register(['Contact: <sip:a@192.0.2.1>;expires=600']));
+    expect(stored()).toEqual([start + 1_200_000]);
+    clock += 500_000;
+    await peer.ask(register(['Contact: <sip:a@192.0.2.1>;expires=600']));
+    expect(stored()).toEqual([start + 1_200_000]);
+    clock += 500_000;
+    await peer.ask(register(['Contact: <sip:a@192.0.2.1>;expires=600']));
+    expect(stored()).toEqual([start + 2_200_000]);
+    await peer.ask(register(['Contact: <sip:a@192.0.2.1>;expires=600;q=0.5']));
+    expect(stored()).toEqual([clock + 1_200_000]);
+    registrar.stop();
+    expect(stored()).toEqual([clock + 600_000]);
   });
 
   it('remembers the connection a registration came over', async () => {

@@ -57,6 +57,28 @@ describe('rule 25: a service URI belongs to one document (RFC 4826 4.4.5)', () =
     expect(conflict(await put('a', service('sip:b@x'))).values).toEqual(['sip:b-2@x', 'sip:b-3@x']);
   });
 
+  test('who asks for many that are in use is told no more whose they are (4.4.5), until an hour has gone by', async () => {
+    const prober = await XcapServer.start({ isUser: (address) => address === 'sip:b@x' });
+    try {
+      const ask = (...uris: string[]) =>
+        prober.put(
+          '/xcap-root' + index('c').replace(/^.*(\/rls-services)/, '$1'),
+          RLS_SERVICES,
+          services(...uris.map((uri) => service(uri))),
+        );
+      expect((await ask('sip:mine@x')).status).toBe(201);
+      for (let n = 0; n < 20; n++) expect((await ask('sip:b@x')).status).toBe(409);
+      const answers = [await ask('sip:b@x'), await ask('sip:nobody@x')];
+      expect(answers.map(({ status }) => status)).toEqual([429, 429]);
+      expect(answers[0]?.body).toBe(answers[1]?.body);
+      expect(Number(answers[0]?.headers['retry-after'])).toBeGreaterThan(0);
+      // What the user has is not touched.
+      expect((await ask('sip:mine@x')).status).toBe(200);
+    } finally {
+      await prober.stop();
+    }
+  });
+
   test.each(['', 'bob', 'http://x/list', 'sip:', 'sip:two words@x'])(
     'a service uri must be one that can be subscribed to (4.1): "%s"',
     async (uri) => {

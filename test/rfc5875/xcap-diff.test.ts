@@ -405,6 +405,20 @@ describe('RFC 5875 4.4, 4.7: refreshes', () => {
     expect(told(await nextDiff(resumed)).map((item) => (item as unknown[])[0])).toEqual([index, name]);
   });
 
+  test('a node of a very large document is told from the first on, and when it changes', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const index = pathOf(stage, 'A');
+    const many = Array.from({ length: 4000 }, (_, n) => `sip:user${n}@example.com`);
+    await write(xcap, index, listDocument(...many));
+    const last = `${index}/~~/resource-lists/list/entry%5B4000%5D/@uri`;
+    const subscription = await watchResources(a, undefined, [last]);
+    expect(told(await nextDiff(subscription))).toEqual([[last, 'sip:user3999@example.com']]);
+    await write(xcap, index, listDocument(...many.slice(1), 'sip:last@example.com'));
+    expect(told(await nextDiff(subscription))).toEqual([[last, 'sip:last@example.com']]);
+  });
+
   test("another mode is in the next NOTIFY's Event", async () => {
     await stage.boot({ diffInterval: 0 });
     const a = await stage.peer('A');

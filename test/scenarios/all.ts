@@ -13,8 +13,14 @@ import { publishLifeCycle } from './12-publish-life-cycle.ts';
 import { removeBuddy } from './13-remove-buddy.ts';
 import { blockList } from './14-block-list.ts';
 import { messageThroughProxy } from './15-message-through-proxy.ts';
+import { sessionMode } from './16-session-mode.ts';
 import { register } from './17-register.ts';
 import { callForwarding } from './18-call-forwarding.ts';
+import { forking } from './19-forking.ts';
+import { loops } from './20-loops.ts';
+import { cancel } from './21-cancel.ts';
+import { options } from './22-options.ts';
+import { untouched } from './23-untouched.ts';
 import { messageSummary } from './24-message-summary.ts';
 import { offlineMessage } from './25-offline-message.ts';
 import { cpimAndSize } from './26-cpim-and-size.ts';
@@ -38,8 +44,14 @@ export const SCENARIOS: readonly Scenario[] = [
   removeBuddy,
   blockList,
   messageThroughProxy,
+  sessionMode,
   register,
   callForwarding,
+  forking,
+  loops,
+  cancel,
+  options,
+  untouched,
   messageSummary,
   offlineMessage,
   cpimAndSize,

@@ -79,6 +79,12 @@ export class ServiceIndex {
     return reserved !== undefined && reserved !== id;
   }
 
+  /** Whether the document has the URI already. */
+  has(canonical: string, key: DocumentKey): boolean {
+    const owner = this.byUri.get(canonical);
+    return owner !== undefined && documentId(owner.key) === documentId(key);
+  }
+
   /** Keeps the URIs of services, known not to be taken, for the document they are in until its write has ended and is known here. */
   reserve(document: XmlDocument, services: readonly Service[], key: DocumentKey): Reservation {
     const id = documentId(key);

@@ -6,10 +6,11 @@ import { childrenNamed, type XmlDocument } from '../../schemas/xml/tree.ts';
 import { type ApplicationUsage, defaultAuthorization, type ValidationContext } from '../application-usage.ts';
 import { parseDocumentSelector } from '../document-selector.ts';
 import type { DocumentKey } from '../document-store.ts';
-import { notUnique, XcapConflict } from '../errors.ts';
+import { notUnique, XcapConflict, XcapRefusal } from '../errors.ts';
 import { selectorOf } from '../node-selector.ts';
 import { splitXcapUri } from '../uri.ts';
 import { checkLists, isEntry } from './list-constraints.ts';
+import { ProbeBrake } from './probe-brake.ts';
 import type { ServiceIndex } from './rls-services-index.ts';
 
 /**
@@ -20,6 +21,7 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
   /** RFC 4826 4.4.5: a service URI names nothing else: no service of another document, no user. */
   const isTaken = (uri: string, key: DocumentKey) => index.isTaken(uri, key) || isUser(uri);
 
+  const brake = new ProbeBrake();
   /** A document is validated, and then reserved for. */
   const known = new WeakMap<XmlDocument, readonly Service[]>();
   const servicesOf = (document: XmlDocument): readonly Service[] => {
@@ -53,7 +55,16 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
     },
     reserve(document, context) {
       const services = servicesOf(document);
-      checkUnique(services, (uri) => isTaken(uri, context.key));
+      const { key } = context;
+      const user = key.xui ?? '';
+      const held = services.some(({ canonical }) => !index.has(canonical, key)) ? brake.heldFor(user) : undefined;
+      if (held !== undefined) {
+        const headers = { 'retry-after': String(held) };
+        throw new XcapRefusal(429, 'too many service URIs have been asked for that are in use', headers);
+      }
+      const taken = services.filter(({ canonical }) => isTaken(canonical, key)).length;
+      if (taken > 0) brake.refused(user, taken);
+      checkUnique(services, (uri) => isTaken(uri, key));
       return index.reserve(document, services, context.key);
     },
   };
