@@ -228,6 +228,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     locator,
     nextHops,
     services: [userServices.barring, messages.service, ...(options.callServices ?? []), userServices.diversion],
+    calls: published.calls,
     timerC: options.timerC,
   });
   const router = new MethodRouter({

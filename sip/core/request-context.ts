@@ -29,6 +29,8 @@ export interface RequestContext {
 export class RoutedRequest implements RequestContext {
   readonly log: Logger;
   because: string | undefined;
+  /** Of the final response; 0 before it. */
+  status: number;
   readonly transaction: ServerTransaction;
   private readonly server: string | undefined;
   private readonly startedAt: number;
@@ -39,6 +41,7 @@ export class RoutedRequest implements RequestContext {
     this.log = log;
     this.server = server;
     this.because = undefined;
+    this.status = 0;
     this.sender = undefined;
     this.startedAt = performance.now();
   }
@@ -80,6 +83,7 @@ export class RoutedRequest implements RequestContext {
     const response = createResponse(this.request, status, options);
     if (this.server !== undefined) response.headers.add('Server', this.server);
     this.transaction.respond(response);
+    if (status >= 200) this.status = status;
     if (status >= 200 && this.log.isLevelEnabled('info')) this.writeLog(status, status >= 300 ? response.reason : undefined);
   }
 
@@ -87,6 +91,7 @@ export class RoutedRequest implements RequestContext {
   relay(response: SipResponse): void {
     const { status } = response;
     this.transaction.respond(response);
+    if (status >= 200) this.status = status;
     if (status >= 200 && this.log.isLevelEnabled('info')) this.writeLog(status, status >= 300 ? response.reason : undefined);
   }
 

@@ -3,6 +3,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts';
 import type { SipUri } from '../message/uri.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import { bestFailure, collectChallenges, type Failure, statusForSender } from './best-response.ts';
+import type { CallObserver } from './call-observer.ts';
 import { type Call, type CallService, type FailureCause, firstVerdict, type Verdict } from './call-service.ts';
 import { type BranchHost, type BranchOwner, ProxyBranch } from './proxy-branch.ts';
 import type { RoutedRequest } from './request-context.ts';
@@ -34,9 +35,9 @@ export interface ContextHost extends BranchHost {
   resolve(leg: Leg, route: SipUri | undefined): Resolution;
   /** The request as it leaves us towards a leg. */
   outgoing(context: RoutedRequest, leg: Leg): SipRequest;
-  /** Before this, in milliseconds, a request other than INVITE may not be answered 100 (RFC 4320 4.1). */
-  readonly tryingDelay: number;
   ended(context: ResponseContext): void;
+  /** Is told of INVITEs that begin a call. */
+  readonly calls?: CallObserver | undefined;
 }
 
 /** Diversions of one request; more are taken for a loop. */
@@ -67,7 +68,6 @@ export class ResponseContext implements BranchOwner {
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
-  private tryingTimer: Timer | undefined;
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: number, route?: SipUri) {
@@ -83,11 +83,9 @@ export class ResponseContext implements BranchOwner {
     this.call = undefined;
     this.closing = undefined;
     this.replyTimer = undefined;
-    this.tryingTimer = undefined;
   }
 
   start(): void {
-    if (!this.isInvite) this.tryingTimer = this.host.wheel.schedule(this.host.tryingDelay, sayTrying, this);
     this.guard(() => this.nextLeg());
   }
 
@@ -109,6 +107,7 @@ export class ResponseContext implements BranchOwner {
     // RFC 4320 4.1: of other requests no provisional response is passed on.
     if (!this.isInvite || !this.active.has(branch)) return;
     this.hasRung = true;
+    this.calls?.inviteAnswered(this.context.request, response);
     this.context.relay(response);
   }
 
@@ -117,6 +116,7 @@ export class ResponseContext implements BranchOwner {
     this.abandoned.delete(branch);
     if (!this.isInvite && this.context.responded) return;
     // RFC 3261 16.7 step 5: each 2xx to an INVITE, for each is a dialog.
+    this.calls?.inviteAnswered(this.context.request, response);
     this.context.relay(response);
     this.close(() => this.end(), ELSEWHERE);
   }
@@ -132,11 +132,6 @@ export class ResponseContext implements BranchOwner {
       for (const other of this.active) other.cancel();
     }
     if (this.active.size === 0) this.guard(() => this.nextGroup());
-  }
-
-  /** RFC 4320 4.1: the sender must hear of us before it gives up. */
-  sayTrying(): void {
-    if (!this.context.responded) this.context.respond(100);
   }
 
   /** The callee has had its time to answer. */
@@ -170,8 +165,9 @@ export class ResponseContext implements BranchOwner {
   }
 
   private tryTargets(leg: Leg): void {
-    const { groups, status } = this.host.resolve(leg, this.route);
+    const { groups, status, callee } = this.host.resolve(leg, this.route);
     this.groups = groups;
+    this.calls?.inviteForwarded(this.context.request, this.callerOfOurs, groups.length > 0 ? callee : undefined);
     if (groups.length === 0) {
       this.failures.push({ status, response: undefined });
       return void this.legFailed(status === 480);
@@ -300,9 +296,18 @@ export class ResponseContext implements BranchOwner {
     this.end();
   }
 
+  /** Whoever is told of calls, where this begins one. */
+  private get calls(): CallObserver | undefined {
+    return this.isInvite && this.context.request.to.tag === undefined ? this.host.calls : undefined;
+  }
+
+  private get callerOfOurs(): string | undefined {
+    const { identity, identitySource } = this.context;
+    return identity !== undefined && (identitySource === 'digest' || identitySource === 'open') ? identity : undefined;
+  }
+
   private end(): void {
-    if (this.tryingTimer !== undefined) this.host.wheel.cancel(this.tryingTimer);
-    this.tryingTimer = undefined;
+    this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
     this.services = [];
     this.call = undefined;
@@ -322,10 +327,6 @@ export class ResponseContext implements BranchOwner {
     this.context.fail(error);
     this.close(() => this.end());
   }
-}
-
-function sayTrying(context: ResponseContext): void {
-  context.sayTrying();
 }
 
 function noReply(context: ResponseContext): void {

@@ -1,6 +1,7 @@
 /** The event packages whose state is published, besides presence: each with its compositor. */
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
+import type { CallObserver } from '../core/call-observer.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { Decision } from '../events/event-package.ts';
 import { type CompositorOptions, EventStateCompositor, type PublicationFormat } from '../events/event-state-compositor.ts';
@@ -12,6 +13,7 @@ import { conferenceFormat, conferencePackage } from './conference.ts';
 import { DIALOG_RULES, dialogFormat, dialogPackage } from './dialog.ts';
 import { type Mailboxes, mailboxes } from './mailboxes.ts';
 import { messageSummaryFormat, messageSummaryPackage } from './message-summary.ts';
+import { ObservedDialogs } from './observed-dialogs.ts';
 import { watcherinfoPackage } from './presence-winfo.ts';
 import type { PublishedPackage } from './published-package.ts';
 
@@ -29,6 +31,8 @@ export interface PublishedStates {
   /** One per event that can be published. */
   readonly compositors: readonly Compositor[];
   readonly mailboxes: Mailboxes;
+  /** To be told of the calls that the proxy forwards. */
+  readonly calls: CallObserver;
 }
 
 /** What the node does with a compositor, whatever its documents are. */
@@ -54,12 +58,18 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
   };
 
   const policy = new PresencePolicy(documents, 'block', membersOf, DIALOG_RULES);
+  const calls = new ObservedDialogs({ wheel: compositor.wheel, changed: (user) => changed(user) });
+  let changed: (user: string) => void = () => {};
   publish(dialogFormat, (of) => {
-    const dialogs = dialogPackage({ users, policy, compositor: of });
+    const dialogs = dialogPackage({ users, policy, compositor: of, observed: (user) => calls.of(user) });
+    changed = (user) => {
+      dialogs.forget(user);
+      notifier.stateChanged(dialogs.key, user);
+    };
     notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now));
     return dialogs;
   });
   publish(conferenceFormat, (of) => conferencePackage(users, of));
   const summaries = publish(messageSummaryFormat, (of) => messageSummaryPackage(users, of));
-  return { compositors, mailboxes: mailboxes(summaries, state) };
+  return { compositors, calls, mailboxes: mailboxes(summaries, state) };
 }

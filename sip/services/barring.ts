@@ -1,7 +1,8 @@
 /** Communication barring (3GPP TS 24.611): whose calls and messages a user takes, and where the user's own may go. */
-import { canonicalAddress } from '../../schemas/address.ts';
+import { addressHost, canonicalAddress } from '../../schemas/address.ts';
 import type { BarringRule } from '../../schemas/simservs.ts';
 import { type Call, type CallService, PROCEED, type Verdict } from '../core/call-service.ts';
+import { ANONYMOUS } from '../core/identity.ts';
 import { explainRule, matchingRules } from './call-conditions.ts';
 import type { CallFacts } from './call-facts.ts';
 import type { BarringRules, CallPolicy, Placed } from './call-policy.ts';
@@ -21,9 +22,14 @@ export class CommunicationBarring implements CallService {
     if (!BARRED_METHODS.has(call.request.method)) return PROCEED;
     // What a user diverts is no call of the caller's own; whether it may go there was asked before it was diverted.
     const caller = call.diverted.length === 0 && this.users.isServed(call.caller) ? call.caller : undefined;
-    const callee = this.users.calleeOf(call);
-    const loading = this.load(caller, callee);
-    return loading === undefined ? this.judge(call, caller, callee) : loading.then(() => this.judge(call, caller, callee));
+    return this.decide(call, caller, this.users.calleeOf(call));
+  }
+
+  /** Asked again once everything was loaded: it may have changed meanwhile. */
+  private decide(call: Call, caller: string | undefined, callee: string | undefined): Verdict | Promise<Verdict> {
+    const loading =
+      (caller === undefined ? undefined : this.users.ready(caller)) ?? (callee === undefined ? undefined : this.users.ready(callee));
+    return loading === undefined ? this.judge(call, caller, callee) : loading.then(() => this.decide(call, caller, callee));
   }
 
   /** The rule that keeps the user from calling the URI, explained; undefined when none does. The user's policy must be in memory. */
@@ -32,11 +38,6 @@ export class CommunicationBarring implements CallService {
     if (policy === undefined || policy.outgoing.length === 0) return undefined;
     const facts = this.users.facts(call, user, uri);
     return barringRule(policy.outgoing, policy, facts, canonicalAddress(uri), true)?.because;
-  }
-
-  private load(caller: string | undefined, callee: string | undefined): Promise<unknown> | undefined {
-    const loading = [caller, callee].map((user) => (user === undefined ? undefined : this.users.ready(user)));
-    return loading.some((promise) => promise !== undefined) ? Promise.all(loading) : undefined;
   }
 
   private judge(call: Call, caller: string | undefined, callee: string | undefined): Verdict {
@@ -74,10 +75,18 @@ function barringRule(
     const known = [...matchingRules(rules, { ...question, party: verified ? party : undefined })];
     if (known.some(({ allow }) => allow)) continue;
     let rule = known[0];
-    if (!verified) rule ??= [...matchingRules(rules, { ...question, party })].find(({ allow }) => !allow);
+    for (const claimed of verified ? [] : claims(party)) {
+      rule ??= [...matchingRules(rules, { ...question, party: claimed })].find(({ allow }) => !allow);
+    }
     if (rule) return { rule, because: `${explainRule(rule)}: barred` };
   }
   return undefined;
+}
+
+/** Who it may be that gives a name: its owner, somebody else of its domain, or anybody, so that no exception made for a name helps. */
+function claims(party: string): readonly string[] {
+  const host = addressHost(party);
+  return host === undefined ? [party, ANONYMOUS] : [party, `sip:${host}`, ANONYMOUS];
 }
 
 function asksWhoIsAnonymous({ conditions }: BarringRule): boolean {

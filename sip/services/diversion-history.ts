@@ -4,7 +4,7 @@ import type { Call } from '../core/call-service.ts';
 import { ANONYMOUS } from '../core/identity.ts';
 import type { HeaderField } from '../core/respond.ts';
 import { type NameAddr, parseNameAddr } from '../message/name-addr.ts';
-import { splitOutsideQuotes } from '../message/params.ts';
+import { dropEmptyParams, splitOutsideQuotes } from '../message/params.ts';
 import { SipError } from '../message/sip-error.ts';
 
 /** Causes of a diversion (RFC 4458 5, 3GPP TS 24.604 4.5.2.6.2): each with the reason that Diversion gives (RFC 5806 4). */
@@ -22,10 +22,10 @@ const CAUSES: ReadonlySet<string> = new Set([...Object.keys(DIVERSION_REASONS), 
 
 /** How often the call has been diverted, here and before it came here. */
 export function diversionsIn(call: Call): number {
-  const causes = entriesOf(call).filter(({ entry }) => entry !== undefined && CAUSES.has(causeOf(entry.uri) ?? '')).length;
+  const causes = entriesOf(call).filter(({ entry }) => CAUSES.has(causeOf(entry.uri) ?? '')).length;
   let counted = 0;
-  for (const value of values(call, 'Diversion')) {
-    const counter = parsed(value)?.params.get('counter') ?? '1';
+  for (const { address } of values(call, 'Diversion')) {
+    const counter = address.params.get('counter') ?? '1';
     counted += /^\d{1,4}$/.test(counter) ? Math.max(1, Number(counter)) : 1;
   }
   return Math.max(causes, counted, call.diverted.length);
@@ -34,11 +34,8 @@ export function diversionsIn(call: Call): number {
 /** Canonical addresses of all that the call was aimed at or diverted by so far. */
 export function addressesIn(call: Call): ReadonlySet<string> {
   const addresses = new Set(call.diverted);
-  for (const { entry } of entriesOf(call)) if (entry) addresses.add(canonicalAddress(entry.uri));
-  for (const value of values(call, 'Diversion')) {
-    const diverter = parsed(value);
-    if (diverter) addresses.add(canonicalAddress(diverter.uri));
-  }
+  for (const { entry } of entriesOf(call)) addresses.add(canonicalAddress(entry.uri));
+  for (const { address } of values(call, 'Diversion')) addresses.add(canonicalAddress(address.uri));
   addresses.delete(ANONYMOUS);
   return addresses;
 }
@@ -64,7 +61,7 @@ export function divertedRequest(call: Call, diversion: Diversion): { readonly ur
     headers: [
       ['History-Info', extendedHistory(call, uri, diversion)],
       // RFC 5806 6: the latest diversion comes first.
-      ['Diversion', [told, ...values(call, 'Diversion')].join(', ')],
+      ['Diversion', [told, ...values(call, 'Diversion').map(({ text }) => text)].join(', ')],
     ],
   };
 }
@@ -72,48 +69,52 @@ export function divertedRequest(call: Call, diversion: Diversion): { readonly ur
 function extendedHistory(call: Call, uri: string, { status, reveal }: Diversion): string {
   const entries = entriesOf(call);
   const last = entries.findLast(({ index }) => index !== undefined);
-  const isCurrent = last?.entry !== undefined && canonicalAddress(last.entry.uri) === canonicalAddress(call.uri) && last === entries.at(-1);
+  const isCurrent = last !== undefined && canonicalAddress(last.entry.uri) === canonicalAddress(call.uri) && last === entries.at(-1);
   // RFC 7044 10.3: an address that nobody has written down is made good for with a 0 in its place.
   const index = isCurrent ? (last.index ?? '1') : last?.index === undefined ? '1' : `${last.index}.0`;
   const before = (isCurrent ? entries.slice(0, -1) : entries).map(({ text }) => text);
-  const written = isCurrent && last.entry !== undefined ? last.entry.uri : call.uri;
+  const written = isCurrent ? last.entry.uri : call.uri;
   // RFC 7044 10.1.2: who is to stay unknown does not stand there at all, for the next may be the phone of the target.
   const shown = reveal ? written : withCauseOf(ANONYMOUS, written);
   // RFC 7044 10.2: why it did not stay there.
   const reason = status === undefined ? '' : `${shown.includes('?') ? '&' : '?'}Reason=SIP%3Bcause%3D${status}`;
-  const params = isCurrent && last.entry !== undefined ? otherParams(last.entry) : '';
+  const params = isCurrent ? otherParams(last.entry) : '';
   // RFC 7044 10.4: mp, for the new target is another user's.
   return [...before, `<${shown}${reason}>;index=${index}${params}`, `<${uri}>;index=${index}.1;mp=${index}`].join(', ');
 }
 
 interface Entry {
   readonly text: string;
-  /** Undefined for what cannot be understood: it is passed on as it is. */
-  readonly entry: NameAddr | undefined;
+  readonly entry: NameAddr;
   readonly index: string | undefined;
 }
 
+/** What is no address is no entry, and does not go on. */
 function entriesOf(call: Call): readonly Entry[] {
-  return values(call, 'History-Info').map((text) => {
-    const entry = parsed(text);
-    const index = entry?.params.get('index');
-    return { text, entry, index: index !== undefined && /^\d+(?:\.\d+)*$/.test(index) && index.length <= 200 ? index : undefined };
+  return values(call, 'History-Info').map(({ text, address }) => {
+    const index = address.params.get('index');
+    return { text, entry: address, index: index !== undefined && /^\d+(?:\.\d+)*$/.test(index) && index.length <= 200 ? index : undefined };
   });
 }
 
-/** The values of a field as the call carries it now: after a diversion that of its target, else that of the request. */
-function values(call: Call, name: string): readonly string[] {
-  const set = call.headers.find(([field]) => field.toLowerCase() === name.toLowerCase());
-  return set ? splitOutsideQuotes(set[1], ',') : call.request.headers.list(name);
+interface AddressValue {
+  readonly text: string;
+  readonly address: NameAddr;
 }
 
-function parsed(value: string): NameAddr | undefined {
-  try {
-    return parseNameAddr(value);
-  } catch (error) {
-    if (error instanceof SipError) return undefined;
-    throw error;
-  }
+/** The values of a field as the call carries it now: after a diversion that of its target, else that of the request. */
+function values(call: Call, name: string): readonly AddressValue[] {
+  const set = call.headers.find(([field]) => field === name);
+  const written = set ? splitOutsideQuotes(set[1], ',') : call.request.headers.list(name);
+  return written.flatMap((value) => {
+    try {
+      const text = dropEmptyParams(value);
+      return [{ text, address: parseNameAddr(text) }];
+    } catch (error) {
+      if (error instanceof SipError) return [];
+      throw error;
+    }
+  });
 }
 
 function otherParams({ params }: NameAddr): string {

@@ -46,9 +46,13 @@ export class CommunicationDiversion implements CallService {
   noReplyTimeout(call: Call): number | undefined {
     if (call.request.method !== 'INVITE') return undefined;
     const callee = this.users.calleeOf(call);
-    const policy = callee === undefined ? undefined : this.users.policy(callee);
-    if (callee === undefined || !policy?.diversion || !this.choose(call, callee, policy, EVENTS['no-answer'])) return undefined;
-    return (policy.noReplyTimer ?? this.options.noReplyTimeout) * 1000;
+    if (callee === undefined) return undefined;
+    const { noReplyTimeout } = this.options;
+    // Changed since the call came in: what holds is found out when the time has run out.
+    if (this.users.ready(callee)) return noReplyTimeout * 1000;
+    const policy = this.users.policy(callee);
+    if (!policy?.diversion || !this.choose(call, callee, policy, EVENTS['no-answer'])) return undefined;
+    return (policy.noReplyTimer ?? noReplyTimeout) * 1000;
   }
 
   onFailure(call: Call, failure: CallFailure): Verdict | Promise<Verdict> {
@@ -59,7 +63,8 @@ export class CommunicationDiversion implements CallService {
     const callee = call.request.method === 'INVITE' ? this.users.calleeOf(call) : undefined;
     if (callee === undefined) return PROCEED;
     const loading = this.users.ready(callee);
-    return loading ? loading.then(() => this.divert(call, callee, failure)) : this.divert(call, callee, failure);
+    // Asked again once everything was loaded: it may have changed meanwhile.
+    return loading ? loading.then(() => this.decide(call, failure)) : this.divert(call, callee, failure);
   }
 
   private divert(call: Call, callee: string, failure: CallFailure | undefined): Verdict {

@@ -43,7 +43,11 @@ export class TlsAcceptor implements Acceptor {
       rejectUnauthorized: false,
     });
     this.server.on('secureConnection', (socket) => events.onConnection(socket));
-    this.server.on('tlsClientError', (error, socket) => events.onFailure(error, socket));
+    this.server.on('tlsClientError', (error, socket) => {
+      events.onFailure(error, socket);
+      // One that came too late has not been closed.
+      socket.destroy();
+    });
     source.add(this.server);
   }
 
