@@ -8,6 +8,8 @@ export interface NotifyOutcomes {
   delivered(subscription: Subscription): void;
   /** An error that does not end the subscription; what was in the NOTIFY is not known to the watcher. `retryAfter` in seconds. */
   undelivered(subscription: Subscription, retryAfter: number | undefined): void;
+  /** The watcher has told another address of its own. */
+  moved(subscription: Subscription): void;
   /** The subscription is at an end. */
   lost(subscription: Subscription, why: string): void;
 }
@@ -56,8 +58,9 @@ class NotifyTransaction implements UacCallbacks {
     this.outcomes = outcomes;
   }
 
-  onResponse({ status, headers }: SipResponse): void {
+  onResponse(response: SipResponse): void {
     const { subscription, outcomes } = this;
+    const { status, headers } = response;
     subscription.inFlight = false;
     if (subscription.closed) return;
     if (ENDING.has(status)) {
@@ -69,6 +72,7 @@ class NotifyTransaction implements UacCallbacks {
       const wait = Math.min(Math.max(retryAfter, SHORTEST_RETRY), LONGEST_RETRY);
       outcomes.undelivered(subscription, Number.isNaN(wait) ? undefined : wait);
     }
+    if (status < 300 && subscription.dialog.receiveSuccess(response)) outcomes.moved(subscription);
     outcomes.delivered(subscription);
   }
 

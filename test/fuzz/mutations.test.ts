@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type InProcessServer, startServer } from '../helpers/server.ts';
 import { SipPeer } from '../helpers/sip-peer.ts';
 import { pidf } from '../scenarios/documents.ts';
+import { generator } from './random.ts';
 
 let server: InProcessServer;
 let socket: Socket;
@@ -19,17 +20,6 @@ afterAll(async () => {
   socket.close();
   await server.stop();
 });
-
-/** Numbers that look random and are the same in each run (mulberry32). */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const PIECES = [
   ...[

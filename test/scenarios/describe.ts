@@ -36,11 +36,24 @@ function requestMeaning(message: SipMessage): string {
     const name = etag === undefined ? 'initial' : expires === '0' ? 'remove' : message.body.length > 0 ? 'modify' : 'refresh';
     return message.body.length > 0 ? `${name}: ${bodyMeaning(message)}` : name;
   }
-  return '';
+  if (message.method === 'INVITE' && !again) {
+    const [diverter] = (header(message, 'diversion') ?? '').split(',');
+    return diverter ? `calls, diverted by ${shortName(diverter.replace(/^[^<]*</, ''))}` : 'calls';
+  }
+  return MEANINGS[message.method] ?? '';
 }
 
+const MEANINGS: Readonly<Record<string, string>> = {
+  INVITE: 'changes the session',
+  ACK: 'has the answer',
+  CANCEL: 'wants it no more',
+  BYE: 'hangs up',
+  MESSAGE: 'says something',
+  OPTIONS: 'asks what is possible',
+};
+
 function responseMeaning(message: SipMessage): string {
-  if (message.status === 401) return 'credentials, please';
+  if (message.status === 401 || message.status === 407) return 'credentials, please';
   const parts: string[] = [];
   if (message.method === 'NOTIFY') return 'received';
   if (/eventlist/.test(header(message, 'require') ?? '')) parts.push('it is a list');
