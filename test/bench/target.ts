@@ -37,7 +37,9 @@ export async function startTarget(): Promise<Target> {
     '--log',
     'error',
   ];
-  const child = spawn(process.execPath, [MAIN, 'serve', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // For a profile: NODE_FLAGS='--cpu-prof --cpu-prof-dir=DIR'.
+  const node = (process.env.NODE_FLAGS ?? '').split(' ').filter(Boolean);
+  const child = spawn(process.execPath, [...node, MAIN, 'serve', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   const output = await untilReady(child);
   const port = (pattern: RegExp): number => Number(pattern.exec(output)?.[1]);
   return {
