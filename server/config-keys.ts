@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
+import { ALGORITHMS, type Algorithm } from './accounts/ha1.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
 import { CALL_KEYS, type CallConfig } from './call-settings.ts';
 import { CONNECTION_KEYS, type ConnectionConfig } from './connection-settings.ts';
@@ -27,6 +28,8 @@ export interface Config extends CallConfig, ConnectionConfig, MessageConfig {
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
+  /** Digest algorithms offered, in this order; none: all. */
+  readonly digestAlgorithms: readonly Algorithm[];
   /** Absolute paths of PEM files with the certificate chain and the key of this server, and with those it trusts; '' without. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -154,6 +157,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: 'digest',
     meaning: 'how users prove who they are; with none everyone may do everything',
     read: oneOf(['digest', 'none']),
+  },
+  {
+    name: 'digest-algorithm',
+    field: 'digestAlgorithms',
+    placeholder: ALGORITHMS.join('|'),
+    list: true,
+    default: '',
+    meaning: `digest algorithm to offer, in this order; unless set ${ALGORITHMS.join(', then ')}. MD5 alone serves old agents that answer only the first challenge`,
+    read: oneOf(ALGORITHMS),
   },
   {
     name: 'tls-cert',

@@ -18,6 +18,7 @@ import { Notifier } from './events/notifier.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
 import type { WatchBase } from './events/watch.ts';
 import { WatcherLists } from './events/watcher-list.ts';
+import { ACCEPTED_CODINGS } from './message/content-coding.ts';
 import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
@@ -241,6 +242,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     identifier,
     forwarder: proxy,
     log,
+    acceptEncoding: ACCEPTED_CODINGS,
     supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),

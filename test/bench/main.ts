@@ -154,6 +154,20 @@ const benches: Readonly<Record<string, Bench>> = {
     return [];
   },
 
+  async message(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    const text = 'The quick brown fox jumps over the lazy dog. '.repeat(3);
+    for (let i = 0; i < 1000; i++) await load.register(`r${i}`);
+    const relay = (i: number): Promise<void> => load.message(`s${i % 500}`, `r${i % 1000}`, text);
+    const keep = (i: number): Promise<void> => load.message(`s${i % 500}`, `away${i % 1000}`, text);
+    await measured(target, 'warm-up', 10_000, 16, relay);
+    const relayed = await measured(target, 'MESSAGE relayed to a binding and answered', 40_000, 16, relay);
+    await measured(target, 'warm-up', 2000, 16, keep);
+    const kept = await measured(target, 'MESSAGE kept for a user who is away', 20_000, 16, keep);
+    load.close();
+    return [relayed, kept];
+  },
+
   async 'edit-to-notify'(target) {
     const load = await SipLoad.open(target.sipPort, target.domain);
     await decide(target, 'p', 'confirm');

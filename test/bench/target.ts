@@ -42,9 +42,15 @@ export async function startTarget(): Promise<Target> {
     '--log',
     'warn',
   ];
-  const child = spawn(process.execPath, [MAIN, 'serve', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // For a profile: NODE_FLAGS='--cpu-prof --cpu-prof-dir=DIR'.
+  const node = (process.env.NODE_FLAGS ?? '').split(' ').filter(Boolean);
+  const child = spawn(process.execPath, [...node, MAIN, 'serve', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
   const lines: string[] = [];
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter((line) => line !== '')));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    lines.push(...text.split('\n').filter((line) => line !== ''));
+    // Warnings are part of some measurements; anything worse is none of them.
+    if (!/^\{"level":40,/.test(text)) process.stderr.write(text);
+  });
   const output = await untilReady(child);
   const port = (pattern: RegExp): number => Number(pattern.exec(output)?.[1]);
   return {

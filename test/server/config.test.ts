@@ -51,6 +51,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   'trusted-proxy': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['2001:DB8::/32', ['2001:db8::/32']]], // biome-ignore format: a table
   'metrics-from': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['loopback', ['loopback']]], // biome-ignore format: a table
   'sip-trusted-peer': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['2001:DB8::/32', ['2001:db8::/32']]], // biome-ignore format: a table
+  'digest-algorithm': [['MD5', ['MD5']], ['SHA-256', ['SHA-256']], ['MD5', ['MD5']]], // biome-ignore format: a table
   'sip-from': [['any', 'any'], ['own', 'own'], ['any', 'any']], // biome-ignore format: a table
   'max-document-size': [['2048', 2048], ['65536', 65536], ['1024', 1024]], // biome-ignore format: a table
   'max-depth': [['10', 10], ['20', 20], ['99', 99]], // biome-ignore format: a table
