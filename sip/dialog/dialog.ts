@@ -1,5 +1,5 @@
 import { FieldBlock, Headers } from '../message/headers.ts';
-import { SipRequest } from '../message/message.ts';
+import { type SipMessage, SipRequest, type SipResponse } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
 import { dropEmptyParams } from '../message/params.ts';
 import { SipError } from '../message/sip-error.ts';
@@ -129,6 +129,25 @@ export class Dialog {
     }
   }
 
+  /**
+   * Takes note of a 2xx to a target refresh request of ours, such as NOTIFY: its Contact is the new remote target (RFC 3261 12.2.1.2).
+   * One that is no SIP URI is passed over.
+   * @returns has the target changed?
+   */
+  receiveSuccess(response: SipResponse): boolean {
+    if (!response.headers.has('Contact')) return false;
+    try {
+      const contact = contactOf(response);
+      if (contact === undefined || contact === this.target) return false;
+      this.target = detach(contact);
+      this.outline = undefined;
+      return true;
+    } catch (error) {
+      if (error instanceof SipError) return false;
+      throw error;
+    }
+  }
+
   private drawOutline(): Outline {
     const [first] = this.routeSet;
     let uri = this.target;
@@ -175,9 +194,9 @@ function dialogId(callId: string, localTag: string, remoteTag: string): string {
   return [callId, localTag, remoteTag].join('\n');
 }
 
-/** The URI of the request's Contact, which must be a SIP URI. @throws SipError 400 */
-function contactOf(request: SipRequest): string | undefined {
-  const [value] = request.headers.list('Contact');
+/** The URI of the message's Contact, which must be a SIP URI. @throws SipError 400 */
+function contactOf(message: SipMessage): string | undefined {
+  const [value] = message.headers.list('Contact');
   if (value === undefined) return undefined;
   const { uri } = parseNameAddr(value);
   try {

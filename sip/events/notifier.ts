@@ -55,6 +55,7 @@ export class Notifier {
       delivered: (subscription) => {
         if (subscription.due !== 'nothing') this.enqueue(subscription);
       },
+      moved: (subscription) => this.save(subscription),
       undelivered: (subscription, retryAfter) => {
         // What the NOTIFY said is not known to the watcher: the next one says it all, and comes without a change.
         subscription.full = true;

@@ -1,5 +1,6 @@
 /** Sends NOTIFYs, one at a time in each dialog, and makes of the answers what RFC 6665 4.2.2 says. */
 import type { UacCallbacks, UserAgentClient } from '../core/uac.ts';
+import { encodedBody } from '../message/content-coding.ts';
 import type { SipResponse } from '../message/message.ts';
 import type { Body } from './event-package.ts';
 import type { Subscription } from './subscription.ts';
@@ -8,6 +9,8 @@ export interface NotifyOutcomes {
   delivered(subscription: Subscription): void;
   /** An error that does not end the subscription; what was in the NOTIFY is not known to the watcher. `retryAfter` in seconds. */
   undelivered(subscription: Subscription, retryAfter: number | undefined): void;
+  /** The watcher has told another address of its own. */
+  moved(subscription: Subscription): void;
   /** The subscription is at an end. */
   lost(subscription: Subscription, why: string): void;
 }
@@ -39,7 +42,9 @@ export class NotifySender {
     if (eventPackage.require) headers.add('Require', eventPackage.require);
     if (body) {
       headers.add('Content-Type', body.contentType);
-      request.body = body.bytes;
+      const coded = subscription.coding && encodedBody(body.bytes, subscription.coding);
+      if (coded && subscription.coding) headers.add('Content-Encoding', subscription.coding);
+      request.body = coded ?? body.bytes;
     }
     if (entityTag !== undefined) headers.add('SIP-ETag', entityTag);
     subscription.inFlight = true;
@@ -56,8 +61,9 @@ class NotifyTransaction implements UacCallbacks {
     this.outcomes = outcomes;
   }
 
-  onResponse({ status, headers }: SipResponse): void {
+  onResponse(response: SipResponse): void {
     const { subscription, outcomes } = this;
+    const { status, headers } = response;
     subscription.inFlight = false;
     if (subscription.closed) return;
     if (ENDING.has(status)) {
@@ -69,6 +75,7 @@ class NotifyTransaction implements UacCallbacks {
       const wait = Math.min(Math.max(retryAfter, SHORTEST_RETRY), LONGEST_RETRY);
       outcomes.undelivered(subscription, Number.isNaN(wait) ? undefined : wait);
     }
+    if (status < 300 && subscription.dialog.receiveSuccess(response)) outcomes.moved(subscription);
     outcomes.delivered(subscription);
   }
 

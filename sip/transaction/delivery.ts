@@ -107,6 +107,7 @@ export class LargeRequest implements ClientTransaction, ClientTransactionHandler
   private current: ClientTransaction;
   private fallenBack = false;
   private cancelled = false;
+  private heard = false;
 
   constructor(request: SipRequest, datagrams: Flow, connection: Flow, host: DeliveryHost, handler: ClientTransactionHandler) {
     this.request = request;
@@ -123,11 +124,14 @@ export class LargeRequest implements ClientTransaction, ClientTransactionHandler
   }
 
   onResponse(response: SipResponse): void {
+    this.heard = true;
     this.handler.onResponse(response);
   }
 
   onFailure(kind: 'timeout' | 'transport'): void {
-    if (this.fallenBack || kind !== 'transport' || this.connection.opened) {
+    // Who takes the connection and then says nothing at all may be anybody, such as a box between us and an agent that speaks UDP alone.
+    const isDeaf = kind === 'timeout' && !this.heard;
+    if (this.fallenBack || !(isDeaf || (kind === 'transport' && !this.connection.opened))) {
       this.handler.onFailure(kind);
       return;
     }

@@ -2,6 +2,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts';
 import { responseTo } from '../message/response.ts';
 import type { Flow } from '../transport/flow.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
+import { MAX_DATAGRAM_BYTES } from '../transport/udp.ts';
 import type { TimerValues, Transition } from './machine.ts';
 import { INVITE_SERVER, NON_INVITE_SERVER, type ServerAction, type ServerInput, type ServerState } from './server-machines.ts';
 
@@ -120,7 +121,7 @@ export class ServerTransactionRunner implements ServerTransaction {
     const { t1, t2, t4 } = this.host.timers;
     switch (action) {
       case 'respond':
-        if (response !== undefined) this.bytes = response.toBuffer();
+        if (response !== undefined) this.bytes = this.fitting(response);
         this.transmit();
         return;
       case 'sendTrying':
@@ -166,6 +167,14 @@ export class ServerTransactionRunner implements ServerTransaction {
     // RFC 3261 8.2.6.1, 20.38: with the seconds that it took to answer.
     if (timestamp !== undefined && !timestamp.includes(' ')) response.headers.set('Timestamp', `${timestamp} ${this.slowMs / 1000}`);
     return response;
+  }
+
+  /** What no datagram holds cannot be said; that it cannot, can. */
+  private fitting(response: SipResponse): Buffer {
+    const bytes = response.toBuffer();
+    if (this.flow.reliable || bytes.length <= MAX_DATAGRAM_BYTES) return bytes;
+    const { tag } = response.to;
+    return responseTo(this.request, 513, 'Response does not fit into a datagram', tag).toBuffer();
   }
 
   private linger(t1: number, t4: number): void {

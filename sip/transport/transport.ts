@@ -141,7 +141,9 @@ export class TransportLayer {
   /**
    * The flow for the responses to a request (RFC 3261 18.2.2, RFC 3581 4): the connection it came over, or one to its sent-by port when
    * that is gone (but none to a WebSocket client); over UDP the source address with the source port if `rport` was asked for, else the
-   * sent-by port. `maddr` is not obeyed: it would let anybody aim our responses at a third party.
+   * sent-by port. `maddr` is not obeyed: it would let anybody aim our responses at a third party. For the same reason
+   * the name in sent-by is not looked up where that fails (RFC 3263 5): the address that the request came from is all that is known of
+   * its sender.
    */
   replyFlow(request: SipRequest, flow: Flow): Flow | undefined {
     if (flow.reliable && !flow.closed) return flow;

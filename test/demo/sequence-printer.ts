@@ -21,14 +21,14 @@ export class SequencePrinter {
   }
 
   print(event: StageEvent): void {
-    if (event.kind === 'note') this.#write(this.#colour('note', `  ${event.text}`));
+    if (event.kind === 'note') this.#write(this.#colour('note', `  ${printable(event.text)}`));
     else if (event.kind === 'message') {
       this.#messages += 1;
       const parties = `${inColumn(event.from, 6)} ${this.#colour('arrow', '-->')} ${inColumn(event.to, 6)}`;
       this.#write(`  ${parties}  ${inColumn(printable(event.what), 52)}  ${printable(event.meaning)}`.trimEnd());
     } else {
       if (event.held) this.#held += 1;
-      this.#write(this.#colour(event.held ? 'held' : 'failed', `    [${event.held ? 'ok' : '!!'}] ${event.text}`));
+      this.#write(this.#colour(event.held ? 'held' : 'failed', `    [${event.held ? 'ok' : '!!'}] ${printable(event.text)}`));
     }
   }
 
@@ -58,5 +58,5 @@ function inColumn(text: string, width: number): string {
 }
 
 function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?');
+  return text.replaceAll('’', "'").replace(/[^\x20-\x7e]/g, '?');
 }

@@ -9,7 +9,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TEST_DOMAIN, type TestServer } from './server.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
+/** The build: this file is part of it when the demo runs. */
+const MAIN = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../dist/server/main.js' : '../../server/main.js', import.meta.url),
+);
 
 /** A server as an admin runs it: a process of its own, which can be killed and started again on the same data and ports. */
 export interface ServerProcess extends TestServer {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Dialog } from '../../sip/dialog/dialog.ts';
-import { SipRequest } from '../../sip/message/message.ts';
+import { SipRequest, SipResponse } from '../../sip/message/message.ts';
 import { parseMessage } from '../../sip/message/parse.ts';
 import { fieldOf, fieldsOf, request } from './peer.ts';
 
@@ -64,6 +64,37 @@ describe('RFC 3261 12: dialogs', () => {
     expect(dialog.remoteTarget).toBe('sip:alice@192.0.2.9');
     dialog.receive(subscribe([], { cseq: 10 }));
     expect(dialog.remoteTarget).toBe('sip:alice@192.0.2.9');
+  });
+
+  it('12.2.1.2: takes a new target from a 2xx to its own request, and nothing from one that names none', () => {
+    const dialog = accept();
+    const success = (contact: string): SipResponse => {
+      const message = parseMessage(Buffer.from(`SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\n${contact}CSeq: 1 NOTIFY\r\n\r\n`));
+      if (!(message instanceof SipResponse)) throw new Error('a request');
+      return message;
+    };
+    dialog.createRequest('NOTIFY');
+    expect(dialog.receiveSuccess(success(''))).toBe(false);
+    expect(dialog.receiveSuccess(success('Contact: <tel:1>\r\n'))).toBe(false);
+    expect(dialog.receiveSuccess(success('Contact: <\r\n'))).toBe(false);
+    expect(dialog.createRequest('NOTIFY').uri).toBe('sip:alice@192.0.2.1:5070;ob');
+    expect(dialog.receiveSuccess(success('m: <sip:alice@192.0.2.9>\r\n'))).toBe(true);
+    expect(dialog.createRequest('NOTIFY').uri).toBe('sip:alice@192.0.2.9');
+    expect(dialog.receiveSuccess(success('m: <sip:alice@192.0.2.9>\r\n'))).toBe(false);
+  });
+
+  it('12.2.2: a copy of the last CSeq number is no lower one, and does not set the next back', () => {
+    const dialog = accept();
+    dialog.receive(subscribe([CONTACT], { cseq: 9 }));
+    dialog.receive(subscribe([CONTACT], { cseq: 9 }));
+    expect(dialog.remoteCSeq).toBe(9);
+    expect(() => dialog.receive(subscribe([CONTACT], { cseq: 8 }))).toThrow(/^500 /);
+  });
+
+  it('12.2.1.1: of several strict routers each gets its turn', () => {
+    const sent = accept([CONTACT, 'Record-Route: <sip:one>', 'Record-Route: <sip:two>']).createRequest('NOTIFY');
+    expect([sent.uri, sent.nextHop]).toEqual(['sip:one', 'sip:one']);
+    expect(sent.headers.all('Route')).toEqual(['<sip:two>', '<sip:alice@192.0.2.1:5070;ob>']);
   });
 
   it('12.1.1: 400 without a Contact to answer to', () => {

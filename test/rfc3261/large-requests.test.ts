@@ -123,6 +123,21 @@ describe('RFC 3261 18.1.1: requests near the MTU', () => {
     expect(peer.inbox.left).toBe(0);
   });
 
+  it('goes over UDP after all where a connection is taken and nothing is ever said', async () => {
+    const stack = await start({ transaction: { t1: 5, t2: 20, t4: 20 } });
+    const peer = await datagrams(stack);
+    let heard = '';
+    await streams(peer.port, (text) => {
+      heard += text;
+    });
+    for (let i = 0; i < 2; i++) {
+      const done = send(stack, request(stack, peer.port, 2000));
+      peer.send(answer(await peer.inbox.next()));
+      expect(await done).toBe('200');
+    }
+    expect(heard.match(/^MESSAGE /gm)).toHaveLength(1);
+  });
+
   it('never goes over TCP where the limit is the largest, unless no datagram holds it', async () => {
     const stack = await start({ transaction: { udpLimit: 65_535 } });
     const socket = createSocket('udp4').bind(0, '127.0.0.1');

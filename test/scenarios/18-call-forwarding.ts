@@ -1,9 +1,8 @@
 import type { CallAgent, Outgoing } from '../helpers/call-agent.ts';
-import { header, headerList, type SipMessage } from '../helpers/sip-message.ts';
+import { header, headerList } from '../helpers/sip-message.ts';
+import { OFFER, progress, SDP } from './calls.ts';
 import { callRule, callServicesPath, diversionDocument, forwardTo } from './documents.ts';
 import type { Scenario, Stage } from './stage.ts';
-
-const SDP = 'v=0\r\no=alice 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 49170 RTP/AVP 0\r\n';
 
 export const callForwarding: Scenario = {
   number: 18,
@@ -38,7 +37,7 @@ export const callForwarding: Scenario = {
     call = await invite(alice, bob.address);
     const ringing = await bob.take('INVITE');
     ringing.answer(180);
-    stage.equal((await call.provisional.next('180')).status, 180, 'B rings');
+    stage.equal((await progress(call)).status, 180, 'B rings');
     await bob.take('CANCEL');
     stage.note('after the no-reply time B is cancelled');
     ringing.answer(487);
@@ -60,12 +59,12 @@ export const callForwarding: Scenario = {
 };
 
 function invite(caller: CallAgent, uri: string): Promise<Outgoing> {
-  return caller.invite(uri, { headers: [['Content-Type', 'application/sdp']], body: SDP });
+  return caller.invite(uri, OFFER);
 }
 
 /** The call is announced as forwarded, reaches the target, and becomes a session that ends. */
 async function accept(stage: Stage, call: Outgoing, caller: CallAgent, target: CallAgent, cause: number): Promise<void> {
-  stage.equal((await forwarded(call)).status, 181, 'A hears that the call is forwarded');
+  stage.equal((await progress(call)).status, 181, 'A hears that the call is forwarded');
   const invitation = await target.take('INVITE');
   const { message } = invitation;
   stage.equal(message.requestUri, target.contact, 'the call comes to C');
@@ -83,11 +82,4 @@ async function accept(stage: Stage, call: Outgoing, caller: CallAgent, target: C
   const bye = caller.inDialog('BYE', call.message, ok);
   (await target.take('BYE')).answer(200, { contact: false });
   stage.equal((await bye.final()).status, 200, 'and A hangs up');
-}
-
-async function forwarded({ provisional }: Outgoing): Promise<SipMessage> {
-  let response = await provisional.next('181');
-  // The server's own 100 may come before.
-  while (response.status === 100) response = await provisional.next('181');
-  return response;
 }

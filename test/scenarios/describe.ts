@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { readMessageSummary } from '../helpers/message-summary-reader.ts';
 import { type ReadPidf, readPidf } from '../helpers/pidf-reader.ts';
 import { readListState } from '../helpers/rlmi-reader.ts';
 import { bodyText, header, type SipMessage } from '../helpers/sip-message.ts';
@@ -36,11 +37,24 @@ function requestMeaning(message: SipMessage): string {
     const name = etag === undefined ? 'initial' : expires === '0' ? 'remove' : message.body.length > 0 ? 'modify' : 'refresh';
     return message.body.length > 0 ? `${name}: ${bodyMeaning(message)}` : name;
   }
-  return '';
+  if (message.method === 'INVITE' && !again) {
+    const [diverter] = (header(message, 'diversion') ?? '').split(',');
+    return diverter ? `calls, diverted by ${shortName(diverter.replace(/^[^<]*</, ''))}` : 'calls';
+  }
+  return MEANINGS[message.method] ?? '';
 }
 
+const MEANINGS: Readonly<Record<string, string>> = {
+  INVITE: 'changes the session',
+  ACK: 'has the answer',
+  CANCEL: 'wants it no more',
+  BYE: 'hangs up',
+  MESSAGE: 'says something',
+  OPTIONS: 'asks what is possible',
+};
+
 function responseMeaning(message: SipMessage): string {
-  if (message.status === 401) return 'credentials, please';
+  if (message.status === 401 || message.status === 407) return 'credentials, please';
   const parts: string[] = [];
   if (message.method === 'NOTIFY') return 'received';
   if (/eventlist/.test(header(message, 'require') ?? '')) parts.push('it is a list');
@@ -61,6 +75,11 @@ function bodyMeaning(message: SipMessage): string {
       const { version, state, watchers } = readWatcherinfo(body);
       const each = watchers.map(({ uri, status, event }) => `${shortName(uri)} ${status}/${event}`);
       return `watchers v${version} ${state}: ${each.join(', ') || 'none'}`;
+    }
+    if (type.startsWith('application/simple-message-summary')) {
+      const { waiting, lines } = readMessageSummary(body);
+      const each = Object.entries(lines).map(([name, count]) => `${name} ${count}`);
+      return `${waiting ? 'messages wait' : 'no messages'}${each.length > 0 ? `: ${each.join(', ')}` : ''}`;
     }
     if (type.startsWith('application/pidf+xml')) return pidfMeaning(body);
   } catch {
