@@ -2,7 +2,7 @@ import { Server as HttpsServer } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AdminPluginOptions, adminPlugin } from './admin/admin-plugin.ts';
 import type { Endpoint } from './config.ts';
-import { answersForAll, refuseUnreadable, transferCodingFault } from './http-protocol.ts';
+import { answersForAll, inTurn, namesTwoHosts, refuseTunnel, refuseUnreadable, transferCodingFault } from './http-protocol.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { TlsCertificate } from './tls-certificate.ts';
@@ -79,10 +79,12 @@ function createApp({ endpoint, certificate, admin, xcap, metrics, mayReadMetrics
       plain(reply, error.statusCode ?? 400, 'The request target cannot be read.');
     },
   });
+  app.server.on('connect', refuseTunnel);
   app.addHook('onRequest', (request, reply, done) => {
     const fault = transferCodingFault(request);
     if (fault) plain(reply.header('connection', 'close'), ...fault);
-    else done();
+    else if (namesTwoHosts(request)) plain(reply.header('connection', 'close'), 400, 'There must be one Host.');
+    else inTurn(reply, done);
   });
   app.addHook('onResponse', (request, reply, done) => {
     const { method, raw } = request;
