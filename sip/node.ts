@@ -53,6 +53,9 @@ export interface SipNodeOptions {
   readonly listen: readonly SipEndpoint[];
   /** Certificate, key and authorities for TLS; listeners for TLS need it. */
   readonly tls?: TlsSource | undefined;
+  /** SIP connections, in all and from one address. */
+  readonly maxConnections?: number | undefined;
+  readonly maxConnectionsPerAddress?: number | undefined;
   /** Undefined: authentication is off. */
   readonly authenticator: Authenticator | undefined;
   /** Is the textual address that of an element which says truly who its requests are from? */
@@ -115,6 +118,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const wheel = new TimerWheel(onError);
   const transport = new TransportLayer(wheel, {
     tls: options.tls,
+    maxConnections: options.maxConnections,
+    maxConnectionsPerSource: options.maxConnectionsPerAddress,
     onError: (err) => log.warn({ err }, 'SIP transport'),
     onShutOut: (fields, message) => log.warn(fields, message),
   });

@@ -3,6 +3,7 @@
  * `npm run bench` runs all; `npm run bench -- NAME...` the named ones.
  */
 import { Agent, request } from 'node:http';
+import { holdConnections } from './held-connections.ts';
 import { SipLoad } from './sip-load.ts';
 import { startTarget, type Target } from './target.ts';
 
@@ -146,6 +147,11 @@ const benches: Readonly<Record<string, Bench>> = {
       out.push(await measured(target, name, 20_000, 16, one));
     }
     return out;
+  },
+
+  async connections(target) {
+    await holdConnections(target);
+    return [];
   },
 
   async message(target) {

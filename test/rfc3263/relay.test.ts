@@ -38,7 +38,13 @@ afterEach(() => {
 });
 
 function message(uri: string): string {
-  return request({ method: 'MESSAGE', uri, to: `<${uri}>`, fields: ['P-Asserted-Identity: <sip:alice@example.com>', 'Content-Type: text/plain'], body: 'Hello' });
+  return request({
+    method: 'MESSAGE',
+    uri,
+    to: `<${uri}>`,
+    fields: ['P-Asserted-Identity: <sip:alice@example.com>', 'Content-Type: text/plain'],
+    body: 'Hello',
+  });
 }
 
 function answer(sent: string, status: number): string {
