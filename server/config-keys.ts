@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import type { SubHandling } from '../schemas/pres-rules.ts';
+import { ALGORITHMS, type Algorithm } from './accounts/ha1.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
 import { CALL_KEYS, type CallConfig } from './call-settings.ts';
+import { CONNECTION_KEYS, type ConnectionConfig } from './connection-settings.ts';
 import { type Endpoint, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
 import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
@@ -9,7 +11,7 @@ import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeN
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
-export interface Config extends CallConfig, MessageConfig {
+export interface Config extends CallConfig, ConnectionConfig, MessageConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -26,6 +28,8 @@ export interface Config extends CallConfig, MessageConfig {
   /** Absolute path. */
   readonly dataDirectory: string;
   readonly auth: 'digest' | 'none';
+  /** Digest algorithms offered, in this order; none: all. */
+  readonly digestAlgorithms: readonly Algorithm[];
   /** Absolute paths of PEM files with the certificate chain and the key of this server, and with those it trusts; '' without. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -153,6 +157,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: 'digest',
     meaning: 'how users prove who they are; with none everyone may do everything',
     read: oneOf(['digest', 'none']),
+  },
+  {
+    name: 'digest-algorithm',
+    field: 'digestAlgorithms',
+    placeholder: ALGORITHMS.join('|'),
+    list: true,
+    default: '',
+    meaning: `digest algorithm to offer, in this order; unless set ${ALGORITHMS.join(', then ')}. MD5 alone serves old agents that answer only the first challenge`,
+    read: oneOf(ALGORITHMS),
   },
   {
     name: 'tls-cert',
@@ -283,6 +296,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
+  ...CONNECTION_KEYS,
   ...CALL_KEYS,
   {
     name: 'usages',

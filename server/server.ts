@@ -93,7 +93,7 @@ async function listen(
   const findAccount = (address: string) => accounts.find(address);
   const isProxy = trustedAddresses(config.trustedProxies);
   const brake = new LoginBrake(isProxy);
-  const digest = new Digest(new Nonces(), findAccount, brake);
+  const digest = new Digest(new Nonces(), findAccount, brake, config.digestAlgorithms);
   const metrics = new Metrics(readVersion());
   const mayReadMetrics = trustedAddresses(config.metricsFrom);
   documents.onChange(() => metrics.countChange());
@@ -128,6 +128,8 @@ async function listen(
   const node = createSipNode({
     listen: config.sip,
     tls: certificate,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
     isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
     ownFromOnly: config.sipFrom === 'own',

@@ -40,19 +40,27 @@ export class Digest {
   private readonly nonces: Nonces;
   private readonly findAccount: (address: string) => Account | undefined;
   private readonly brake: LoginBrake;
+  private readonly algorithms: readonly Algorithm[];
 
-  constructor(nonces: Nonces, findAccount: (address: string) => Account | undefined, brake: LoginBrake) {
+  /** @param algorithms those that are offered, in that order, and accepted; all where none are named */
+  constructor(
+    nonces: Nonces,
+    findAccount: (address: string) => Account | undefined,
+    brake: LoginBrake,
+    algorithms: readonly Algorithm[] = ALGORITHMS,
+  ) {
     this.nonces = nonces;
     this.findAccount = findAccount;
     this.brake = brake;
+    this.algorithms = algorithms.length === 0 ? ALGORITHMS : algorithms;
   }
 
-  /** WWW-Authenticate values for a realm, the strongest algorithm first (RFC 8760 2.2), all with one new nonce. */
+  /** WWW-Authenticate values for a realm, the preferred algorithm first (RFC 8760 2.2), all with one new nonce. */
   challenges(realm: string, stale: boolean): string[] {
     const nonce = this.nonces.issue();
     // qop offers only `auth`: clients that compare it with one word know no list. `auth-int` is understood all the same.
     const rest = `nonce="${nonce}", opaque="${OPAQUE}", qop="auth"${stale ? ', stale=true' : ''}`;
-    return ALGORITHMS.map((algorithm) => `Digest realm="${realm}", ${rest}, algorithm=${algorithm}`);
+    return this.algorithms.map((algorithm) => `Digest realm="${realm}", ${rest}, algorithm=${algorithm}`);
   }
 
   /**
@@ -68,7 +76,7 @@ export class Digest {
     const { username, realm, nonce, algorithm, session, count } = read;
     const refused = (reason: string, stale = false): DigestOutcome => ({ kind: 'refused', reason, stale, username });
     if (!knowsRealm(realm)) return refused('the credentials are for another realm');
-    if (!algorithm) return refused('the digest algorithm is not one of those offered');
+    if (!algorithm || !this.algorithms.includes(algorithm)) return refused('the digest algorithm is not one of those offered');
     // RFC 7616 3.4.6: credentials made for another target are answered with 400.
     if (!request.sameTarget(unescapeQuoted(read.uri)))
       return { kind: 'malformed', reason: 'uri in the credentials is not the request target' };

@@ -92,7 +92,7 @@ function peer({ request, flow }: IdentityQuestion, _role: Role, { users, isTrust
 
 /** RFC 5922 7.4: a server that has shown the certificate of a domain speaks for its users. Ours have passwords. */
 function domain({ request, flow }: IdentityQuestion, _role: Role, { users }: IdentityOptions): Identity | undefined {
-  if (flow.peerDomains === undefined || flow.peerDomains.length === 0) return undefined;
+  if (flow.peerDomains.length === 0) return undefined;
   const address = canonicalAddress(request.from.uri);
   const host = addressHost(address);
   if (host === undefined || users.servesDomain(host) || !flow.peerDomains.includes(host)) return undefined;

@@ -23,7 +23,7 @@ import { requestTarget } from './request-checks.ts';
 import type { RoutedRequest } from './request-context.ts';
 import { type ContextHost, type Leg, type Resolution, ResponseContext } from './response-context.ts';
 import { type OwnAddresses, postprocessRoutes, preprocessRoutes } from './route-processing.ts';
-import type { RequestForwarder } from './router.ts';
+import type { OwnRoute, RequestForwarder } from './router.ts';
 import type { StateStore } from './state-store.ts';
 import { requestUri, targetGroups } from './target-set.ts';
 
@@ -51,8 +51,6 @@ export interface ProxyOptions {
 }
 
 const INITIAL_MAX_FORWARDS = 70;
-/** RFC 4320 4.1: when Timer E of the default timers reaches T2. */
-const TRYING_DELAY = 3500;
 const RETRY_AFTER: [string, string][] = [['Retry-After', '5']];
 
 /** Forwards requests to users and other domains, statefully (RFC 3261 16). */
@@ -63,7 +61,6 @@ export class SipProxy implements RequestForwarder, ContextHost {
   readonly services: readonly CallService[];
   readonly calls: CallObserver | undefined;
   readonly timerC: number;
-  readonly tryingDelay = TRYING_DELAY;
   private readonly options: ProxyOptions;
   private readonly own: OwnAddresses;
   private readonly recordRoutes: RecordRoutes;
@@ -85,11 +82,13 @@ export class SipProxy implements RequestForwarder, ContextHost {
     };
   }
 
-  preprocess(request: SipRequest): SipUri | undefined {
-    return preprocessRoutes(request, this.own);
+  preprocess(request: SipRequest): OwnRoute | undefined {
+    const uri = preprocessRoutes(request, this.own);
+    if (uri === undefined) return undefined;
+    return { uri, isOfDialog: request.to.tag !== undefined && this.recordRoutes.isGenuine(uri, request.callId) };
   }
 
-  forward(context: RoutedRequest, route: SipUri | undefined): void {
+  forward(context: RoutedRequest, route: OwnRoute | undefined): void {
     const { request } = context;
     // RFC 3261 16.3, in its order.
     if (request.headers.get('Max-Forwards')?.replace(/^0+(?=\d)/, '') === '0') throw new SipError(483);
@@ -97,11 +96,11 @@ export class SipProxy implements RequestForwarder, ContextHost {
     checkLoop(request, mark, this.own.isLocal);
     const breadth = incomingBreadth(request);
     checkProxyRequire(request);
-    const inDialog = request.to.tag !== undefined && route !== undefined && this.recordRoutes.isGenuine(route, request.callId);
+    const inDialog = route?.isOfDialog ?? false;
     this.admit(context, inDialog);
     if (inDialog && request.method === 'BYE') this.calls?.byeForwarded(request);
     if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
-    const direct = inDialog && !request.headers.has('Route') ? route : undefined;
+    const direct = inDialog && !request.headers.has('Route') ? route?.uri : undefined;
     const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, direct);
     this.open.set(context.transaction, forwarded);
     forwarded.start();
@@ -116,13 +115,13 @@ export class SipProxy implements RequestForwarder, ContextHost {
   acknowledge(ack: SipRequest, _flow: Flow): void {
     try {
       const route = this.preprocess(ack);
-      if (route === undefined || !this.recordRoutes.isGenuine(route, ack.callId)) return;
+      if (!route?.isOfDialog) return;
       const hops = Number(ack.headers.get('Max-Forwards') ?? INITIAL_MAX_FORWARDS + 1);
       if (!(hops > 0)) return;
       const branch = BRANCH_COOKIE + hash('sha1', `${ack.via.branch} ${ack.via.host}:${ack.via.port} ${ack.uri}`, 'hex');
       const outgoing = ack.copy(ack.uri);
       outgoing.headers.set('Max-Forwards', String(hops - 1));
-      const [group] = this.resolveUri(ack.uri, ack.headers.has('Route') ? undefined : route).groups;
+      const [group] = this.resolveUri(ack.uri, ack.headers.has('Route') ? undefined : route.uri).groups;
       const [way] = group?.[0]?.ways ?? [];
       if (way === undefined) return;
       outgoing.uri = way.uri;
@@ -130,7 +129,11 @@ export class SipProxy implements RequestForwarder, ContextHost {
       if (way.flow !== undefined) return void this.transactions.forwardStateless(outgoing, way.flow, branch);
       const destinations = this.locate(nextHop);
       if (Array.isArray(destinations)) this.transactions.forwardStateless(outgoing, destinations, branch);
-      else void Promise.resolve(destinations).then((found) => this.transactions.forwardStateless(outgoing, found, branch));
+      else
+        void Promise.resolve(destinations).then(
+          (found) => this.transactions.forwardStateless(outgoing, found, branch),
+          (error: unknown) => this.options.log.warn({ err: error }, 'ACK has nowhere to go'),
+        );
     } catch (error) {
       if (!(error instanceof SipError)) throw error;
     }
@@ -174,14 +177,16 @@ export class SipProxy implements RequestForwarder, ContextHost {
   /** Who may have what forwarded: users of ours to everywhere, everybody to users of ours, nobody else anything (RFC 3261 26.3.1). */
   private admit(context: RoutedRequest, inDialog: boolean): void {
     const { request } = context;
-    const { users, identifier } = this.options;
+    const { users, identifier, isTrustedPeer } = this.options;
+    const fromPeer = isTrustedPeer?.(context.flow.remoteAddress) ?? false;
     const claimsOurs = users.servesDomain(addressHost(canonicalAddress(request.from.uri)) ?? '');
-    const identity = identifier.identify(context, 'proxy', claimsOurs && !inDialog);
+    // What a trusted peer does not vouch for comes from somebody unknown; it has nobody to answer a challenge.
+    const identity = identifier.identify(context, 'proxy', claimsOurs && !inDialog && !fromPeer);
     if (identity !== undefined) context.identify(identity);
     // What was admitted when the dialog began.
     if (inDialog) return;
     const { host } = requestTarget(request);
-    if (users.servesDomain(host) || identity?.source === 'digest' || identity?.source === 'peer') return;
+    if (users.servesDomain(host) || identity?.source === 'digest' || fromPeer) return;
     throw new SipError(403, `Nothing is forwarded to ${printable(host)} for you`);
   }
 

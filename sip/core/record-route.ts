@@ -3,6 +3,7 @@ import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import type { SipUri } from '../message/uri.ts';
 import type { Destination, Flow } from '../transport/flow.ts';
+import { ownUri } from '../transport/own-uri.ts';
 import { isFirstHop } from './outbound.ts';
 import type { StateStore } from './state-store.ts';
 
@@ -52,10 +53,10 @@ export class RecordRoutes {
    */
   record(request: SipRequest, received: SipRequest, from: Flow, to: Flow, isRegistrants: boolean): void {
     if (!DIALOG_FORMING.has(request.method)) return;
-    const scheme = /^sips:/i.test(request.uri) ? 'sips' : 'sip';
+    const secure = /^sips:/i.test(request.uri);
     const callId = request.callId;
-    const incoming = this.value(scheme, from, callId, isFirstHop(received) && (from.reliable || hasOutboundContact(received)));
-    const outgoing = this.value(scheme, to, callId, isRegistrants);
+    const incoming = this.value(secure, from, callId, isFirstHop(received) && (from.reliable || hasOutboundContact(received)));
+    const outgoing = this.value(secure, to, callId, isRegistrants);
     if (incoming !== outgoing) request.headers.addFirst('Record-Route', incoming);
     request.headers.addFirst('Record-Route', outgoing);
   }
@@ -76,11 +77,11 @@ export class RecordRoutes {
     return this.transport.flowTo({ protocol: 'UDP', address, port: Number(peer[2]) });
   }
 
-  private value(scheme: string, flow: Flow, callId: string, named: boolean): string {
-    const transport = flow.protocol === 'UDP' ? '' : `;transport=${flow.protocol.toLowerCase()}`;
+  private value(secure: boolean, flow: Flow, callId: string, named: boolean): string {
     const name = named ? this.nameOf(flow) : '';
     const side = name === '' ? '' : `;${FLOW_PARAM}=${name}`;
-    return `<${scheme}:${this.transport.sentBy(flow)}${transport};lr;${TOKEN_PARAM}=${this.token(callId, name)}${side}>`;
+    const uri = ownUri(this.transport.sentBy(flow), flow.protocol, secure);
+    return `<${uri};lr;${TOKEN_PARAM}=${this.token(callId, name)}${side}>`;
   }
 
   /** Of datagrams the name says where they go; a connection is known by its name while it is open. */

@@ -35,8 +35,6 @@ export interface ContextHost extends BranchHost {
   resolve(leg: Leg, route: SipUri | undefined): Resolution;
   /** The request as it leaves us towards a leg. */
   outgoing(context: RoutedRequest, leg: Leg): SipRequest;
-  /** Before this, in milliseconds, a request other than INVITE may not be answered 100 (RFC 4320 4.1). */
-  readonly tryingDelay: number;
   ended(context: ResponseContext): void;
   /** Is told of INVITEs that begin a call. */
   readonly calls?: CallObserver | undefined;
@@ -70,7 +68,6 @@ export class ResponseContext implements BranchOwner {
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
-  private tryingTimer: Timer | undefined;
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: number, route?: SipUri) {
@@ -86,11 +83,9 @@ export class ResponseContext implements BranchOwner {
     this.call = undefined;
     this.closing = undefined;
     this.replyTimer = undefined;
-    this.tryingTimer = undefined;
   }
 
   start(): void {
-    if (!this.isInvite) this.tryingTimer = this.host.wheel.schedule(this.host.tryingDelay, sayTrying, this);
     this.guard(() => this.nextLeg());
   }
 
@@ -137,11 +132,6 @@ export class ResponseContext implements BranchOwner {
       for (const other of this.active) other.cancel();
     }
     if (this.active.size === 0) this.guard(() => this.nextGroup());
-  }
-
-  /** RFC 4320 4.1: the sender must hear of us before it gives up. */
-  sayTrying(): void {
-    if (!this.context.responded) this.context.respond(100);
   }
 
   /** The callee has had its time to answer. */
@@ -318,8 +308,6 @@ export class ResponseContext implements BranchOwner {
 
   private end(): void {
     this.calls?.inviteEnded(this.context.request, this.context.status);
-    if (this.tryingTimer !== undefined) this.host.wheel.cancel(this.tryingTimer);
-    this.tryingTimer = undefined;
     this.stopTimer();
     this.services = [];
     this.call = undefined;
@@ -339,10 +327,6 @@ export class ResponseContext implements BranchOwner {
     this.context.fail(error);
     this.close(() => this.end());
   }
-}
-
-function sayTrying(context: ResponseContext): void {
-  context.sayTrying();
 }
 
 function noReply(context: ResponseContext): void {

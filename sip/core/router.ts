@@ -35,19 +35,26 @@ export interface RouterOptions {
   readonly forwarder?: RequestForwarder | undefined;
 }
 
+/** A Route value of ours by which a request came. */
+export interface OwnRoute {
+  readonly uri: SipUri;
+  /** We recorded it for the dialog that the request is in. */
+  readonly isOfDialog: boolean;
+}
+
 /** The proxy, as the router sees it. */
 export interface RequestForwarder {
   /**
    * Takes what was written for us from the request (RFC 3261 16.4).
    * @returns the Route value of ours that it came by, if any
    */
-  preprocess(request: SipRequest): SipUri | undefined;
+  preprocess(request: SipRequest): OwnRoute | undefined;
   /**
    * Forwards a request.
    * @param route what `preprocess` gave
    * @throws SipError to be answered with
    */
-  forward(context: RoutedRequest, route: SipUri | undefined): void;
+  forward(context: RoutedRequest, route: OwnRoute | undefined): void;
   /** Cancels what was forwarded for the INVITE; the CANCEL itself has been answered. */
   cancel(invite: ServerTransaction, cancel: SipRequest): void;
   /** Passes on an ACK to a 2xx. */
@@ -126,15 +133,16 @@ export class MethodRouter {
   }
 
   /** Is the request for the server itself, or for the proxy to forward (RFC 3261 16.3)? */
-  private isForServer(context: RequestContext, route: SipUri | undefined): boolean {
+  private isForServer(context: RequestContext, route: OwnRoute | undefined): boolean {
     const { request } = context;
     const { user, host, port } = requestTarget(request);
     if (this.options.users.servesDomain(host)) return user === undefined || OURS_FOR_USERS.has(request.method);
     if (this.isOwnAddress(host, port, context.flow)) return true;
     if (request.method === 'REGISTER') return true;
-    // A request in a dialog with us is aimed at the Contact we gave, which an address translator may have rewritten. By our Record-Route
-    // come those of other dialogs.
-    return request.to.tag !== undefined && route === undefined;
+    // A request in a dialog with us is aimed at the Contact we gave, which an address translator may have rewritten, and some agents put
+    // a Route to us before each. By the Route that we recorded come those of other dialogs.
+    if (request.to.tag === undefined || route?.isOfDialog) return false;
+    return route === undefined || request.method === 'SUBSCRIBE';
   }
 
   private isOwnAddress(host: string, port: number | undefined, flow: Flow): boolean {

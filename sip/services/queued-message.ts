@@ -63,8 +63,8 @@ function expiryOf(request: SipRequest, now: number): number {
   const { expires } = request;
   if (expires === undefined) return Number.POSITIVE_INFINITY;
   const date = Date.parse(request.headers.get('Date') ?? '');
-  // A clock that is ahead must not make a message live longer than its sender said.
-  const from = Number.isNaN(date) ? now : Math.min(date, now);
+  // Date tells no fractions of its second. A clock that is ahead must not make a message live longer than its sender said.
+  const from = Number.isNaN(date) ? now : Math.min(date + 999, now);
   return from + expires * 1000;
 }
 

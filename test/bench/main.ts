@@ -3,6 +3,7 @@
  * `npm run bench` runs all; `npm run bench -- NAME...` the named ones.
  */
 import { Agent, request } from 'node:http';
+import { holdConnections } from './held-connections.ts';
 import { SipLoad } from './sip-load.ts';
 import { startTarget, type Target } from './target.ts';
 
@@ -146,6 +147,25 @@ const benches: Readonly<Record<string, Bench>> = {
       out.push(await measured(target, name, 20_000, 16, one));
     }
     return out;
+  },
+
+  async connections(target) {
+    await holdConnections(target);
+    return [];
+  },
+
+  async message(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    const text = 'The quick brown fox jumps over the lazy dog. '.repeat(3);
+    for (let i = 0; i < 1000; i++) await load.register(`r${i}`);
+    const relay = (i: number): Promise<void> => load.message(`s${i % 500}`, `r${i % 1000}`, text);
+    const keep = (i: number): Promise<void> => load.message(`s${i % 500}`, `away${i % 1000}`, text);
+    await measured(target, 'warm-up', 10_000, 16, relay);
+    const relayed = await measured(target, 'MESSAGE relayed to a binding and answered', 40_000, 16, relay);
+    await measured(target, 'warm-up', 2000, 16, keep);
+    const kept = await measured(target, 'MESSAGE kept for a user who is away', 20_000, 16, keep);
+    load.close();
+    return [relayed, kept];
   },
 
   async 'edit-to-notify'(target) {

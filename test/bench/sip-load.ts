@@ -49,6 +49,16 @@ export class SipLoad {
     return /^SIP-ETag: (\S+)/im.exec(text)?.[1] ?? '';
   }
 
+  /** Binds the user to this socket, which answers 200 to everything. */
+  async register(user: string): Promise<void> {
+    await this.request('REGISTER', user, user, `Contact: <sip:${user}@127.0.0.1:${this.port}>\r\nExpires: 3600\r\n`, '');
+  }
+
+  /** Sends a text; resolves once it has been answered by its recipient, or kept. */
+  async message(from: string, to: string, text: string): Promise<void> {
+    await this.request('MESSAGE', to, from, 'Content-Type: text/plain\r\n', text);
+  }
+
   private request(method: string, to: string, from: string, head: string, body: string): Promise<{ callId: string; text: string }> {
     const id = `b${++this.next}`;
     const text = `${method} sip:${to}@${this.domain} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${id}\r\nMax-Forwards: 70\r\nFrom: <sip:${from}@${this.domain}>;tag=${id}\r\nTo: <sip:${to}@${this.domain}>\r\nCall-ID: ${id}\r\nCSeq: 1 ${method}\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;

@@ -50,9 +50,10 @@ export class UdpPeer {
     socket.on('message', (bytes) => this.inbox.put(bytes.toString('latin1')));
   }
 
-  static async open(serverPort: number, serverHost = '127.0.0.1'): Promise<UdpPeer> {
+  /** @param ownHost where to send from, the server's address by default */
+  static async open(serverPort: number, serverHost = '127.0.0.1', ownHost = serverHost): Promise<UdpPeer> {
     const socket = createSocket(isIPv6(serverHost) ? 'udp6' : 'udp4');
-    socket.bind(0, serverHost);
+    socket.bind(0, ownHost);
     await once(socket, 'listening');
     return new UdpPeer(socket, serverPort, serverHost);
   }

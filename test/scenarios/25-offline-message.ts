@@ -17,14 +17,14 @@ export const offlineMessage: Scenario = {
       stage.equal((await sendMessage(a, b, text)).status, 202, 'B is not there: 202');
     }
     const soon: readonly (readonly [string, string])[] = [
-      ['Expires', '1'],
+      ['Expires', '2'],
       ['Date', new Date().toUTCString()],
     ];
-    stage.equal((await sendMessage(a, b, 'gone in a second', { headers: soon })).status, 202, 'one that expires soon is stored too');
+    stage.equal((await sendMessage(a, b, 'gone in two seconds', { headers: soon })).status, 202, 'one that expires soon is stored too');
     stage.note('the server is killed and started again');
     await server.kill();
     await server.start();
-    await sleep(1100);
+    await sleep(2100);
     const phone = await stage.peer('B', { transport: 'tcp' });
     const inbox = new Inbox(phone);
     await phone.register();
