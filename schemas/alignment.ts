@@ -4,9 +4,17 @@ export type Alignment = readonly (readonly [before: number, after: number])[];
 /** Comparisons that the exact way may take; beyond, a single pass finds what it can. */
 const MOST_CELLS = 40_000;
 
-/** Aligns two sequences of keys: a longest common subsequence where the part that differs is small, a common subsequence otherwise. */
-export function align(before: readonly string[], after: readonly string[]): Alignment {
-  return alignNumbers(...numbered(before, after));
+/** Comparisons that several alignments may take together. */
+export interface Comparisons {
+  left: number;
+}
+
+/**
+ * Aligns two sequences of keys: a longest common subsequence where the part that differs is small and `comparisons` are left, a common
+ * subsequence otherwise.
+ */
+export function align(before: readonly string[], after: readonly string[], comparisons: Comparisons = { left: MOST_CELLS }): Alignment {
+  return alignNumbers(...numbered(before, after), comparisons);
 }
 
 /** Each key as a number, so that none is compared more than once. */
@@ -20,7 +28,7 @@ function numbered(...sequences: [readonly string[], readonly string[]]): [number
   return [sequences[0].map(toNumber), sequences[1].map(toNumber)];
 }
 
-function alignNumbers(before: readonly number[], after: readonly number[]): Alignment {
+function alignNumbers(before: readonly number[], after: readonly number[], comparisons: Comparisons): Alignment {
   const pairs: [number, number][] = [];
   const shorter = Math.min(before.length, after.length);
   let start = 0;
@@ -33,9 +41,10 @@ function alignNumbers(before: readonly number[], after: readonly number[]): Alig
   const rows = before.length - tail - start;
   const columns = after.length - tail - start;
   if (rows > 0 && columns > 0) {
-    const middle =
-      rows * columns <= MOST_CELLS ? longest(before, after, start, rows, columns) : onePass(before, after, start, rows, columns);
-    pairs.push(...middle);
+    const cells = rows * columns;
+    const isExact = cells <= Math.min(MOST_CELLS, comparisons.left);
+    if (isExact) comparisons.left -= cells;
+    pairs.push(...(isExact ? longest : onePass)(before, after, start, rows, columns));
   }
   for (let i = tail; i > 0; i--) pairs.push([before.length - i, after.length - i]);
   return pairs;

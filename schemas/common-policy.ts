@@ -116,21 +116,29 @@ export interface UnknownCondition {
  * the schema would not let match. Throws XmlError if the root is not `<ruleset>`.
  */
 export function parseRuleset(document: XmlDocument): Ruleset {
-  const { root } = document;
+  return { rules: [...rulesOf(document)] };
+}
+
+/** As `parseRuleset`, one rule after the other. */
+export function* rulesOf({ root }: XmlDocument): Generator<Rule, void> {
   if (root.local !== 'ruleset' || root.uri !== COMMON_POLICY) {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${COMMON_POLICY}}ruleset`);
   }
-  return { rules: parseRules(root) };
+  for (const element of childrenNamed(root, COMMON_POLICY, 'rule')) yield parseRule(element);
 }
 
 /** The rules of a `<ruleset>` that stands in another document. `extension` reads the conditions that its usage adds, undefined for others. */
 export function parseRules<C = Condition>(ruleset: XmlElement, extension?: (condition: XmlElement) => C | undefined): Rule<C>[] {
-  return childrenNamed(ruleset, COMMON_POLICY, 'rule').map((element) => ({
+  return childrenNamed(ruleset, COMMON_POLICY, 'rule').map((element) => parseRule(element, extension));
+}
+
+function parseRule<C = Condition>(element: XmlElement, extension?: (condition: XmlElement) => C | undefined): Rule<C> {
+  return {
     id: attribute(element, 'id') ?? '',
     conditions: grandchildren(element, 'conditions').map((condition) => extension?.(condition) ?? parseCondition(condition)),
     actions: grandchildren(element, 'actions'),
     transformations: grandchildren(element, 'transformations'),
-  }));
+  };
 }
 
 function grandchildren(rule: XmlElement, local: string): XmlElement[] {

@@ -4,9 +4,9 @@
  */
 import { canonicalAddress } from './address.ts';
 import { escapeAttribute } from './xml/escape.ts';
-import { fragmentText, missingDeclarations } from './xml/fragment.ts';
+import { FragmentGrowth, fragmentBindings, fragmentText, missingDeclarations } from './xml/fragment.ts';
 import { parseXml, XmlError } from './xml/parse.ts';
-import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlElement } from './xml/tree.ts';
+import { attribute, child, childrenNamed, textContent, type XmlElement } from './xml/tree.ts';
 
 export const CONFERENCE_INFO = 'urn:ietf:params:xml:ns:conference-info';
 export const CONFERENCE_INFO_TYPE = 'application/conference-info+xml';
@@ -18,6 +18,8 @@ export interface ConferenceInfo {
   readonly state: 'full' | 'partial' | 'deleted';
   readonly root: XmlElement;
   readonly source: string;
+  /** The children of the root as they stand below that which `writeConferenceInfo` writes. */
+  readonly content: string;
   /** Canonical addresses of those in the roster. */
   readonly participants: ReadonlySet<string>;
 }
@@ -30,7 +32,9 @@ export function parseConferenceInfo(source: string): ConferenceInfo {
   }
   const entity = attribute(root, 'entity');
   if (!entity) throw new XmlError('the conference has no entity');
-  return { entity, state: stateOf(root), root, source, participants: participantsOf(root) };
+  const growth = new FragmentGrowth();
+  const content = root.elements.map((element) => textOf({ element, source }, growth)).join('');
+  return { entity, state: stateOf(root), root, source, content, participants: participantsOf(root) };
 }
 
 function stateOf(element: XmlElement): ConferenceInfo['state'] {
@@ -81,7 +85,7 @@ export function mergeConferenceInfo(before: ConferenceInfo | undefined, change: 
   if (change.state !== 'partial') return change;
   const known = before?.state === 'deleted' ? undefined : before;
   const attributes = ` xmlns="${CONFERENCE_INFO}" entity="${escapeAttribute(change.entity)}" state="full"`;
-  const content = mergeChildren('conference-info', known && { element: known.root, source: known.source }, change);
+  const content = mergeChildren('conference-info', known && { element: known.root, source: known.source }, change, new FragmentGrowth());
   return parseConferenceInfo(`<?xml version="1.0" encoding="UTF-8"?>\n<conference-info${attributes}>\n${content}</conference-info>\n`);
 }
 
@@ -91,20 +95,30 @@ interface Part {
   readonly source: string;
 }
 
-function mergeChildren(parent: string, before: Part | undefined, { root, source }: { root: XmlElement; source: string }): string {
+function mergeChildren(
+  parent: string,
+  before: Part | undefined,
+  { root, source }: { root: XmlElement; source: string },
+  growth: FragmentGrowth,
+): string {
   const merged = new Map<string, { readonly rank: number; readonly text: string }>();
   for (const element of before?.element.elements ?? []) {
-    merged.set(keyOf(parent, element), { rank: rankOf(parent, element), text: textOf({ element, source: before?.source ?? '' }) });
+    merged.set(keyOf(parent, element), { rank: rankOf(parent, element), text: textOf({ element, source: before?.source ?? '' }, growth) });
   }
   const known = new Map((before?.element.elements ?? []).map((element) => [keyOf(parent, element), element]));
   for (const element of root.elements) {
     const key = keyOf(parent, element);
     const state = isDivisible(parent, element) ? stateOf(element) : 'full';
     if (state === 'deleted') merged.delete(key);
-    else if (state === 'full') merged.set(key, { rank: rankOf(parent, element), text: textOf({ element, source }) });
+    else if (state === 'full') merged.set(key, { rank: rankOf(parent, element), text: textOf({ element, source }, growth) });
     else {
       const old = known.get(key);
-      const content = mergeChildren(element.local, old && before && { element: old, source: before.source }, { root: element, source });
+      const content = mergeChildren(
+        element.local,
+        old && before && { element: old, source: before.source },
+        { root: element, source },
+        growth,
+      );
       const text = `<${element.local}${attributesOf(element)}>${content}</${element.local}>\n`;
       merged.set(key, { rank: rankOf(parent, element), text });
     }
@@ -143,15 +157,14 @@ function attributesOf({ attributes }: XmlElement): string {
   return own.map(({ name, value }) => ` ${name}="${escapeAttribute(value)}"`).join('');
 }
 
-function textOf({ element, source }: Part): string {
-  const bindings = element.parent ? inScopeNamespaces(element.parent) : new Map<string, string>();
-  const declarations = missingDeclarations(element, source.slice(element.start, element.end), bindings, AMBIENT);
+function textOf({ element, source }: Part, growth: FragmentGrowth): string {
+  const bindings = element.parent ? fragmentBindings(element.parent) : new Map<string, string>();
+  const declarations = missingDeclarations(element, source.slice(element.start, element.end), bindings, AMBIENT, growth);
   return `${fragmentText(element, source, declarations)}\n`;
 }
 
 /** Writes the whole document for a NOTIFY; `version` rises within a subscription. */
-export function writeConferenceInfo(version: number, { entity, root, source }: ConferenceInfo): string {
-  const content = root.elements.map((element) => textOf({ element, source })).join('');
+export function writeConferenceInfo(version: number, { entity, content }: ConferenceInfo): string {
   const attributes = ` xmlns="${CONFERENCE_INFO}" entity="${escapeAttribute(entity)}" state="full" version="${version}"`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<conference-info${attributes}>\n${content}</conference-info>\n`;
 }

@@ -1,8 +1,8 @@
 /** Dialog information (RFC 4235 4): the dialogs of a user, each kept as its source text, so that what an agent says leaves as it came. */
 import { escapeAttribute, escapeText } from './xml/escape.ts';
-import { fragmentText, missingDeclarations, type Splice } from './xml/fragment.ts';
+import { FragmentGrowth, fragmentBindings, fragmentText, missingDeclarations, type Splice } from './xml/fragment.ts';
 import { parseXml, XmlError } from './xml/parse.ts';
-import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlElement } from './xml/tree.ts';
+import { attribute, child, childrenNamed, textContent, type XmlElement } from './xml/tree.ts';
 
 export const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info';
 export const DIALOG_INFO_TYPE = 'application/dialog-info+xml';
@@ -53,10 +53,11 @@ export function parseDialogInfo(text: string): DialogInfo {
   }
   const elements = childrenNamed(root, DIALOG_INFO, 'dialog');
   if (elements.length > DIALOG_LIMIT) throw new XmlError(`there are more than ${DIALOG_LIMIT} dialogs`);
-  const bindings = inScopeNamespaces(root);
+  const bindings = fragmentBindings(root);
+  const growth = new FragmentGrowth();
   const seen = new Set<string>();
   const dialogs = elements.map((element) => {
-    const entry = parseDialog(element, text, bindings);
+    const entry = parseDialog(element, text, bindings, growth);
     if (seen.has(entry.id)) throw new XmlError('two dialogs have the same id');
     seen.add(entry.id);
     return entry;
@@ -64,7 +65,7 @@ export function parseDialogInfo(text: string): DialogInfo {
   return { entity: attribute(root, 'entity') ?? '', state: attribute(root, 'state') === 'partial' ? 'partial' : 'full', dialogs };
 }
 
-function parseDialog(element: XmlElement, source: string, bindings: ReadonlyMap<string, string>): DialogEntry {
+function parseDialog(element: XmlElement, source: string, bindings: ReadonlyMap<string, string>, growth: FragmentGrowth): DialogEntry {
   const idAttribute = element.attributes.find(({ local, uri }) => local === 'id' && uri === '');
   if (!idAttribute || idAttribute.value === '') throw new XmlError('a dialog has no id');
   const stateElement = child(element, DIALOG_INFO, 'state');
@@ -73,7 +74,7 @@ function parseDialog(element: XmlElement, source: string, bindings: ReadonlyMap<
   if (state === undefined) throw new XmlError('the state of a dialog is none of trying, proceeding, early, confirmed, terminated');
   const remote = child(element, DIALOG_INFO, 'remote');
   const target = remote && child(remote, DIALOG_INFO, 'target');
-  const declarations = missingDeclarations(element, source.slice(element.start, element.end), bindings, AMBIENT);
+  const declarations = missingDeclarations(element, source.slice(element.start, element.end), bindings, AMBIENT, growth);
   const sessions = ['local', 'remote']
     .flatMap((side) => childrenNamed(element, DIALOG_INFO, side))
     .flatMap((side) => childrenNamed(side, DIALOG_INFO, 'session-description'))

@@ -50,7 +50,6 @@ function fieldName(messageClass: string): string {
   return messageClass.replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 
-const LINE = /^([A-Za-z0-9-]+)[ \t]*:[ \t]*(.*?)[ \t]*$/;
 const COUNT = /^(\d{1,30})[ \t]*\/[ \t]*(\d{1,30})(?:[ \t]*\([ \t]*(\d{1,30})[ \t]*\/[ \t]*(\d{1,30})[ \t]*\))?$/;
 
 /**
@@ -63,7 +62,9 @@ export function parseMessageSummary(text: string): MessageSummary {
   let account: string | undefined;
   const counts = new Map<string, MessageCount>();
   for (const line of summaryLines(text)) {
-    const [, name = '', value = ''] = LINE.exec(line) ?? [];
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(0, colon)).trim();
+    const value = line.slice(colon + 1).trim();
     const field = name.toLowerCase();
     if (field === 'messages-waiting') {
       if (waiting !== undefined) throw new MalformedDocument('there is more than one Messages-Waiting');

@@ -4,9 +4,9 @@
  */
 import { turn } from './turns.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
-import { fragmentText, missingDeclarations, type SourceRange } from './xml/fragment.ts';
+import { FragmentGrowth, fragmentBindings, fragmentText, missingDeclarations, type SourceRange } from './xml/fragment.ts';
 import { AS_STORED, parseXml, readXml, XmlError } from './xml/parse.ts';
-import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
+import { attribute, child, childrenNamed, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
 export const PIDF = 'urn:ietf:params:xml:ns:pidf';
 export const CPIM_PIDF = 'urn:ietf:params:xml:ns:cpim-pidf';
@@ -41,11 +41,6 @@ const ROOT_BINDINGS = new Map([
   ['rpid', RPID],
 ]);
 const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
-
-/** Namespaces of a root element; each is looked for in every component. */
-const BINDING_LIMIT = 100;
-/** Characters by which all components may grow together when they take over the declarations of their root. */
-const GROWTH_LIMIT = 65_536;
 
 /**
  * Parses a PIDF document, or a document of its forerunner application/cpim-pidf+xml, which is then read as PIDF.
@@ -83,26 +78,18 @@ function presenceIn({ root, source }: XmlDocument): PresenceDocument {
   if (root.local !== 'presence' || root.uri !== PIDF) {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${PIDF}}presence`);
   }
-  const bindings = inScopeNamespaces(root);
-  if (bindings.size > BINDING_LIMIT) throw new XmlError(`the root element declares more than ${BINDING_LIMIT} namespaces`);
-  const components: PresenceComponent[] = [];
-  let grown = 0;
-  for (const element of root.elements) {
-    const made = component(element, source, bindings);
-    grown += made.declarations.length;
-    if (grown > GROWTH_LIMIT)
-      throw new XmlError('the namespaces that the root element declares are too long to be repeated in its children');
-    components.push(made);
-  }
+  const bindings = fragmentBindings(root);
+  const growth = new FragmentGrowth();
+  const components = root.elements.map((element) => component(element, source, bindings, growth));
   return { entity: attribute(root, 'entity') ?? '', components };
 }
 
-function component(element: XmlElement, source: string, bindings: ReadonlyMap<string, string>): PresenceComponent {
+function component(element: XmlElement, source: string, bindings: ReadonlyMap<string, string>, growth: FragmentGrowth): PresenceComponent {
   const kind = kindOf(element);
   const id = attribute(element, 'id');
   if (kind === 'tuple' && !id) throw new XmlError('a tuple has no id');
   const slice = source.slice(element.start, element.end);
-  const declarations = missingDeclarations(element, slice, bindings, ROOT_BINDINGS);
+  const declarations = missingDeclarations(element, slice, bindings, ROOT_BINDINGS, growth);
   const nameEnd = 1 + element.name.length;
   const text = declarations === '' ? slice : slice.slice(0, nameEnd) + declarations + slice.slice(nameEnd);
   return { kind, id, element, source, declarations, text };

@@ -1,5 +1,5 @@
 /** Presence authorisation rules (RFC 5025): common policy with what a watcher may do and see, and how such grants combine. */
-import { type Condition, parseRuleset } from './common-policy.ts';
+import { type Condition, rulesOf } from './common-policy.ts';
 import { OMA_PRES_RULES, omaAttributes } from './oma-presence.ts';
 import { attribute, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
@@ -75,11 +75,16 @@ export interface PresenceRule {
  * @param actionNamespace that of the action `sub-handling`; rules about other things than presence have one of their own
  */
 export function parsePresenceRules(document: XmlDocument, actionNamespace = PRES_RULES): PresenceRule[] {
-  return parseRuleset(document).rules.map(({ id, conditions, actions, transformations }) => {
+  return [...presenceRulesOf(document, actionNamespace)];
+}
+
+/** As `parsePresenceRules`, one rule after the other. */
+export function* presenceRulesOf(document: XmlDocument, actionNamespace: string): Generator<PresenceRule, void> {
+  for (const { id, conditions, actions, transformations } of rulesOf(document)) {
     const subHandling = parseSubHandling(actions, actionNamespace);
     const permissions = parsePermissions(transformations);
-    return subHandling === undefined ? { id, conditions, permissions } : { id, conditions, subHandling, permissions };
-  });
+    yield subHandling === undefined ? { id, conditions, permissions } : { id, conditions, subHandling, permissions };
+  }
 }
 
 function parseSubHandling(actions: readonly XmlElement[], namespace: string): SubHandling | undefined {

@@ -3,6 +3,7 @@ import type { SubHandling } from '../schemas/pres-rules.ts';
 import { ALGORITHMS, type Algorithm } from './accounts/ha1.ts';
 import { readNetwork } from './accounts/trusted-addresses.ts';
 import { CALL_KEYS, type CallConfig } from './call-settings.ts';
+import { CONNECTION_KEYS, type ConnectionConfig } from './connection-settings.ts';
 import { type Endpoint, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
 import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
@@ -10,7 +11,7 @@ import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeN
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
-export interface Config extends CallConfig, MessageConfig {
+export interface Config extends CallConfig, ConnectionConfig, MessageConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -295,6 +296,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
+  ...CONNECTION_KEYS,
   ...CALL_KEYS,
   {
     name: 'usages',

@@ -128,6 +128,8 @@ async function listen(
   const node = createSipNode({
     listen: config.sip,
     tls: certificate,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
     isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
     ownFromOnly: config.sipFrom === 'own',

@@ -18,6 +18,7 @@ import { Notifier } from './events/notifier.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
 import type { WatchBase } from './events/watch.ts';
 import { WatcherLists } from './events/watcher-list.ts';
+import { ACCEPTED_CODINGS } from './message/content-coding.ts';
 import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackage } from './packages/presence-winfo.ts';
@@ -52,6 +53,9 @@ export interface SipNodeOptions {
   readonly listen: readonly SipEndpoint[];
   /** Certificate, key and authorities for TLS; listeners for TLS need it. */
   readonly tls?: TlsSource | undefined;
+  /** SIP connections, in all and from one address. */
+  readonly maxConnections?: number | undefined;
+  readonly maxConnectionsPerAddress?: number | undefined;
   /** Undefined: authentication is off. */
   readonly authenticator: Authenticator | undefined;
   /** Is the textual address that of an element which says truly who its requests are from? */
@@ -114,6 +118,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const wheel = new TimerWheel(onError);
   const transport = new TransportLayer(wheel, {
     tls: options.tls,
+    maxConnections: options.maxConnections,
+    maxConnectionsPerSource: options.maxConnectionsPerAddress,
     onError: (err) => log.warn({ err }, 'SIP transport'),
     onShutOut: (fields, message) => log.warn(fields, message),
   });
@@ -236,6 +242,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     identifier,
     forwarder: proxy,
     log,
+    acceptEncoding: ACCEPTED_CODINGS,
     supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),

@@ -5,7 +5,7 @@
  * Selectors name elements by position alone, so that they need no namespaces. Operations come in reverse document order: what one of them
  * changes is never counted by the selectors of those after it.
  */
-import { align } from '../alignment.ts';
+import { align, type Comparisons } from '../alignment.ts';
 import { attributeOperations } from './attribute-patch.ts';
 import { type Content, type ContentNode, contentOf } from './content-nodes.ts';
 import type { PatchOperation } from './patch-operation.ts';
@@ -37,6 +37,13 @@ export function createPatch(before: XmlDocument, after: XmlDocument): Patch | un
 
 /** With more operations it is better to put the whole in its place: for who makes them and for who applies them. */
 const MOST_OPERATIONS = 1000;
+/**
+ * What comparing may cost in all: characters of content looked at on every level, each node counting for as many more, and comparisons of
+ * nodes. Elements for which nothing is left are put in each other's place as a whole.
+ */
+const MOST_CHARACTERS = 2_000_000;
+const NODE = 60;
+const MOST_COMPARISONS = 300_000;
 /** Characters that an operation takes besides its content, about. */
 const OVERHEAD = 40;
 const WHITE_SPACE = /^[ \t\r\n]+$/;
@@ -52,6 +59,8 @@ class Patcher {
   readonly operations: PatchOperation[] = [];
   /** By the element that content goes into. */
   private readonly bindings = new Map<XmlElement | undefined, ReadonlyMap<string, string>>();
+  private readonly comparisons: Comparisons = { left: MOST_COMPARISONS };
+  private charactersLeft = MOST_CHARACTERS;
   private readonly before: XmlDocument;
   private readonly after: XmlDocument;
   private readonly namespaces: ReadonlyMap<string, string>;
@@ -87,6 +96,8 @@ class Patcher {
     if (a.name !== b.name || a.selfClosing !== b.selfClosing) return false;
     const endTag = (document: XmlDocument, e: XmlElement): string => document.source.slice(e.contentEnd, e.end);
     if (endTag(this.before, a) !== endTag(this.after, b)) return false;
+    this.charactersLeft -= a.end - a.start + b.end - b.start + NODE * (a.elements.length + b.elements.length);
+    if (this.charactersLeft < 0) return false;
     const attributes = attributeOperations(this.before, a, this.after, b, sel);
     const contents = [contentOf(this.before, a), contentOf(this.after, b)] as const;
     if (!attributes || !contents[0] || !contents[1]) return false;
@@ -96,7 +107,7 @@ class Patcher {
   }
 
   private children(parent: XmlElement, a: Content, b: Content, sel: string): void {
-    const kept = align(a.nodes.map(rawOf), b.nodes.map(rawOf));
+    const kept = align(a.nodes.map(rawOf), b.nodes.map(rawOf), this.comparisons);
     const anchors = this.pairRest(a, b, kept);
     let [to, end] = [a.nodes.length, b.nodes.length];
     for (let i = anchors.length - 1; i >= -1; i--) {
@@ -118,7 +129,8 @@ class Patcher {
         const tags = (document: XmlDocument, { nodes }: Content, from: number, to: number) =>
           nodes.slice(from, to).map((node) => startTag(document, node));
         let [u, v] = [x, y];
-        for (const [p, q] of [...align(tags(this.before, a, x, i), tags(this.after, b, y, j)), [i - x, j - y] as const]) {
+        const alike = align(tags(this.before, a, x, i), tags(this.after, b, y, j), this.comparisons);
+        for (const [p, q] of [...alike, [i - x, j - y] as const]) {
           pairs.push(...pairByKind(a, b, [u, x + p], [v, y + q]));
           if (x + p < i && y + q < j) pairs.push([x + p, y + q]);
           [u, v] = [x + p + 1, y + q + 1];

@@ -6,6 +6,7 @@ import { MalformedDocument } from '../../schemas/malformed-document.ts';
 import type { HeaderField } from '../core/respond.ts';
 import type { RequestContext } from '../core/router.ts';
 import type { StateStore, StateTable } from '../core/state-store.ts';
+import { decodedBody } from '../message/content-coding.ts';
 import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
@@ -56,6 +57,13 @@ interface Publication<Document> {
   timer: Timer | undefined;
   /** Lasts until it is released, and no PUBLISH can name it. */
   readonly held: boolean;
+}
+
+interface ReadPublication<Document> {
+  readonly contentType: string;
+  /** Decoded, and whole. */
+  readonly body: Buffer;
+  readonly document: Document;
 }
 
 interface PublicationRecord {
@@ -179,13 +187,13 @@ export class EventStateCompositor<Document> {
   private create(context: RequestContext, resource: string, expires: number): void {
     const { request } = context;
     if (request.body.length === 0) throw new SipError(400, 'A first PUBLISH needs a body');
-    const { contentType, document } = this.read(request);
+    const { contentType, body, document } = this.read(request);
     this.makeRoom(resource);
     const publication: Publication<Document> = {
       etag: newEntityTag(),
       resource,
       contentType,
-      body: request.body,
+      body,
       document,
       order: ++this.order,
       expiresAt: this.options.now() + expires * 1000,
@@ -246,42 +254,36 @@ export class EventStateCompositor<Document> {
     return publication;
   }
 
-  private readChange(request: SipRequest, before: Document): { contentType: string; body: Buffer; document: Document } {
-    if (!this.format.modify) return { ...this.read(request), body: request.body };
-    const contentType = this.typeOf(request);
-    try {
-      const modified = this.format.modify(before, request.body);
-      const body = Buffer.from(modified.text, 'utf8');
+  private readChange(request: SipRequest, before: Document): ReadPublication<Document> {
+    const { modify } = this.format;
+    if (!modify) return this.read(request);
+    return this.readAs(request, (change) => {
+      const { document, text } = modify(before, change);
+      const body = Buffer.from(text, 'utf8');
       if (body.length > MAX_BODY) throw new SipError(413, `A publication may have ${MAX_BODY} bytes at most`);
-      return { contentType, body, document: modified.document };
+      return { document, body };
+    });
+  }
+
+  private read(request: SipRequest): ReadPublication<Document> {
+    return this.readAs(request, (body, type) => ({ document: this.format.parse(body, type), body }));
+  }
+
+  private readAs(
+    request: SipRequest,
+    parse: (body: Buffer, type: string) => { document: Document; body: Buffer },
+  ): ReadPublication<Document> {
+    const contentType = request.contentType?.type;
+    if (contentType === undefined) throw new SipError(400, 'A body without a Content-Type');
+    if (!this.format.contentTypes.includes(contentType))
+      throw new SipError(415, undefined, [['Accept', this.format.contentTypes.join(', ')]]);
+    const decoded = decodedBody(request, MAX_BODY, this.format.contentTypes);
+    try {
+      return { contentType, ...parse(decoded, contentType) };
     } catch (error) {
       if (error instanceof MalformedDocument) throw new SipError(400, `Bad ${contentType}: ${error.message}`);
       throw error;
     }
-  }
-
-  private read(request: SipRequest): { contentType: string; document: Document } {
-    const type = this.typeOf(request);
-    try {
-      return { contentType: type, document: this.format.parse(request.body, type) };
-    } catch (error) {
-      if (error instanceof MalformedDocument) throw new SipError(400, `Bad ${type}: ${error.message}`);
-      throw error;
-    }
-  }
-
-  /** The body's type, if the body may be looked at. */
-  private typeOf(request: SipRequest): string {
-    if (request.body.length > MAX_BODY) throw new SipError(413, `A publication may have ${MAX_BODY} bytes at most`);
-    const type = request.contentType?.type;
-    const accept: [string, string] = ['Accept', this.format.contentTypes.join(', ')];
-    if (type === undefined) throw new SipError(400, 'A body without a Content-Type');
-    if (!this.format.contentTypes.includes(type)) throw new SipError(415, undefined, [accept]);
-    const encoding = request.headers.get('Content-Encoding');
-    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-      throw new SipError(415, `Content-Encoding ${encoding} is not understood`, [accept, ['Accept-Encoding', 'identity']]);
-    }
-    return type;
   }
 
   private grantedExpires(request: SipRequest): number {

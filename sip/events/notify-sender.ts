@@ -1,5 +1,6 @@
 /** Sends NOTIFYs, one at a time in each dialog, and makes of the answers what RFC 6665 4.2.2 says. */
 import type { UacCallbacks, UserAgentClient } from '../core/uac.ts';
+import { encodedBody } from '../message/content-coding.ts';
 import type { SipResponse } from '../message/message.ts';
 import type { Body } from './event-package.ts';
 import type { Subscription } from './subscription.ts';
@@ -41,7 +42,9 @@ export class NotifySender {
     if (eventPackage.require) headers.add('Require', eventPackage.require);
     if (body) {
       headers.add('Content-Type', body.contentType);
-      request.body = body.bytes;
+      const coded = subscription.coding && encodedBody(body.bytes, subscription.coding);
+      if (coded && subscription.coding) headers.add('Content-Encoding', subscription.coding);
+      request.body = coded ?? body.bytes;
     }
     if (entityTag !== undefined) headers.add('SIP-ETag', entityTag);
     subscription.inFlight = true;

@@ -4,6 +4,7 @@ import type { HeaderField } from '../core/respond.ts';
 import type { RequestContext } from '../core/router.ts';
 import type { StateStore } from '../core/state-store.ts';
 import { Dialog } from '../dialog/dialog.ts';
+import { preferredCoding } from '../message/content-coding.ts';
 import { createTag, randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
@@ -96,6 +97,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   };
   const subscription = new Subscription(init, dialog, detach(eventHeader), since + expires * 1000, target, destination);
   subscription.condition = condition;
+  subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
   if (expires === 0) {
     subscription.fetch = true;
     subscription.ending = 'timeout';
@@ -129,6 +131,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const condition = conditionOf(request);
   subscription.dialog.receive(request);
   subscription.terms = terms;
+  subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
   if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
   subscription.condition = undefined;
   subscription.retarget(request, flow);

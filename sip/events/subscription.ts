@@ -1,6 +1,7 @@
 /** One subscription in its dialog (RFC 6665 4.2): its timers, what its watcher was told last, and how it is kept over a restart. */
 import type { UacTarget } from '../core/uac.ts';
 import { Dialog, type DialogState } from '../dialog/dialog.ts';
+import type { ContentCoding } from '../message/content-coding.ts';
 import type { SipRequest } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
 import { parseSipUri } from '../message/uri.ts';
@@ -31,6 +32,8 @@ export interface SubscriptionRecord {
   readonly terms?: unknown;
   /** Suppress-If-Match, where it holds. */
   readonly condition?: string;
+  /** What bodies may be coded in. */
+  readonly coding?: ContentCoding;
   /** Where a watcher behind a NAT is reached. */
   readonly destination?: Destination;
 }
@@ -67,6 +70,8 @@ export class Subscription extends WatchBase {
   /** The watcher has asked not to be told anything for a time (Retry-After). */
   held = false;
   againTimer: Timer | undefined;
+  /** The content coding that the watcher asks for. */
+  coding: ContentCoding | undefined;
   /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
   toldAt = 0;
   lastBody: Body | undefined;
@@ -130,6 +135,7 @@ export class Subscription extends WatchBase {
       firstCSeq: this.firstCSeq,
       ...(this.terms === undefined ? {} : { terms: this.terms }),
       ...(this.condition === undefined ? {} : { condition: this.condition }),
+      ...(this.coding === undefined ? {} : { coding: this.coding }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
     };
   }
@@ -141,6 +147,7 @@ export class Subscription extends WatchBase {
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.status = record.status;
+    subscription.coding = record.coding;
     subscription.event = record.lastEvent;
     subscription.condition = record.condition;
     return subscription;

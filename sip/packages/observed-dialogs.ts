@@ -9,6 +9,8 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 
 export interface ObservedDialogsOptions {
   readonly wheel: TimerWheel;
+  /** Is the canonical address a user here? */
+  hasUser(address: string): boolean;
   /** A dialog of the user (canonical address) has come, changed or gone. */
   changed(user: string): void;
 }
@@ -68,7 +70,8 @@ export class ObservedDialogs implements CallObserver {
     return [...(this.byUser.get(user) ?? [])].reverse().map((dialog) => (dialog.entry ??= entryOf(dialog)));
   }
 
-  inviteForwarded(invite: SipRequest, caller: string | undefined, callee: string | undefined): void {
+  inviteForwarded(invite: SipRequest, sender: string | undefined, callee: string | undefined): void {
+    const caller = sender !== undefined && this.options.hasUser(sender) ? sender : undefined;
     const key = callKey(invite);
     let call = this.calls.get(key);
     if (!call) {

@@ -58,7 +58,7 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
   };
 
   const policy = new PresencePolicy(documents, 'block', membersOf, DIALOG_RULES);
-  const calls = new ObservedDialogs({ wheel: compositor.wheel, changed: (user) => changed(user) });
+  const calls = new ObservedDialogs({ wheel: compositor.wheel, hasUser: compositor.hasUser, changed: (user) => changed(user) });
   let changed: (user: string) => void = () => {};
   publish(dialogFormat, (of) => {
     const dialogs = dialogPackage({ users, policy, compositor: of, observed: (user) => calls.of(user) });

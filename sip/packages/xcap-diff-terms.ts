@@ -1,6 +1,7 @@
 /** What an xcap-diff subscription asks for (RFC 5875 4.3, 4.4). */
 import { parseResourceLists, RESOURCE_LISTS_TYPE } from '../../schemas/resource-lists.ts';
 import { decodeUtf8, parseXml, XmlError } from '../../schemas/xml/parse.ts';
+import { decodedBody } from '../message/content-coding.ts';
 import type { SipRequest } from '../message/message.ts';
 import { parseParams } from '../message/params.ts';
 import { SipError } from '../message/sip-error.ts';
@@ -34,16 +35,10 @@ export function readDiffTerms(request: SipRequest, previous: unknown): DiffTerms
 
 function readUris(request: SipRequest): string[] {
   if (request.contentType?.type !== RESOURCE_LISTS_TYPE) throw new SipError(415, undefined, [['Accept', RESOURCE_LISTS_TYPE]]);
-  const encoding = request.headers.get('Content-Encoding')?.toLowerCase() ?? 'identity';
-  if (encoding !== 'identity')
-    throw new SipError(415, undefined, [
-      ['Accept', RESOURCE_LISTS_TYPE],
-      ['Accept-Encoding', 'identity'],
-    ]);
-  if (request.body.length > MAX_BODY_BYTES) throw new SipError(413);
+  const body = decodedBody(request, MAX_BODY_BYTES, [RESOURCE_LISTS_TYPE]);
   const uris = new Set<string>();
   try {
-    for (const list of parseResourceLists(parseXml(decodeUtf8(request.body)))) {
+    for (const list of parseResourceLists(parseXml(decodeUtf8(body)))) {
       for (const item of list.items) if (item.kind === 'entry' && item.uri !== '' && item.uri.length <= LONGEST_URI) uris.add(item.uri);
     }
   } catch (error) {

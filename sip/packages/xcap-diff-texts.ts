@@ -10,6 +10,9 @@ const TREE_CHARACTERS = 512 * 1024;
 const REMEMBERED_PATCHES = 500;
 /** Longer documents are not compared: that would hold up everything else. */
 const LONGEST_COMPARED = 100_000;
+/** Characters of long documents that are compared in one turn of the event loop, however many watchers know however many versions. */
+const COMPARED_IN_TURN = 2 * LONGEST_COMPARED;
+const LONG = 16 * 1024;
 
 interface Kept {
   readonly text: string;
@@ -23,6 +26,7 @@ export class VersionTexts {
   private readonly reading = new Map<string, Promise<XmlDocument>>();
   private treeCharacters = 0;
   private characters = 0;
+  private comparedInTurn = 0;
 
   /** Keeps the text of a version until it is released; false when there is no room for more. */
   hold(etag: string, text: string): boolean {
@@ -79,12 +83,22 @@ export class VersionTexts {
     const key = `${before} ${after}`;
     if (this.patches.has(key)) return this.patches.get(key);
     let patch: Patch | undefined;
-    if (beforeText.length <= LONGEST_COMPARED && afterText.length <= LONGEST_COMPARED) {
+    const longest = Math.max(beforeText.length, afterText.length);
+    if (longest <= LONGEST_COMPARED) {
+      // Whoever comes too late in this turn fetches the document; in another one it would have been compared.
+      if (longest > LONG && !this.mayCompare(beforeText.length + afterText.length)) return undefined;
       patch = createPatch(this.tree(before, beforeText), this.tree(after, afterText));
     }
     if (this.patches.size >= REMEMBERED_PATCHES) this.patches.clear();
     this.patches.set(key, patch);
     return patch;
+  }
+
+  private mayCompare(characters: number): boolean {
+    if (this.comparedInTurn + characters > COMPARED_IN_TURN) return false;
+    if (this.comparedInTurn === 0) setImmediate(() => (this.comparedInTurn = 0));
+    this.comparedInTurn += characters;
+    return true;
   }
 }
 

@@ -9,8 +9,8 @@ import {
   type Permissions,
   PRES_RULES,
   type PresenceRule,
-  parsePresenceRules,
   permissionsKey,
+  presenceRulesOf,
 } from '../../schemas/pres-rules.ts';
 import { LARGE, turn } from '../../schemas/turns.ts';
 import { AS_STORED, readXml } from '../../schemas/xml/parse.ts';
@@ -71,10 +71,15 @@ export class PresencePolicy {
       for (const auid of source.auids) stored.push(...(await documents.list(auid, presentity)));
       const rules: CompiledRule[] = [];
       for (const document of stored) {
-        for (const rule of await readRules(document, source)) rules.push({ ...rule, index: rules.length });
+        await readRules(document, source, (rule) => rules.push({ ...rule, index: rules.length }));
       }
       const lists = await referredLists(rules, presentity, membersOf);
-      return { rules: new RuleIndex(rules), lists, decisions: new Map(), combinations: new Map() };
+      const index = new RuleIndex<CompiledRule>();
+      for (const piece of piecesOf(rules)) {
+        if (index.size > 0) await turn();
+        index.add(piece);
+      }
+      return { rules: index, lists, decisions: new Map(), combinations: new Map() };
     });
   }
 
@@ -158,10 +163,25 @@ function explain(rule: CompiledRule): string {
   return `${rule.document} rule ${rule.id}${conditions === '' ? '' : ` (${conditions})`}: ${rule.subHandling ?? 'no sub-handling'}`;
 }
 
+/** Rules that are worked on in one go. */
+const PIECE = 200;
+
 /** The limits of today are not those under which a document was stored; and a large one is read in turns. */
-async function readRules({ key, text }: StoredDocument, source: RuleSource): Promise<Omit<CompiledRule, 'index'>[]> {
+async function readRules(
+  { key, text }: StoredDocument,
+  source: RuleSource,
+  take: (rule: Omit<CompiledRule, 'index'>) => void,
+): Promise<void> {
   const document = `${key.auid}/users/${key.xui}/${key.name}`;
   const tree = await readXml(text, AS_STORED);
   if (text.length > LARGE) await turn();
-  return parsePresenceRules(tree, source.actions).map((rule) => ({ ...rule, document }));
+  let read = 0;
+  for (const rule of presenceRulesOf(tree, source.actions)) {
+    take({ ...rule, document });
+    if (++read % PIECE === 0) await turn();
+  }
+}
+
+function* piecesOf<T>(items: readonly T[]): Generator<readonly T[], void> {
+  for (let from = 0; from < items.length; from += PIECE) yield items.slice(from, from + PIECE);
 }

@@ -11,9 +11,16 @@ export class RuleIndex<R extends ConditionalRule> {
   /** All others; every decision looks at them. */
   private readonly general: R[] = [];
   /** Whether a rule is for whoever no other rule names. */
-  readonly others: boolean;
+  others = false;
+  size = 0;
 
-  constructor(rules: readonly R[]) {
+  constructor(rules: readonly R[] = []) {
+    this.add(rules);
+  }
+
+  /** Adds rules behind those there are: thousands can come in pieces. */
+  add(rules: readonly R[]): void {
+    this.size += rules.length;
     for (const rule of rules) {
       const identities = namedIdentities(rule);
       if (!identities) this.general.push(rule);
@@ -25,7 +32,7 @@ export class RuleIndex<R extends ConditionalRule> {
         }
       }
     }
-    this.others = rules.some(({ conditions }) => conditions.some(({ kind }) => kind === 'other-identity'));
+    this.others ||= rules.some(({ conditions }) => conditions.some(({ kind }) => kind === 'other-identity'));
   }
 
   /** The rules that may hold for the identity: those that name it, and those that are for more than single identities; each in order. */

@@ -2,6 +2,7 @@
 import { parseRecipientList, type Recipient, writeRecipientHistory } from '../../schemas/recipient-list.ts';
 import { RESOURCE_LISTS_TYPE } from '../../schemas/resource-lists.ts';
 import { decodeUtf8, parseXml, XmlError } from '../../schemas/xml/parse.ts';
+import { ACCEPTED_CODINGS, decodedBody } from '../message/content-coding.ts';
 import { longName } from '../message/headers.ts';
 import { createCallId, createTag } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
@@ -22,6 +23,9 @@ export interface ListMessage {
 
 /** Bytes of a list; it is read at once. */
 const MAX_LIST = 65_536;
+/** Bytes of a body without its coding. */
+const MAX_BODY = 1_048_576;
+const ACCEPTED_TYPES = ['multipart/mixed', RESOURCE_LISTS_TYPE, 'text/plain', 'message/cpim'];
 
 /** Does the message carry a list of recipients, or say that it does? */
 export function isListMessage(request: SipRequest): boolean {
@@ -66,20 +70,22 @@ export function readListMessage(request: SipRequest): ListMessage {
 function partsOf(request: SipRequest): readonly BodyPart[] {
   const { contentType, headers } = request;
   if (contentType === undefined) throw new SipError(400, 'A message to a list without a body');
-  if ((headers.get('Content-Encoding') ?? 'identity').toLowerCase() !== 'identity') throw unsupported('The body is encoded');
+  const body = decodedBody(request, MAX_BODY, ACCEPTED_TYPES);
   if (contentType.type !== 'multipart/mixed') {
-    const fields = [...headers].map(([name, value]) => [longName(name), value] as const).filter(([name]) => isPartField(name));
-    return [{ fields, content: request.body }];
+    const fields = [...headers].map(([name, value]) => [longName(name), value] as const);
+    // The coding has just been undone.
+    const own = fields.filter(([name]) => isPartField(name) && name.toLowerCase() !== 'content-encoding');
+    return [{ fields: own, content: body }];
   }
-  const parts = splitMultipart(request.body, contentType);
+  const parts = splitMultipart(body, contentType);
   if (parts === undefined) throw new SipError(400, 'Malformed multipart body');
   return parts;
 }
 
 function unsupported(reason: string): SipError {
   return new SipError(415, reason, [
-    ['Accept', `multipart/mixed, ${RESOURCE_LISTS_TYPE}, text/plain, message/cpim`],
-    ['Accept-Encoding', 'identity'],
+    ['Accept', ACCEPTED_TYPES.join(', ')],
+    ['Accept-Encoding', ACCEPTED_CODINGS.join(', ')],
   ]);
 }
 

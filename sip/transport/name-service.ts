@@ -9,6 +9,8 @@ export interface NameServiceOptions {
   /** Time for one try of a query, in milliseconds. */
   readonly timeoutMs?: number | undefined;
   readonly tries?: number | undefined;
+  /** Least time that an answer with addresses is kept, in seconds: with a TTL of zero each request would wait. Default 5. */
+  readonly shortestTtl?: number | undefined;
   /** Answers kept at once. */
   readonly maxEntries?: number | undefined;
   /** Queries under way at once; one more is answered as if nothing were there. */
@@ -34,8 +36,8 @@ interface Entry {
   readonly until: number;
 }
 
-/** Bounds of the time an answer is kept, in seconds: a TTL of zero must not make each request wait, a week not outlive a move. */
 const SHORTEST_TTL = 5;
+/** In seconds: a TTL of a week must not outlive a move. */
 const LONGEST_TTL = 3600;
 /** For NAPTR, SRV and the system's own names, whose TTL the runtime does not tell. */
 const UNTOLD_TTL = 60;
@@ -49,6 +51,7 @@ const ABSENT = new Set(['ENOTFOUND', 'ENODATA']);
 /** Asks the DNS, and keeps what it said for as long as that holds. Never rejects: what cannot be found has no records. */
 export class NameService {
   private readonly resolver: Resolver;
+  private readonly shortestTtl: number;
   private readonly maxEntries: number;
   private readonly maxPending: number;
   /** Are names of this machine's own configuration known too? */
@@ -61,6 +64,7 @@ export class NameService {
     this.resolver = new Resolver({ timeout: options.timeoutMs ?? 2000, tries: options.tries ?? 2 });
     this.system = options.servers === undefined || options.servers.length === 0;
     if (options.servers !== undefined && !this.system) this.resolver.setServers(options.servers);
+    this.shortestTtl = options.shortestTtl ?? SHORTEST_TTL;
     this.maxEntries = options.maxEntries ?? 10_000;
     this.maxPending = options.maxPending ?? 500;
   }
@@ -118,7 +122,7 @@ export class NameService {
     if (type === 'SRV') return { records: await this.resolver.resolveSrv(name), ttl: UNTOLD_TTL };
     const found = await (type === 'A' ? this.resolver.resolve4(name, { ttl: true }) : this.resolver.resolve6(name, { ttl: true }));
     const shortest = Math.min(LONGEST_TTL, ...found.map(({ ttl }) => ttl));
-    return { records: found.map(({ address }) => address), ttl: Math.max(SHORTEST_TTL, shortest) };
+    return { records: found.map(({ address }) => address), ttl: Math.max(this.shortestTtl, shortest) };
   }
 
   private async askSystem(name: string, family: 4 | 6): Promise<Found> {

@@ -4,6 +4,7 @@
  */
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { holdConnections } from './held-connections.ts';
 import { SipLoad } from './sip-load.ts';
 import { startTarget, type Target } from './target.ts';
 
@@ -153,6 +154,11 @@ const benches: Readonly<Record<string, Bench>> = {
       out.push(await measured(target, name, 20_000, 16, one));
     }
     return out;
+  },
+
+  async connections(target) {
+    await holdConnections(target);
+    return [];
   },
 
   async register(target) {

@@ -10,9 +10,12 @@ import { AccountStore } from '../../server/accounts/account-store.ts';
 export interface Target {
   readonly sipPort: number;
   readonly httpPort: number;
+  readonly webSocketPort: number;
   readonly domain: string;
   /** User and system time of the process so far, in microseconds. */
   cpu(): number;
+  /** Lines that it has logged so far, warnings and worse. */
+  log(): readonly string[];
   /** Resident memory in bytes. */
   memory(): number;
   stop(): Promise<void>;
@@ -37,22 +40,32 @@ export async function startTarget(users = 0): Promise<Target> {
     '127.0.0.1:0',
     '--sip',
     '127.0.0.1:0',
+    '--sip',
+    'ws://127.0.0.1:0',
     '--data',
     data,
     '--auth',
     users === 0 ? 'none' : 'digest',
     '--log',
-    'error',
+    'warn',
   ];
   // For a profile: NODE_FLAGS='--cpu-prof --cpu-prof-dir=DIR'.
   const node = (process.env.NODE_FLAGS ?? '').split(' ').filter(Boolean);
-  const child = spawn(process.execPath, [...node, MAIN, 'serve', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...node, MAIN, 'serve', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const lines: string[] = [];
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    lines.push(...text.split('\n').filter((line) => line !== ''));
+    // Warnings are part of some measurements; anything worse is none of them.
+    if (!/^\{"level":40,/.test(text)) process.stderr.write(text);
+  });
   const output = await untilReady(child);
   const port = (pattern: RegExp): number => Number(pattern.exec(output)?.[1]);
   return {
     sipPort: port(/SIP\s+udp 127\.0\.0\.1:(\d+)/),
     httpPort: port(/XCAP\s+http:\/\/127\.0\.0\.1:(\d+)/),
+    webSocketPort: port(/SIP\s+ws 127\.0\.0\.1:(\d+)/),
     domain: 'bench.test',
+    log: () => lines,
     cpu: () => cpuOf(child),
     memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
     async stop() {

@@ -2,10 +2,18 @@ import { DigestClient } from './digest-client.ts';
 import { answerPort, composeAnswer } from './sip-answer.ts';
 import { checkRequest, checkResponse } from './sip-checks.ts';
 import { checkForwarded } from './sip-checks-forwarded.ts';
-import { parseNameAddress, parseUri } from './sip-headers.ts';
+import { parseNameAddress } from './sip-headers.ts';
 import { header, headerLines, headerList, parseMessage, type SipMessage, serialise } from './sip-message.ts';
 import type { HeaderField } from './sip-peer-options.ts';
-import { type Frame, openSipSocket, type SipAddress, type SipSocket } from './sip-socket.ts';
+import {
+  type Frame,
+  hostPort,
+  openSipSocket,
+  type PeerTransport,
+  type SipAddress,
+  type SipSocket,
+  transportParameter,
+} from './sip-socket.ts';
 import { token } from './token.ts';
 import { type TrafficListener, Transcript } from './transcript.ts';
 
@@ -13,7 +21,7 @@ export interface CallAgentOptions {
   readonly user: string;
   readonly domain: string;
   readonly server: SipAddress;
-  readonly transport?: 'udp' | 'tcp';
+  readonly transport?: PeerTransport;
   readonly password?: string;
   readonly log?: TrafficListener;
 }
@@ -188,7 +196,7 @@ export class CallAgent {
 
   get contact(): string {
     const { transport, local } = this.socket;
-    return `sip:${this.options.user}@${local.address}:${local.port}${transport === 'TCP' ? ';transport=tcp' : ''}`;
+    return `sip:${this.options.user}@${hostPort(local)}${transportParameter(transport)}`;
   }
 
   error(text: string): Error {
@@ -239,7 +247,7 @@ export class CallAgent {
     const bytes = serialise(
       `${method} ${uri} SIP/2.0`,
       [
-        ['Via', `SIP/2.0/${transport} ${local.address}:${local.port};branch=${branch}${transport === 'UDP' ? ';rport' : ''}`],
+        ['Via', `SIP/2.0/${transport} ${hostPort(local)};branch=${branch}${transport === 'UDP' ? ';rport' : ''}`],
         ['Max-Forwards', String(sending.maxForwards ?? 70)],
         ['From', sending.from ?? `<${this.address}>;tag=${token(4)}`],
         ['To', sending.to ?? `<${uri}>`],
@@ -363,7 +371,7 @@ export class CallAgent {
     const known = this.#incoming.get(key);
     if (known) {
       if (!known.message.raw.equals(request.raw)) this.faults.push(`one branch for two ${request.method} requests`);
-      if (this.socket.transport === 'TCP') this.faults.push(`${request.method} was sent again over TCP`);
+      if (this.socket.transport !== 'UDP') this.faults.push(`${request.method} was sent again over TCP`);
       return void known.repeat();
     }
     this.faults.push(...checkRequest(request, this.socket.transport, frame.remote));
@@ -394,10 +402,4 @@ export class CallAgent {
 
 function branchOf(message: SipMessage): string {
   return /;\s*branch=([^;,\s]+)/.exec(headerLines(message, 'via')[0] ?? '')?.[1] ?? '';
-}
-
-/** The host and port that a URI names. */
-export function hostPort(uri: string): string {
-  const { host, port } = parseUri(uri);
-  return `${host}:${port ?? 5060}`;
 }

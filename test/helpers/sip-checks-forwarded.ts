@@ -12,7 +12,9 @@ export function checkForwarded(message: SipMessage): string[] {
   const branches = parsed.map((via) => via?.params.get('branch') ?? '');
   if (new Set(branches).size < branches.length) faults.push(`two Vias with one branch: ${vias.join(', ')}`);
   const sender = parsed[1];
-  if (sender && !sender.params.has('received') && !/^[\d.]+$|^\[/.test(sender.host)) {
+  // A client on a WebSocket has no address to be told (RFC 7118 5.3).
+  const isNamed = sender !== undefined && !/^[\d.]+$|^\[|\.invalid$/.test(sender.host);
+  if (isNamed && !sender.params.has('received')) {
     faults.push(`no received in the Via of a host that is named (RFC 3261 18.2.1): ${vias[1]}`);
   }
   if (sender?.params.get('rport') === '') faults.push(`rport is not filled in (RFC 3581 4): ${vias[1]}`);

@@ -159,6 +159,7 @@ export class SipPeer implements SubscriptionHost {
       accept,
       contact,
       routes: options.recordRoutes ?? [],
+      acceptEncoding: options.headers?.find(([name]) => name.toLowerCase() === 'accept-encoding')?.[1],
       ...(options.expires === undefined ? {} : { expires: options.expires }),
     });
     subscription.answer = options.answer ?? 200;

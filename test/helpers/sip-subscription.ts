@@ -1,3 +1,4 @@
+import { gunzipSync, inflateSync } from 'node:zlib';
 import { attempt, readSubscriptionState, type SubscriptionState } from './sip-checks.ts';
 import { cseqNumber, parseNameAddress, parseUri, parseValue } from './sip-headers.ts';
 import { bodyText, header, headerLines, headerList, type SipMessage } from './sip-message.ts';
@@ -29,6 +30,8 @@ export interface SubscriptionTerms {
   /** What the Accept header named; empty: there was none, and the package's default holds. */
   readonly accept: readonly string[];
   /** The Record-Route values of the SUBSCRIBE. */
+  /** What the Accept-Encoding of the SUBSCRIBE named, if there was one. */
+  readonly acceptEncoding?: string | undefined;
   readonly routes: readonly string[];
   readonly contact: string;
   /** Where the server listens; its Contact must lead there. */
@@ -202,11 +205,21 @@ export class Subscription {
     if (state?.expires !== undefined && state.expires > left + 1)
       faults.push(`expires=${state.expires} with ${left.toFixed(1)} s left: it rises`);
     const type = this.#checkBody(message, faults);
+    const body = this.#decode(message, faults);
     if (!state || faults.length > 0) return faults;
     if (state.state === 'terminated') this.terminated = true;
     const cseq = cseqNumber(header(message, 'cseq'));
-    this.#deliver({ message, ...state, cseq, type, body: bodyText(message) });
+    this.#deliver({ message, ...state, cseq, type, body });
     return faults;
+  }
+
+  /** The body without its content coding, which must be one that was asked for. */
+  #decode(message: SipMessage, faults: string[]): string {
+    const coding = header(message, 'content-encoding');
+    if (coding === undefined) return bodyText(message);
+    if (!(this.terms.acceptEncoding ?? '').includes(coding)) faults.push(`the body is coded as ${coding}, which we do not take`);
+    const decoded = attempt(faults, 'Content-Encoding', () => (coding === 'gzip' ? gunzipSync : inflateSync)(message.body));
+    return decoded?.toString('utf8') ?? '';
   }
 
   #deliver(notification: Notification): void {

@@ -168,6 +168,21 @@ describe('answers of the name server', () => {
     expect(dns.questions.filter((question) => question === 'A kept.example')).toHaveLength(1);
   });
 
+  it('are asked for again when the shortest TTL of the addresses is over', async () => {
+    const brief = new NameService({ servers: [dns.address], shortestTtl: 0.02 });
+    services.push(brief);
+    dns.a('brief.example', '192.0.2.1', 3600);
+    dns.a('brief.example', '192.0.2.2', 0);
+    expect(await brief.query('A', 'brief.example')).toEqual(['192.0.2.1', '192.0.2.2']);
+    dns.remove('brief.example');
+    dns.a('brief.example', '192.0.2.3', 1);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(await brief.query('A', 'brief.example')).toEqual(['192.0.2.3']);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    await brief.query('A', 'brief.example');
+    expect(dns.questions).toEqual(['A brief.example', 'A brief.example']);
+  });
+
   it('that nothing is there is kept too', async () => {
     expect(await located('sip:absent.example')).toEqual([]);
     const asked = dns.questions.length;

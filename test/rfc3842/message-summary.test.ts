@@ -131,6 +131,8 @@ describe('RFC 3903: message summaries published', () => {
     ['an account that brings a line with it', 'Messages-Waiting: yes\r\nMessage-Account: sip:a\rVoice-Message: 1/0\r\n'],
     ['kinds without end', `Messages-Waiting: yes\r\n${Array.from({ length: 1000 }, (_, i) => `K${i}: 1/0\r\n`).join('')}`],
     ['white space without end', `Messages-Waiting:${' '.repeat(60_000)}x\r\n`],
+    ['white space within, without end', `Messages-Waiting: y${' '.repeat(60_000)}es\r\n`],
+    ['a name with white space without end', `Messages-Waiting: yes\r\nVoice${' '.repeat(60_000)}-Message: 1/0\r\n`],
     ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00]).toString('latin1')],
     ['XML', '<a/>'],
   ])('with %s are refused with 400', async (_, body) => {

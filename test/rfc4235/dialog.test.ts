@@ -240,6 +240,13 @@ describe('RFC 4235 4: dialog information published', () => {
     ['a state that is none', info(dialog('a', 'ringing'))],
     ['two dialogs of one id', info(dialog('a', 'early') + dialog('a', 'early'))],
     ['a document type', `<!DOCTYPE a [<!ENTITY e "x">]>${info('')}`],
+    [
+      'a namespace that would be repeated without end',
+      info(Array.from({ length: 150 }, (_, i) => dialog(String(i), 'early', '<a:x/>')).join('')).replace(
+        '<dialog-info',
+        `<dialog-info xmlns:a="urn:${'x'.repeat(20_000)}"`,
+      ),
+    ],
     ['dialogs without end', info(Array.from({ length: 1000 }, (_, i) => dialog(String(i), 'early')).join(''))],
   ])('with %s is refused with 400', async (_, body) => {
     expect((await publish(body)).status).toBe(400);

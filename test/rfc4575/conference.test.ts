@@ -180,6 +180,10 @@ describe('RFC 3903: conference information', () => {
     ['a state that is none', info('', 'some')],
     ['a part whose state is none', info('<users state="some"/>', 'partial')],
     ['a document type', `<!DOCTYPE a [<!ENTITY e "x">]>${info('')}`],
+    [
+      'a namespace that would be repeated without end',
+      `<conference-info xmlns="${NS}" xmlns:a="urn:${'x'.repeat(20_000)}" entity="sip:conf@example.com">${'<a:x/>'.repeat(5000)}</conference-info>`,
+    ],
     ['elements without end', info('<sidebars-by-val state="partial"><entry entity="a" state="partial">'.repeat(200), 'partial')],
   ])('with %s is refused with 400', async (_, body) => {
     expect((await publish(body)).status).toBe(400);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseRlsServices } from '../../schemas/rls-services.ts';
 import { parseXml } from '../../schemas/xml/parse.ts';
 import { attribute, inScopeNamespaces, textContent } from '../../schemas/xml/tree.ts';
 import { schemaViolations } from '../../schemas/xml/validate.ts';
@@ -19,6 +20,7 @@ beforeEach(async () => {
   for (const user of USERS) await server.delete(index(user));
 });
 
+const MEMBERS = `<list>${'<rl:entry uri="sip:member@x"/>'.repeat(5)}</list>`;
 const NS = 'xmlns="urn:ietf:params:xml:ns:rls-services" xmlns:rl="urn:ietf:params:xml:ns:resource-lists"';
 const services = (...content: string[]) => `<rls-services ${NS}>\n${content.join('\n')}\n</rls-services>`;
 const service = (uri: string, content = '<list><rl:entry uri="sip:m@x"/></list>') => `<service uri="${uri}">${content}</service>`;
@@ -74,6 +76,30 @@ describe('rule 25: a service URI belongs to one document (RFC 4826 4.4.5)', () =
       expect(Number(answers[0]?.headers['retry-after'])).toBeGreaterThan(0);
       // What the user has is not touched.
       expect((await ask('sip:mine@x')).status).toBe(200);
+    } finally {
+      await prober.stop();
+    }
+  });
+
+  test('one document with many addresses in it tells of few, and of no more than so many an hour (4.4.5)', async () => {
+    const prober = await XcapServer.start({ isUser: (address) => /^sip:b\d+@x$/.test(address) });
+    try {
+      const ask = (user: string, name: string, from: number, to: number) => {
+        const uris = Array.from({ length: to - from }, (_, i) => `<service uri="sip:${name}${from + i}@x"><list/></service>`);
+        return prober.put(`/xcap-root/rls-services/users/sip:${user}@x/index`, RLS_SERVICES, services(...uris));
+      };
+      const refused = conflict(await ask('c', 'b', 0, 4000));
+      expect([refused.kind, refused.fields.length]).toEqual(['uniqueness-failure', 5]);
+      // Nor can the rest be looked for in pieces.
+      expect((await ask('c', 'b', 3000, 3001)).status).toBe(429);
+
+      // Names that are free tell as much: each PUT asks for 4000 others.
+      const answers: number[] = [];
+      for (let round = 0; round < 3; round++) answers.push((await ask('a', 'n', round * 4000, (round + 1) * 4000)).status);
+      expect(answers).toEqual([201, 200, 429]);
+      // What the document has is nobody else's secret.
+      expect((await ask('a', 'n', 4000, 8000)).status).toBe(200);
+      expect((await ask('a', 'n', 5000, 6000)).status).toBe(200);
     } finally {
       await prober.stop();
     }
@@ -246,6 +272,50 @@ describe('rule 25: global/index is the live union (RFC 4826 4.4.7, 4.4.8)', () =
     expect((await server.get(UNION)).headers.etag).toBe(first);
   });
 
+  test('a large union is made in turns, once for all who ask, and of what has changed alone', async () => {
+    const users = Array.from({ length: 80 }, (_, i) => `sip:u${i}@x`);
+    const text = (user: string, extra = '') =>
+      services(...Array.from({ length: 250 }, (_, i) => `<service uri="${user.replace('@', `-${i}@`)}">${MEMBERS}</service>`), extra);
+    const write = async (xui: string, content: string) => {
+      const key = { auid: 'rls-services', xui, name: 'index' };
+      const stored = await server.store.get(key);
+      return server.store.write({ key, expected: stored?.etag, text: content });
+    };
+    for (const user of users) await write(user, text(user));
+    try {
+      const turns = async (): Promise<[number, StoredDocument]> => {
+        let [count, ended] = [0, false];
+        const union = Promise.resolve(server.services.globalIndex()).finally(() => (ended = true));
+        while (!ended) {
+          await new Promise((resolve) => setImmediate(resolve));
+          count++;
+        }
+        return [count, await union];
+      };
+      const [first, union] = await turns();
+      expect(first).toBeGreaterThan(10);
+      expect(parseXml(union.text, { maxNodes: 1e6 }).root.elements.length).toBe(20_000);
+      expect(server.services.globalIndex()).toBe(union);
+
+      await write('sip:u7@x', text('sip:u7@x', '<service uri="sip:one-more@x"/>'));
+      const asked = [server.services.globalIndex(), server.services.globalIndex()];
+      expect(asked[0]).toBe(asked[1]);
+      // A change that comes while it is made is in what is asked for after it.
+      await write('sip:u9@x', text('sip:u9@x', '<service uri="sip:two-more@x"/>'));
+      const [before, after] = await Promise.all([asked[0], server.services.globalIndex()]);
+      const uris = (document: StoredDocument | undefined) =>
+        parseXml(document?.text ?? '', { maxNodes: 1e6 }).root.elements.map((e) => attribute(e, 'uri'));
+      expect([uris(before).includes('sip:one-more@x'), uris(before).length]).toEqual([true, 20_001]);
+      expect([uris(after).includes('sip:two-more@x'), uris(after).length]).toEqual([true, 20_002]);
+      expect(new Set([union.etag, before?.etag, after?.etag]).size).toBe(3);
+    } finally {
+      for (const user of users) {
+        const key = { auid: 'rls-services', xui: user, name: 'index' };
+        await server.store.write({ key, expected: (await server.store.get(key))?.etag, text: undefined });
+      }
+    }
+  });
+
   test('rule 25: it is only read', async () => {
     const put = await server.put(UNION, RLS_SERVICES, services());
     expect([put.status, put.headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS']);
@@ -262,6 +332,40 @@ describe('the index of services (RFC 4826 4.4.7)', () => {
     expect([found?.owner, found?.key.name, found?.service.packages]).toEqual(['sip:a@x', 'index', ['presence']]);
     await server.delete(index('a'));
     expect(server.services.find('sip:S@x')).toBeUndefined();
+  });
+
+  test('the end of one write takes nothing from a later one of the same document, however late the store is read', async () => {
+    const { store } = server;
+    const reads: (() => void)[] = [];
+    const slow = await ServiceIndex.open({
+      ...follower(store),
+      get(key) {
+        const found = store.get(key);
+        return new Promise((resolve) => reads.push(() => resolve(found)));
+      },
+      write: (write) => store.write(write),
+    });
+    const key = { auid: 'rls-services', xui: 'sip:a@x', name: 'index' };
+    const others = { ...key, xui: 'sip:b@x' };
+    const reserve = (...uris: string[]) => {
+      const document = parseXml(services(...uris.map((uri) => service(uri))));
+      return slow.reserve(document, parseRlsServices(document), key);
+    };
+    const first = reserve('sip:s@x', 'sip:t@x');
+    await put('a', service('sip:s@x'), service('sip:t@x'));
+    void first.release();
+    const second = reserve('sip:s@x', 'sip:u@x');
+    // The first is known now, and has ended; the second goes on.
+    for (const answer of reads.splice(0)) answer();
+    for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+    expect(['sip:s@x', 'sip:t@x', 'sip:u@x'].map((uri) => slow.isTaken(uri, others))).toEqual([true, true, true]);
+    await server.delete(index('a'));
+    for (const answer of reads.splice(0)) answer();
+    for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+    expect(['sip:s@x', 'sip:t@x', 'sip:u@x'].map((uri) => slow.isTaken(uri, others))).toEqual([true, false, true]);
+    void second.release();
+    expect(['sip:s@x', 'sip:u@x'].map((uri) => slow.isTaken(uri, others))).toEqual([false, false]);
+    slow.close();
   });
 
   test('it is built from the store at the start, and reads that come back in another order do no harm', async () => {

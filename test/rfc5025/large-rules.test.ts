@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { AS_STORED, readXml } from '../../schemas/xml/parse.ts';
 import { HardState } from '../../sip/presence/hard-state.ts';
 import { PresencePolicy } from '../../sip/presence/policy.ts';
 import type { DocumentKey, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
@@ -38,6 +39,16 @@ describe('RFC 5025 9.7: very large documents', () => {
     expect(await roundsOf(policy.ready(OWNER))).toBeGreaterThan(10);
     expect(policy.decide(OWNER, 'sip:u2999@x', undefined, 0).handling).toBe('allow');
     expect(policy.decide(OWNER, 'sip:u3000@x', undefined, 0).handling).toBe('block');
+  });
+
+  test('many small rules take turns when they are compiled, besides those in which their text is read', async () => {
+    const small = Array.from({ length: 9000 }, (_, n) => `<rule id="r${n}"/>`).join('');
+    const text = `<ruleset xmlns="${RULES}">${small}</ruleset>`;
+    const read = readXml(text, AS_STORED);
+    const reading = await roundsOf(Promise.resolve(read).then(() => undefined));
+    const policy = new PresencePolicy(storeOf({ auid: 'pres-rules', xui: OWNER, name: 'index' }, text), 'block');
+    expect(await roundsOf(policy.ready(OWNER))).toBeGreaterThan(reading + 60);
+    expect(policy.decide(OWNER, 'sip:u1@x', undefined, 0).handling).toBe('block');
   });
 
   test('rules that are nested deeper than is allowed now are rules still', async () => {

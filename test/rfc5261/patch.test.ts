@@ -36,6 +36,15 @@ function apply(before: string, patch: Patch): string {
 const LONG = `<x>${'a long text '.repeat(10)}</x>`;
 
 describe('RFC 5261 4: patches between two texts', () => {
+  it("elements that would take too much to compare, on many levels or with many nodes, are put in each other's place", () => {
+    const levels = (leaf: string) =>
+      `<r>${`<d>${'<e>'.repeat(90)}${leaf.repeat(300)}${'</e>'.repeat(90)}</d>`.repeat(24)}<f>${leaf}</f></r>`;
+    const [before, after] = [levels('x'), levels('y').replaceAll('yyyy</e>', 'xxxx</e>')];
+    const patch = patchOf(before, after);
+    expect(patch && apply(before, patch)).toBe(after);
+    expect(patch?.operations.some(({ content = '' }) => content.includes('<e><e>'))).toBe(true);
+  });
+
   it.each([
     ['4.3.1: an element at the end', '<a><b/></a>', '<a><b/><c>x</c></a>', '<add sel="*/*[1]" pos="after"><c>x</c></add>'],
     ['4.3.1: an element at the end, behind white space', '<a>\n<b/>\n</a>', '<a>\n<b/>\n<c/></a>', '<add sel="*"><c/></add>'],

@@ -1,3 +1,4 @@
+import { deflateSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Config } from '../../server/config.ts';
 import { Inbox, isFromServer, sendMessage } from '../helpers/inbox.ts';
@@ -154,7 +155,7 @@ describe('RFC 5365 7: the MESSAGE URI-list service', () => {
     const other = body(entry('bill')).replace('application/resource-lists+xml', 'text/uri-list');
     const refused = await post(alice, other);
     expect([refused.status, header(refused, 'accept')]).toEqual([415, expect.stringContaining('application/resource-lists+xml')]);
-    expect((await post(alice, body(entry('bill')), MIXED, [REQUIRE, ['Content-Encoding', 'gzip']])).status).toBe(415);
+    expect((await post(alice, body(entry('bill')), MIXED, [REQUIRE, ['Content-Encoding', 'br']])).status).toBe(415);
     expect((await post(alice, body(entry('bill')).repeat(2).replace('--boundary1--', ''))).status).toBe(400);
   });
 
@@ -185,5 +186,21 @@ describe('RFC 5365 7: the MESSAGE URI-list service', () => {
     const response = await alice.request({ method: 'OPTIONS', uri: SERVICE });
     expect(header(response, 'supported')).toContain('recipient-list-message');
     expect(header(response, 'allow')).toContain('MESSAGE');
+  });
+});
+
+describe('RFC 3261 20.12: a list message that comes coded', () => {
+  it('is read as what it decodes to, and 415 or 400 where it decodes to nothing', async () => {
+    await boot();
+    const alice = (await agent('alice')).peer;
+    const bill = await agent('bill');
+    const text = body('<entry uri="sip:bill@example.com"/>');
+    const sent = await post(alice, deflateSync(text), MIXED, [REQUIRE, ['Content-Encoding', 'deflate']]);
+    expect(sent.status).toBe(202);
+    const message = await bill.inbox.next();
+    expect([header(message, 'content-encoding'), message.body.toString()]).toEqual([undefined, expect.stringContaining('Hello World!')]);
+    const other = await post(alice, text, MIXED, [REQUIRE, ['Content-Encoding', 'br']]);
+    expect([other.status, header(other, 'accept-encoding')]).toEqual([415, 'gzip, deflate, identity']);
+    expect((await post(alice, text, MIXED, [REQUIRE, ['Content-Encoding', 'gzip']])).status).toBe(400);
   });
 });

@@ -32,6 +32,20 @@ describe('xcap-diff under load', () => {
     expect(texts.patch('3', '<a><b/></a>', '4', '<a><c/></a>')?.operations).toHaveLength(1);
   });
 
+  test('compares no more long documents in one turn of the event loop than it can, and goes on in the next', async () => {
+    const texts = new VersionTexts();
+    const text = (n: number) => `<a>${'<b/>'.repeat(10_000)}<c n="${n}"/></a>`;
+    const compare = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => texts.patch(`${from + i}`, text(from + i), `${from + i + 1}`, text(from + i + 1)));
+    const made = (patches: readonly unknown[]) => patches.filter(Boolean).length;
+    expect(made(compare(0, 8))).toBe(2);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    // Those that had to be left out have not been given up; and short ones are always compared.
+    expect(made(compare(0, 8))).toBe(4);
+    expect(made([texts.patch('s', '<a><b/></a>', 't', '<a><c/></a>')])).toBe(1);
+  });
+
   test('keeps the steps of a document while somebody needs them, but not without end', () => {
     const tracked = new TrackedDocument(key, true, new VersionTexts());
     tracked.load(version(0, '<a/>'));

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { readMessageSummary } from '../helpers/message-summary-reader.ts';
 import { type ReadPidf, readPidf } from '../helpers/pidf-reader.ts';
 import { readListState } from '../helpers/rlmi-reader.ts';
 import { bodyText, header, type SipMessage } from '../helpers/sip-message.ts';
@@ -74,6 +75,11 @@ function bodyMeaning(message: SipMessage): string {
       const { version, state, watchers } = readWatcherinfo(body);
       const each = watchers.map(({ uri, status, event }) => `${shortName(uri)} ${status}/${event}`);
       return `watchers v${version} ${state}: ${each.join(', ') || 'none'}`;
+    }
+    if (type.startsWith('application/simple-message-summary')) {
+      const { waiting, lines } = readMessageSummary(body);
+      const each = Object.entries(lines).map(([name, count]) => `${name} ${count}`);
+      return `${waiting ? 'messages wait' : 'no messages'}${each.length > 0 ? `: ${each.join(', ')}` : ''}`;
     }
     if (type.startsWith('application/pidf+xml')) return pidfMeaning(body);
   } catch {

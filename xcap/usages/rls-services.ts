@@ -57,13 +57,14 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
       const services = servicesOf(document);
       const { key } = context;
       const user = key.xui ?? '';
-      const held = services.some(({ canonical }) => !index.has(canonical, key)) ? brake.heldFor(user) : undefined;
+      // What the document has already tells nothing new.
+      const asked = services.filter(({ canonical }) => !index.has(canonical, key));
+      const held = asked.length > 0 ? brake.heldFor(user, asked.length) : undefined;
       if (held !== undefined) {
         const headers = { 'retry-after': String(held) };
-        throw new XcapRefusal(429, 'too many service URIs have been asked for that are in use', headers);
+        throw new XcapRefusal(429, 'too many service URIs have been asked for, or too many that are in use', headers);
       }
-      const taken = services.filter(({ canonical }) => isTaken(canonical, key)).length;
-      if (taken > 0) brake.refused(user, taken);
+      if (asked.length > 0) brake.asked(user, asked.length, asked.filter(({ canonical }) => isTaken(canonical, key)).length);
       checkUnique(services, (uri) => isTaken(uri, key));
       return index.reserve(document, services, context.key);
     },
@@ -115,7 +116,8 @@ function checkUnique(services: readonly Service[], isTaken: (uri: string) => boo
 
 /** RFC 4826 4.1: a service is what a SUBSCRIBE can be sent to. */
 const SUBSCRIBABLE = /^(?:sips?|pres):[^\s]+$/i;
-const REPORTED = 20;
+/** RFC 4825 11.1: a uniqueness-failure needs one; each tells of somebody else's address. */
+const REPORTED = 5;
 
 /** Two URIs like the one given that are free, as far as a few tries find them. */
 function alternatives(uri: string, isFree: (uri: string) => boolean): string[] {
