@@ -56,7 +56,8 @@ export function describeCoverage({ folder, title, sections: expected, rules, who
     test('has a test or a reason for every rule', () => {
       expect(rows.length).toBeGreaterThanOrEqual(rules);
       const bare = rows.filter(
-        ({ line, rule, proof }) => rule === '' || !(/^No test(?: here)?: .{20,}/.test(proof) || named.some((proven) => proven.line === line)),
+        ({ line, rule, proof }) =>
+          rule === '' || !(/^No test(?: here)?: .{20,}/.test(proof) || named.some((proven) => proven.line === line)),
       );
       expect(bare).toEqual([]);
     });
