@@ -120,6 +120,8 @@ function digest(question: IdentityQuestion, role: Role, options: IdentityOptions
       question.because = result.reason;
       throw new SipError(503, undefined, [['Retry-After', String(result.seconds)]]);
     case 'challenge':
+      // RFC 3261 22.3: credentials may be for other proxies on the way.
+      if (!mustKnow) return undefined;
       question.because = result.reason;
       throw new SipError(
         fields.status,

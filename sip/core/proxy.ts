@@ -177,14 +177,16 @@ export class SipProxy implements RequestForwarder, ContextHost {
   /** Who may have what forwarded: users of ours to everywhere, everybody to users of ours, nobody else anything (RFC 3261 26.3.1). */
   private admit(context: RoutedRequest, inDialog: boolean): void {
     const { request } = context;
-    const { users, identifier } = this.options;
+    const { users, identifier, isTrustedPeer } = this.options;
+    const fromPeer = isTrustedPeer?.(context.flow.remoteAddress) ?? false;
     const claimsOurs = users.servesDomain(addressHost(canonicalAddress(request.from.uri)) ?? '');
-    const identity = identifier.identify(context, 'proxy', claimsOurs && !inDialog);
+    // What a trusted peer does not vouch for comes from somebody unknown; it has nobody to answer a challenge.
+    const identity = identifier.identify(context, 'proxy', claimsOurs && !inDialog && !fromPeer);
     if (identity !== undefined) context.identify(identity);
     // What was admitted when the dialog began.
     if (inDialog) return;
     const { host } = requestTarget(request);
-    if (users.servesDomain(host) || identity?.source === 'digest' || identity?.source === 'peer') return;
+    if (users.servesDomain(host) || identity?.source === 'digest' || fromPeer) return;
     throw new SipError(403, `Nothing is forwarded to ${printable(host)} for you`);
   }
 

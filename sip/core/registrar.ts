@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { addressHost, canonicalAddress } from '../../schemas/address.ts';
 import { SipError } from '../message/sip-error.ts';
+import { keepAliveSeconds } from '../transport/flow.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
 import type { UserDirectory } from './authenticator.ts';
@@ -56,11 +57,6 @@ interface Registration {
 /** Accounts that are looked at in one turn of the event loop. */
 const USERS_AT_ONCE = 500;
 const NONE: readonly Binding[] = [];
-/**
- * Seconds within which an agent shows that its flow is alive (RFC 5626 4.4, 6): less than address translators forget datagrams in, or what
- * costs a connection little.
- */
-const FLOW_TIMER = { datagrams: '29', connection: '120' };
 
 /** The location service of the served domains (RFC 3261 10.3). Takes up the bindings of an earlier run when made. */
 export class Registrar {
@@ -226,7 +222,11 @@ export class Registrar {
     for (const value of path) headers.push(['Path', value]);
     if (outbound && supports(request, 'outbound')) {
       headers.push(['Require', 'outbound']);
-      if (isDirect) headers.push(['Flow-Timer', flow.reliable ? FLOW_TIMER.connection : FLOW_TIMER.datagrams]);
+      if (isDirect) {
+        const seconds = keepAliveSeconds(flow.protocol);
+        headers.push(['Flow-Timer', String(seconds)]);
+        flow.expectKeepAlives(seconds);
+      }
     }
     return headers;
   }

@@ -72,11 +72,11 @@ function barringRule(
   for (const rules of rulesets) {
     const question = { facts, lists, events: [] };
     // RFC 4745 7.1: identities are proved ones. A name that nobody proved opens no door, and does not get past one that is shut.
-    const known = [...matchingRules(rules, { ...question, party: verified ? party : undefined })];
+    const known = matchingRules(rules, { ...question, party: verified ? party : undefined });
     if (known.some(({ allow }) => allow)) continue;
     let rule = known[0];
     for (const claimed of verified ? [] : claims(party)) {
-      rule ??= [...matchingRules(rules, { ...question, party: claimed })].find(({ allow }) => !allow);
+      rule ??= matchingRules(rules, { ...question, party: claimed }).find(({ allow }) => !allow);
     }
     if (rule) return { rule, because: `${explainRule(rule)}: barred` };
   }

@@ -17,18 +17,17 @@ export interface RuleQuestion {
 }
 
 /** The rules that hold, in order. */
-export function* matchingRules<R extends Placed<CallRule>>(rules: RuleIndex<R>, question: RuleQuestion): Generator<R> {
+export function matchingRules<R extends Placed<CallRule>>(rules: RuleIndex<R>, question: RuleQuestion): readonly R[] {
   const { facts, lists, party, events } = question;
   const candidates = rules.candidates(party ?? '');
   const watcher = party ?? '';
-  const circumstances = { watcher, now: facts.now, lists, sphere: undefined };
+  const unnamed = { watcher, now: facts.now, lists, sphere: undefined };
   const common = (rule: R) => rule.conditions.filter(isNaming);
-  const named =
-    rules.others && party !== undefined && candidates.some((some) => some.some((rule) => namesWatcher(common(rule), circumstances)));
-  for (const rule of inOrder(candidates)) {
-    if (!asksAbout(rule, events)) continue;
-    if (rule.conditions.every((condition) => holds(condition, { ...circumstances, named }, question))) yield rule;
-  }
+  const named = rules.others && party !== undefined && candidates.some((some) => some.some((rule) => namesWatcher(common(rule), unnamed)));
+  const circumstances = { ...unnamed, named };
+  return inOrder(candidates).filter(
+    (rule) => asksAbout(rule, events) && rule.conditions.every((condition) => holds(condition, circumstances, question)),
+  );
 }
 
 /**
@@ -80,13 +79,9 @@ function isNaming(condition: CallCondition): condition is NamingCondition {
 }
 
 /** Two lists, each in order, as one in order. */
-function* inOrder<R extends { readonly index: number }>([named, general]: readonly [readonly R[], readonly R[]]): Generator<R> {
-  let n = 0;
-  for (const rule of general) {
-    for (let next = named[n]; next !== undefined && next.index < rule.index; next = named[++n]) yield next;
-    yield rule;
-  }
-  for (let next = named[n]; next !== undefined; next = named[++n]) yield next;
+function inOrder<R extends { readonly index: number }>([named, general]: readonly [readonly R[], readonly R[]]): readonly R[] {
+  if (named.length === 0) return general;
+  return general.length === 0 ? named : [...named, ...general].sort((a, b) => a.index - b.index);
 }
 
 /** Which rule it was, for the log: document, service, rule and conditions. */

@@ -3,6 +3,7 @@
  * `npm run bench` runs all; `npm run bench -- NAME...` the named ones.
  */
 import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { holdConnections } from './held-connections.ts';
 import { SipLoad } from './sip-load.ts';
 import { startTarget, type Target } from './target.ts';
@@ -84,6 +85,12 @@ class NotifyCounter {
   }
 }
 
+/** Who have passwords in the benches that ask for them. */
+const REGISTRANTS = 500;
+const WITH_DIGEST: ReadonlySet<string> = new Set(['register']);
+/** Longer than responses are kept (RFC 3261 Timer J), in milliseconds. */
+const LINGER = 36_000;
+
 const benches: Readonly<Record<string, Bench>> = {
   async subscribe(target) {
     const load = await SipLoad.open(target.sipPort, target.domain);
@@ -154,6 +161,30 @@ const benches: Readonly<Record<string, Bench>> = {
     return [];
   },
 
+  async register(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    const one = (i: number): Promise<void> => load.registerWithDigest(`u${i % REGISTRANTS}`);
+    await measured(target, 'warm-up', 40_000, 16, one);
+    const measure = await measured(target, 'REGISTER, 401, REGISTER with digest, 200', 60_000, 16, one);
+    load.close();
+    return [measure];
+  },
+
+  async bindings(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    const bind = (operation: string, prefix: string, users: number): Promise<Measure> =>
+      measured(target, operation, 50_000, 32, (i) => load.register(`${prefix}${i % users}`));
+    // As many transactions as afterwards, so that what these take for a while is there already.
+    await bind('warm-up', 'warm', 2000);
+    await sleep(LINGER);
+    const before = target.memory();
+    const measure = await bind('REGISTER of a new contact', 'b', 50_000);
+    await sleep(LINGER);
+    console.log(`memory: ${Math.round((target.memory() - before) / 50_000)} bytes resident per binding, transactions gone`);
+    load.close();
+    return [measure];
+  },
+
   async message(target) {
     const load = await SipLoad.open(target.sipPort, target.domain);
     const text = 'The quick brown fox jumps over the lazy dog. '.repeat(3);
@@ -197,7 +228,7 @@ const benches: Readonly<Record<string, Bench>> = {
 const wanted = process.argv.slice(2);
 for (const [name, bench] of Object.entries(benches)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
-  const target = await startTarget();
+  const target = await startTarget(WITH_DIGEST.has(name) ? REGISTRANTS : 0);
   try {
     for (const { operation, operations, cpu, median, p99 } of await bench(target)) {
       const figures =

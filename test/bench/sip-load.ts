@@ -1,4 +1,5 @@
 /** As little SIP as load takes: one UDP socket, requests by template, every NOTIFY answered at once. Checks nothing but counts. */
+import { createHash } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 
@@ -54,19 +55,35 @@ export class SipLoad {
     await this.request('REGISTER', user, user, `Contact: <sip:${user}@127.0.0.1:${this.port}>\r\nExpires: 3600\r\n`, '');
   }
 
+  /** The same for a user whose password is the name, with digest: a challenge and its answer. */
+  async registerWithDigest(user: string): Promise<void> {
+    const head = `Contact: <sip:${user}@127.0.0.1:${this.port}>\r\nExpires: 3600\r\n`;
+    const challenged = await this.exchange('REGISTER', user, user, head, '');
+    const nonce = /nonce="([^"]*)"[^\r]*algorithm=MD5/.exec(challenged.text)?.[1] ?? '';
+    const uri = `sip:${user}@${this.domain}`;
+    const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+    const response = md5(`${md5(`${user}:${this.domain}:${user}`)}:${nonce}:00000001:c:auth:${md5(`REGISTER:${uri}`)}`);
+    const credentials = `username="${user}", realm="${this.domain}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=MD5, cnonce="c", qop=auth, nc=00000001`;
+    await this.request('REGISTER', user, user, `Authorization: Digest ${credentials}\r\n${head}`, '');
+  }
+
   /** Sends a text; resolves once it has been answered by its recipient, or kept. */
   async message(from: string, to: string, text: string): Promise<void> {
     await this.request('MESSAGE', to, from, 'Content-Type: text/plain\r\n', text);
   }
 
-  private request(method: string, to: string, from: string, head: string, body: string): Promise<{ callId: string; text: string }> {
+  private async request(method: string, to: string, from: string, head: string, body: string): Promise<{ callId: string; text: string }> {
+    const answer = await this.exchange(method, to, from, head, body);
+    if (answer.text.startsWith('SIP/2.0 2')) return answer;
+    throw new Error(`${method}: ${answer.text.slice(0, answer.text.indexOf('\r\n'))}`);
+  }
+
+  /** Sends a request and gives its response, whatever it is. */
+  private exchange(method: string, to: string, from: string, head: string, body: string): Promise<{ callId: string; text: string }> {
     const id = `b${++this.next}`;
     const text = `${method} sip:${to}@${this.domain} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${id}\r\nMax-Forwards: 70\r\nFrom: <sip:${from}@${this.domain}>;tag=${id}\r\nTo: <sip:${to}@${this.domain}>\r\nCall-ID: ${id}\r\nCSeq: 1 ${method}\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-    return new Promise((resolve, reject) => {
-      this.pending.set(id, (response) => {
-        if (response.startsWith('SIP/2.0 2')) resolve({ callId: id, text: response });
-        else reject(new Error(`${method}: ${response.slice(0, response.indexOf('\r\n'))}`));
-      });
+    return new Promise((resolve) => {
+      this.pending.set(id, (response) => resolve({ callId: id, text: response }));
       this.socket.send(text, this.serverPort, '127.0.0.1');
     });
   }

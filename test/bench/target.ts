@@ -1,10 +1,11 @@
-/** The server under measurement: a process of its own, authentication off, and what it costs. */
+/** The server under measurement: a process of its own, and what it costs. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { AccountStore } from '../../server/accounts/account-store.ts';
 
 export interface Target {
   readonly sipPort: number;
@@ -24,8 +25,14 @@ const MAIN = fileURLToPath(new URL('../../server/main.js', import.meta.url));
 /** Clock ticks of /proc/PID/stat are hundredths of a second. */
 const TICK = 10_000;
 
-export async function startTarget(): Promise<Target> {
+/** @param users accounts `u0` and so on, each with its name as password, who must log in; without any, authentication is off */
+export async function startTarget(users = 0): Promise<Target> {
   const data = await mkdtemp(join(tmpdir(), 'rollcall-bench-'));
+  if (users > 0) {
+    const accounts = new AccountStore(join(data, 'accounts.db'));
+    for (let u = 0; u < users; u++) accounts.add(`sip:u${u}@bench.test`, `u${u}`, false);
+    accounts.close();
+  }
   const flags = [
     '--domain',
     'bench.test',
@@ -38,7 +45,7 @@ export async function startTarget(): Promise<Target> {
     '--data',
     data,
     '--auth',
-    'none',
+    users === 0 ? 'none' : 'digest',
     '--log',
     'warn',
   ];

@@ -1,3 +1,4 @@
+import { TEST_DOMAIN } from './server.ts';
 import { attempt } from './sip-checks.ts';
 import { parseNameAddress, parseUri, parseVia } from './sip-headers.ts';
 import { header, headerLines, headerList, type SipMessage } from './sip-message.ts';
@@ -28,8 +29,9 @@ export function checkForwarded(message: SipMessage): string[] {
     const route = attempt(faults, 'Record-Route', () => parseUri(parseNameAddress(value).uri));
     if (route && !route.params.has('lr')) faults.push(`Record-Route without lr (RFC 3261 16.6 step 4): ${value}`);
   }
-  for (const name of ['proxy-authorization', 'proxy-require']) {
-    if (header(message, name) !== undefined) faults.push(`${name} for the proxy was passed on`);
+  if (header(message, 'proxy-require') !== undefined) faults.push('Proxy-Require for the proxy was passed on');
+  if (headerLines(message, 'proxy-authorization').some((value) => value.includes(`realm="${TEST_DOMAIN}"`))) {
+    faults.push('credentials for the proxy were passed on (RFC 3261 22.3)');
   }
   return faults;
 }

@@ -59,7 +59,8 @@ export function openSipSocket(transport: PeerTransport, onFrame: FrameListener, 
 
 /** Host and port as Via and URIs have them. */
 export function hostPort({ address, port }: SipAddress): string {
-  return port === 0 ? address : `${address}:${port}`;
+  const host = address.includes(':') ? `[${address}]` : address;
+  return port === 0 ? host : `${host}:${port}`;
 }
 
 /** The parameter that leads to the transport, for a URI. */

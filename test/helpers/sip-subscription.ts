@@ -267,7 +267,7 @@ export class Subscription {
     const target = uri === undefined ? undefined : attempt(faults, 'Contact', () => parseUri(uri));
     if (!target) return;
     const { server } = this.terms;
-    if (target.host !== server.address || (target.port ?? 5060) !== server.port) {
+    if (target.host.replace(/^\[|\]$/g, '') !== server.address || (target.port ?? 5060) !== server.port) {
       faults.push(`Contact ${uri} does not lead to the server at ${server.address}:${server.port}`);
     }
     this.remoteTarget = uri;

@@ -11,7 +11,7 @@ export function openWebSocket(
 ): Promise<SipSocket> {
   const open = new Map<string, Promise<WebSocket>>();
   const connect = (to: SipAddress): Promise<WebSocket> => {
-    const key = `${to.address}:${to.port}`;
+    const key = `${to.address.includes(':') ? `[${to.address}]` : to.address}:${to.port}`;
     const known = open.get(key);
     if (known) return known;
     const opening = new Promise<WebSocket>((resolve, reject) => {

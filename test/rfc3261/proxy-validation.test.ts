@@ -51,6 +51,17 @@ describe('RFC 3261 16.3: before a request is forwarded', () => {
     expect((await asked).status).toBe(200);
   });
 
+  it('22.3: credentials for another proxy are neither ours to judge nor to remove', async () => {
+    const zoe = await stage.agent('zoe', { domain: 'elsewhere.test' });
+    const bob = await stage.registered('bob');
+    const theirs = 'Digest username="zoe", realm="elsewhere.test", nonce="n", uri="sip:bob@example.com", response="0"';
+    const asked = zoe.send('OPTIONS', bob.address, { headers: [['Proxy-Authorization', theirs]] });
+    const incoming = await bob.take('OPTIONS');
+    expect(headerLines(incoming.message, 'proxy-authorization')).toEqual([theirs]);
+    incoming.answer(200, { contact: false });
+    expect((await asked.final()).status).toBe(200);
+  });
+
   it('ACK and CANCEL are never challenged', async () => {
     const alice = await stage.agent('alice');
     const stray = alice.send('CANCEL', 'sip:bob@example.com');

@@ -177,6 +177,20 @@ describe('RFC 3261 10.3: the registrar', () => {
     expect(statusOf(await peer.ask(register(['Contact: <sip:a@192.0.2.1>'], { cseq })))).toBe(400);
   });
 
+  it('ends the bindings of a user who is gone', async () => {
+    let isUser = true;
+    attach({ users: { ...users, hasUser: (address) => isUser && users.hasUser(address) } });
+    const ended: string[] = [];
+    registrar.onChange((_, gone) => ended.push(...gone.map(({ event, binding }) => `${event} ${binding.contact}`)));
+    await peer.ask(register(['Contact: <sip:a@192.0.2.1>']));
+    await registrar.usersChanged();
+    expect(ended).toEqual([]);
+    isUser = false;
+    await registrar.usersChanged();
+    expect(ended).toEqual(['rejected sip:a@192.0.2.1']);
+    expect([...store.table('bindings').load()]).toEqual([]);
+  });
+
   it('stores a refresh only when the record has no time for it, and all of them exactly at the end', async () => {
     let clock = Date.now();
     attach({ now: () => clock });

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
@@ -153,6 +153,34 @@ describe('the compiled program', { timeout: 30_000 }, () => {
     await server.logs(/TLS certificate replaced/);
     expect(await shownAt(port)).toBe('second');
     expect(await server.stop('SIGTERM')).toMatchObject({ code: 0 });
+  });
+
+  it('names its SIP endpoints by what is spoken there, and asks peers for certificates once it knows whom to trust', async () => {
+    const data = join(mkdtempSync(join(root, 'data-')), 'data');
+    const endpoints = ['--sip', 'tls://127.0.0.1:0', '--sip', 'wss://127.0.0.1:0', '--sip', 'ws://127.0.0.1:0'];
+    const server = await serve([...endpoints, '--tls-cert', first.cert, '--tls-key', first.key, '--tls-ca', second.cert, '--data', data]);
+    const listening = server.lines.filter((line) => /^SIP {4}(?!udp|tcp)/.test(line)).map((line) => line.replace(/\d+$/, 'PORT'));
+    expect(listening).toEqual(['SIP    tls 127.0.0.1:PORT', 'SIP    wss 127.0.0.1:PORT', 'SIP    ws 127.0.0.1:PORT']);
+    const port = Number(/SIP {4}tls 127\.0\.0\.1:(\d+)/.exec(server.lines.join('\n'))?.[1]);
+    const asked = await new Promise<string>((resolve, reject) => {
+      const openssl = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${port}`], { stdio: ['pipe', 'pipe', 'ignore'] });
+      let text = '';
+      openssl.stdout.on('data', (bytes: Buffer) => (text += bytes.toString('utf8')));
+      openssl.on('error', reject).on('close', () => resolve(text));
+      openssl.stdin.end();
+    });
+    expect(asked).toMatch(/Acceptable client certificate CA names\n.*second/);
+    expect(await server.stop('SIGTERM')).toMatchObject({ code: 0 });
+  });
+
+  it.each([
+    ['a key', () => first.key],
+    ['nothing', () => '/nowhere.pem'],
+  ])('does not start with %s in the place of authorities: one line, exit 2', async (_, file) => {
+    const data = join(mkdtempSync(join(root, 'data-')), 'data');
+    const words = ['--http', '127.0.0.1:0', '--sip', '127.0.0.1:0', '--tls-ca', file(), '--data', data, '--log', 'silent'];
+    const { code, err } = await run(['serve', ...words]);
+    expect([code, err]).toEqual([2, expect.stringMatching(/^rollcall: cannot use the TLS files: [^\n]+\n$/)]);
   });
 
   it.each([

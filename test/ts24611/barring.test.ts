@@ -179,6 +179,38 @@ describe('TS 24.611 4.1: messages', () => {
     expect((await message('alice')).status).toBe(603);
   });
 
+  it('do not get past a rule by a list of recipients (RFC 5365)', async () => {
+    await phones.set('bob', barring('incoming', callRule('r', identity('alice'), BAR)));
+    const list = ['bob', 'carol'].map((user) => `<entry uri="${at(user)}"/>`).join('');
+    const body = [
+      '--b',
+      'Content-Type: text/plain',
+      '',
+      'hello',
+      '--b',
+      'Content-Type: application/resource-lists+xml',
+      'Content-Disposition: recipient-list',
+      '',
+      `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>${list}</list></resource-lists>`,
+      '--b--',
+      '',
+    ].join('\r\n');
+    const response = await phones.of('alice').request('MESSAGE', 'sip:example.com', {
+      headers: [
+        ['Require', 'recipient-list-message'],
+        ['Content-Type', 'multipart/mixed;boundary=b'],
+      ],
+      body,
+    });
+    expect(response.status).toBe(202);
+    (await phones.of('carol').take('MESSAGE')).answer(200, { contact: false });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Nor when bob logs on again, as a message that was kept would.
+    await phones.of('bob').register();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(phones.of('bob').untaken).toEqual([]);
+  });
+
   it('are not diverted, and other requests are not barred', async () => {
     await phones.set('bob', diversionDocument(callRule('r', '', forwardTo(at('carol')))));
     expect((await message('alice')).status).toBe(200);

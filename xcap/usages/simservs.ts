@@ -1,7 +1,6 @@
 import { COMMON_POLICY, OMA_COMMON_POLICY } from '../../schemas/common-policy.ts';
+import { SIMSERVS } from '../../schemas/simservs.ts';
 import type { ApplicationUsage } from '../application-usage.ts';
-
-const SIMSERVS = 'http://uri.etsi.org/ngn/params/xml/simservs/xcap';
 
 /**
  * A user's telephony services as IMS handsets set them over Ut (3GPP TS 24.623): communication diversion (TS 24.604), barring (TS 24.611),
