@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -59,6 +60,9 @@ describe('a server with a certificate', () => {
     const folder = mkdtempSync(join(root, 'live-'));
     files = { folder, cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
     put(first);
+    return serveFiles();
+  }
+  async function serveFiles(): Promise<RunningRollcall> {
     const http = [{ host: '127.0.0.1', port: 0, secure: true as const }, { host: '127.0.0.1', port: 0 }]; // biome-ignore format: one line
     const dataDirectory = join(mkdtempSync(join(root, 'data-')), 'data');
     const tls = { tlsCertificate: files.cert, tlsKey: files.key };
@@ -117,6 +121,114 @@ describe('a server with a certificate', () => {
     }
     await done;
     expect(await shownAt(port)).toBe('second');
+  });
+
+  /** Where the server's files are: a folder of links to what is in `store`. */
+  const layouts: Record<string, { from(store: string, live: string): string; swap(store: string, live: string): void | Promise<void> }> = {
+    'the link to a folder that holds both (Kubernetes)': {
+      from(store, live) {
+        mkdirSync(live);
+        symlinkSync(join(store, '1'), join(live, '..data'));
+        for (const name of ['cert.pem', 'key.pem']) symlinkSync(join('..data', name), join(live, name));
+        return live;
+      },
+      swap(store, live) {
+        symlinkSync(join(store, '2'), join(live, '..new'));
+        renameSync(join(live, '..new'), join(live, '..data'));
+      },
+    },
+    'a link higher up': {
+      from(store, live) {
+        symlinkSync(join(store, '1'), live);
+        return live;
+      },
+      swap(store, live) {
+        symlinkSync(join(store, '2'), `${live}.new`);
+        renameSync(`${live}.new`, live);
+      },
+    },
+    'what a link leads to': {
+      from(store, live) {
+        mkdirSync(live);
+        for (const name of ['cert.pem', 'key.pem']) symlinkSync(join(store, '1', name), join(live, name));
+        return live;
+      },
+      swap(store) {
+        for (const name of ['cert.pem', 'key.pem']) renameSync(join(store, '2', name), join(store, '1', name));
+      },
+    },
+    'the folder itself': {
+      from(store, live) {
+        renameSync(join(store, '1'), live);
+        return live;
+      },
+      swap(store, live) {
+        renameSync(live, `${live}.old`);
+        renameSync(join(store, '2'), live);
+      },
+    },
+    'the folder, which is away for a while': {
+      from(store, live) {
+        renameSync(join(store, '1'), live);
+        return live;
+      },
+      async swap(store, live) {
+        const told = refused();
+        rmSync(live, { recursive: true });
+        await told;
+        renameSync(join(store, '2'), live);
+      },
+    },
+  };
+  it.each(Object.entries(layouts))(
+    'takes a new certificate when another thing is put in the place of %s, twice',
+    async (_, { from, swap }) => {
+      const [store, live] = [mkdtempSync(join(root, 'store-')), join(mkdtempSync(join(root, 'linked-')), 'live')];
+      const fill = (folder: string, { cert, key }: Files) => {
+        mkdirSync(join(store, folder));
+        writeFileSync(join(store, folder, 'cert.pem'), readFileSync(cert));
+        writeFileSync(join(store, folder, 'key.pem'), readFileSync(key));
+      };
+      fill('1', first);
+      fill('2', second);
+      const folder = from(store, live);
+      files = { folder, cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+      await serveFiles();
+      expect(await shownAt(port)).toBe('first');
+      let done = replaced();
+      await swap(store, live);
+      await done;
+      expect(await shownAt(port)).toBe('second');
+      // What is there now is followed as well.
+      done = replaced();
+      put(first);
+      await done;
+      expect(await shownAt(port)).toBe('first');
+    },
+  );
+
+  it('a handshake that is under way when the certificate changes ends with the one it began with, and floods of them do no harm', async () => {
+    await start();
+    const idle = Array.from({ length: 50 }, () => connectTcp(port, '127.0.0.1'));
+    for (const [i, socket] of idle.entries()) {
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      // Nothing, the beginning of a ClientHello, or what is none.
+      if (i % 3 === 1) socket.write(Buffer.from('16030100f8010000f40303', 'hex'));
+      if (i % 3 === 2) socket.write('GET / HTTP/1.1\r\n\r\n');
+    }
+    const slow = connectTcp(port, '127.0.0.1');
+    await once(slow, 'connect');
+    const done = replaced();
+    put(second);
+    await done;
+    const late = connect({ socket: slow, rejectUnauthorized: false });
+    await once(late, 'secureConnect');
+    expect(['first', 'second']).toContain(String(late.getPeerCertificate().subject.CN));
+    expect(await shownAt(port)).toBe('second');
+    late.write('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(String((await once(late, 'data'))[0])).toMatch(/^HTTP\/1\.1 200/);
+    for (const socket of [...idle, slow]) socket.destroy();
   });
 
   it.each([
