@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { pino } from 'pino';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { resolveConfig } from '../../server/config.ts';
+import { type Config, resolveConfig } from '../../server/config.ts';
 import { type RunningRollcall, startRollcall } from '../../server/server.ts';
 import { send } from '../helpers/http-exchange.ts';
 import { run, serve } from './command.ts';
@@ -56,17 +56,17 @@ describe('a server with a certificate', () => {
   let port = 0;
   let files: Files;
   /** Starts with a copy of the first certificate. */
-  async function start(): Promise<RunningRollcall> {
+  async function start(settings: Partial<Config> = {}): Promise<RunningRollcall> {
     const folder = mkdtempSync(join(root, 'live-'));
     files = { folder, cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
     put(first);
-    return serveFiles();
+    return serveFiles(settings);
   }
-  async function serveFiles(): Promise<RunningRollcall> {
+  async function serveFiles(settings: Partial<Config> = {}): Promise<RunningRollcall> {
     const http = [{ host: '127.0.0.1', port: 0, secure: true as const }, { host: '127.0.0.1', port: 0 }]; // biome-ignore format: one line
     const dataDirectory = join(mkdtempSync(join(root, 'data-')), 'data');
     const tls = { tlsCertificate: files.cert, tlsKey: files.key };
-    running = await startRollcall(resolveConfig({ http, sip: [{ host: '127.0.0.1', port: 0 }], dataDirectory, auth: 'none', ...tls }), { logger: log }); // biome-ignore format: one line
+    running = await startRollcall(resolveConfig({ http, sip: [{ host: '127.0.0.1', port: 0 }], dataDirectory, auth: 'none', ...tls, ...settings }), { logger: log }); // biome-ignore format: one line
     port = running.http[0]?.port ?? 0;
     return running;
   }
@@ -206,6 +206,16 @@ describe('a server with a certificate', () => {
       expect(await shownAt(port)).toBe('first');
     },
   );
+
+  it('closes TLS connections beyond the bound before their handshake, and serves the others', async () => {
+    await start({ maxHttpConnectionsPerAddress: 3 });
+    const idle = Array.from({ length: 3 }, () => connectTcp(port, '127.0.0.1'));
+    for (const socket of idle) await once(socket, 'connect');
+    for (let n = 0; n < 3; n++) await expect(shownAt(port)).rejects.toThrow();
+    idle[0]?.destroy();
+    await expect.poll(() => shownAt(port).catch(() => 'refused')).toBe('first');
+    for (const socket of idle) socket.destroy();
+  });
 
   it('a handshake that is under way when the certificate changes ends with the one it began with, and floods of them do no harm', async () => {
     await start();
