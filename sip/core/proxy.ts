@@ -51,6 +51,8 @@ export interface ProxyOptions {
 }
 
 const INITIAL_MAX_FORWARDS = 70;
+/** The other side answers these by who they are from, which our certificate (RFC 5922) or P-Asserted-Identity tells it. */
+const VOUCHED_FOR: ReadonlySet<string> = new Set(['SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'REFER']);
 const RETRY_AFTER: [string, string][] = [['Retry-After', '5']];
 
 /** Forwards requests to users and other domains, statefully (RFC 3261 16). */
@@ -185,8 +187,10 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const { users, identifier, isTrustedPeer } = this.options;
     const fromPeer = isTrustedPeer?.(context.flow.remoteAddress) ?? false;
     const claimsOurs = users.servesDomain(addressHost(canonicalAddress(request.from.uri)) ?? '');
-    // What a trusted peer does not vouch for comes from somebody unknown; it has nobody to answer a challenge.
-    const identity = identifier.identify(context, 'proxy', claimsOurs && !inDialog && !fromPeer);
+    // What a trusted peer does not vouch for comes from somebody unknown; it has nobody to answer a challenge. In a dialog that was let
+    // through only those are asked whom the next server takes at our word.
+    const isAsked = claimsOurs && !fromPeer && (!inDialog || VOUCHED_FOR.has(request.method));
+    const identity = identifier.identify(context, 'proxy', isAsked);
     if (identity !== undefined) context.identify(identity);
     // What was admitted when the dialog began.
     if (inDialog) return;
