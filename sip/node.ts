@@ -78,6 +78,12 @@ export interface SipNodeOptions {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Subscriptions from one address while authentication is off. */
+  readonly maxSubscriptionsPerAddress: number;
+  /** Seconds within which a stop tells all watchers that their subscriptions are at an end; 0: they outlive the stop. */
+  readonly deactivateOnStop: number;
+  /** T1 in milliseconds (RFC 3261 17.1.1.1). */
+  readonly t1: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
   /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
@@ -123,7 +129,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     onError: (err) => log.warn({ err }, 'SIP transport'),
     onShutOut: (fields, message) => log.warn(fields, message),
   });
-  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit, t1: options.t1 });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
@@ -263,6 +269,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       minExpires,
       maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
       maxInAll: MAX_SUBSCRIPTIONS,
+      maxPerSource: options.maxSubscriptionsPerAddress,
       reachedAt: (flow) => transport.sentBy(flow),
       listPackage: (asked, resource) => (asked.key === presence.key && lists.find(resource) ? presenceLists : undefined),
     }),
@@ -295,6 +302,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       return points;
     },
     async stop() {
+      if (options.deactivateOnStop > 0) await notifier.deactivate(options.deactivateOnStop * 1000);
       stopFollowing();
       names.close();
       registrar.stop();

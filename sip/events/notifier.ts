@@ -4,12 +4,14 @@
  */
 
 import type { DocumentChange } from '../../xcap/document-store.ts';
-import type { StateStore, StateTable } from '../core/state-store.ts';
+import type { StateStore } from '../core/state-store.ts';
 import type { UserAgentClient } from '../core/uac.ts';
 import type { Body, EventPackage } from './event-package.ts';
+import { sayFarewell } from './farewell.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
-import { type EndReason, Subscription, type SubscriptionRecord } from './subscription.ts';
+import { type EndReason, Subscription } from './subscription.ts';
+import { SubscriptionBook } from './subscription-book.ts';
 import { bodyOf, entityTagOf, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
@@ -35,19 +37,21 @@ const RETRY_DELAY = 1000;
 export class Notifier {
   readonly index = new WatchIndex();
   private readonly packages = new Map<string, EventPackage>();
-  private readonly table: StateTable<SubscriptionRecord>;
+  private readonly book: SubscriptionBook;
   private readonly queue = new PacedQueue<WatchBase>((watch) => this.process(watch));
   private readonly sender: NotifySender;
   private readonly judge: WatchJudge;
   private readonly waiting: WaitingJudge;
   private readonly options: NotifierOptions;
+  /** The server is about to stop. */
+  isClosing = false;
 
   constructor(options: NotifierOptions) {
     this.options = options;
-    this.table = options.state.table('subscriptions');
+    this.book = new SubscriptionBook({ ...options, expired: (subscription) => this.end(subscription, 'timeout') });
     this.judge = new WatchJudge(options, {
       touch: (watch) => this.touch(watch),
-      save: (subscription) => this.save(subscription),
+      save: (subscription) => this.book.save(subscription),
       waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
     });
     this.waiting = new WaitingJudge({ ...options, failed: (error) => this.failed(error) });
@@ -55,7 +59,7 @@ export class Notifier {
       delivered: (subscription) => {
         if (subscription.due !== 'nothing') this.enqueue(subscription);
       },
-      moved: (subscription) => this.save(subscription),
+      moved: (subscription) => this.book.save(subscription),
       undelivered: (subscription, retryAfter) => {
         // What the NOTIFY said is not known to the watcher: the next one says it all, and comes without a change.
         subscription.full = true;
@@ -160,20 +164,20 @@ export class Notifier {
 
   /** The record of a subscription that ends goes before its end is acknowledged. */
   forget(subscription: Subscription): void {
-    this.table.delete(subscription.id);
+    this.book.forget(subscription);
   }
 
   private open(subscription: Subscription): void | Promise<void> {
     this.index.add(subscription);
-    this.save(subscription);
-    this.startExpiry(subscription);
+    this.book.save(subscription);
+    this.book.startExpiry(subscription);
     return subscription.eventPackage.opened?.(subscription);
   }
 
   /** Notes a refresh: the expiry moves, and the record with it. */
   refreshed(subscription: Subscription): void {
-    this.save(subscription);
-    this.startExpiry(subscription);
+    this.book.save(subscription);
+    this.book.startExpiry(subscription);
   }
 
   /** Ends the subscription with a last NOTIFY. */
@@ -195,25 +199,16 @@ export class Notifier {
     if (member.status !== 'terminated' && member.status !== 'init') this.judge.transit(member, timedOut(member.status));
   }
 
-  private save(subscription: Subscription): void {
-    if (!subscription.fetch) this.table.put(subscription.id, subscription.toRecord());
-  }
-
-  private startExpiry(subscription: Subscription): void {
-    const delay = Math.max(0, subscription.expiresAt - this.options.now());
-    if (subscription.fetch) return;
-    if (subscription.expiryTimer) this.options.wheel.reschedule(subscription.expiryTimer, delay);
-    else subscription.expiryTimer = this.options.wheel.schedule(delay, (s) => this.end(s, 'timeout'), subscription);
+  /** Ends all subscriptions, so that their watchers subscribe anew elsewhere; no new ones are taken. @param time at most, in milliseconds */
+  deactivate(time: number): Promise<void> {
+    this.isClosing = true;
+    const subscriptions = (): Iterable<Subscription> => this.index.subscriptions();
+    return sayFarewell({ wheel: this.options.wheel, subscriptions, end: (subscription, reason) => this.end(subscription, reason) }, time);
   }
 
   /** Brings back the subscriptions of an earlier run; each is told its state once. Resolves when all are there, lists' members too. */
   async restore(): Promise<void> {
-    const restored: Subscription[] = [];
-    for (const [id, record] of this.table.load()) {
-      const eventPackage = this.packages.get(record.package);
-      if (eventPackage) restored.push(Subscription.restore(id, record, eventPackage));
-      else this.table.delete(id);
-    }
+    const restored = this.book.load((key) => this.packages.get(key));
     const opened: unknown[] = [];
     for (const subscription of restored) {
       if (subscription.eventPackage.watcherinfo && subscription.status !== 'init') this.judge.report(subscription);
@@ -288,7 +283,7 @@ export class Notifier {
       this.lose(subscription, 'it cannot be sent');
       return;
     }
-    if (!ending && subscription.outgrown) this.save(subscription);
+    if (!ending && subscription.outgrown) this.book.save(subscription);
   }
 
   /** Puts off what the package's interval does not let be told yet; never an end, nor another status. */
@@ -340,7 +335,7 @@ export class Notifier {
     if (watch.decisionTimer) this.options.wheel.cancel(watch.decisionTimer);
     if (!(watch instanceof Subscription)) return;
     for (const timer of [watch.expiryTimer, watch.againTimer]) if (timer) this.options.wheel.cancel(timer);
-    if (!watch.fetch) this.table.delete(watch.id);
+    this.book.forget(watch);
     watch.eventPackage.closed?.(watch);
   }
 

@@ -89,6 +89,7 @@ export function listPackage(
         resource: canonical,
         watcher: watch.watcher,
         displayName: watch.displayName,
+        source: watch.source,
         contentType: watch.contentType,
         since: now(),
       },
