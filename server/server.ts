@@ -16,6 +16,7 @@ import { mailboxRoutes } from './admin/mailbox-routes.ts';
 import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
+import { listSettings } from './list-settings.ts';
 import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { messageSettings } from './message-settings.ts';
@@ -146,6 +147,7 @@ async function listen(
     timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
     calls: callSettings(config),
+    listSettings: listSettings(config),
     messages: messageSettings(config),
     log,
   });

@@ -351,14 +351,17 @@ export class Notifier {
       member.status = 'terminated';
     }
     const { status, decision } = member;
-    const body =
+    const render = (version: number): Body | undefined =>
       status === 'active' && decision
-        ? eventPackage.render(eventPackage.state(resource), decision, { watch: member, full: true, version: 0 })
+        ? eventPackage.render(eventPackage.state(resource), decision, { watch: member, full: true, version })
         : undefined;
+    let body = render(member.version);
     const reason = status === 'terminated' ? (gone ?? 'rejected') : undefined;
     if (before && before.status === status && before.reason === reason && sameBody(body, before.body)) return;
+    // A body that is not like the last one must not have its version either.
+    if (before?.body && body && !eventPackage.bodiesAreWhole) body = render(++member.version);
     member.state = { status: status === 'active' || status === 'pending' ? status : 'terminated', reason, body };
-    member.changed(member);
+    member.changed();
   }
 }
 
