@@ -92,6 +92,7 @@ export function presencePackage({ users, policy, hardState, compositor, changed 
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: true,
     bodiesAreWhole: true,
+    filtering: {},
     ready,
     ...(changed && { changed }),
     authorize(watcher, resource, now) {
