@@ -56,15 +56,15 @@ function hasChanged(change: Change, before: Instances, after: Instances): boolea
   for (const [key, node] of after) {
     const old = before.get(key);
     if (!old) came.push(node);
-    else if (isChange(change, valueOf(old), valueOf(node))) return true;
+    else if (isChange(change, valueAt(old), valueAt(node))) return true;
   }
   // What stands in the place of something that is gone has taken over its part: the tuple of an agent that of no agent at all.
   const gone = [...before].filter(([key]) => !after.has(key)).map(([, node]) => node);
   return came.some((node, i) => {
     const old = gone[i];
-    if (old) return isChange(change, valueOf(old), valueOf(node));
+    if (old) return isChange(change, valueAt(old), valueAt(node));
     // RFC 4661 6.3: a watcher comes up as pending, and had no other status before.
-    return change.to !== undefined && change.from === undefined && change.by === undefined && equals(valueOf(node), change.to);
+    return change.to !== undefined && change.from === undefined && change.by === undefined && equals(valueAt(node), change.to);
   });
 }
 
@@ -82,7 +82,7 @@ function equals(value: string, wanted: string): boolean {
   return value.toLowerCase() === wanted.toLowerCase();
 }
 
-function valueOf(node: Node): string {
+function valueAt(node: Node): string {
   const { nodeValue } = node;
   if (!isElement(node)) return (nodeValue ?? '').trim();
   return contentOf(node).trim();

@@ -68,7 +68,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const resource = canonicalAddress(request.uri);
   const eventPackage = packageFor(request, asked, resource, options);
   const expires = grantedExpires(request, eventPackage, options.minExpires);
-  const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes);
+  const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes, eventPackage.partialContentType);
   const terms = eventPackage.readTerms?.(request, undefined);
   const filters = readFilters(request, eventPackage, resource, undefined);
   const condition = conditionOf(request);

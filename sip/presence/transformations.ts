@@ -38,18 +38,24 @@ function withoutComments(text: string): string {
   return text.replace(/<!\[CDATA\[[\s\S]*?\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, (part) => (part.startsWith('<![') ? part : ''));
 }
 
-/** RFC 5025 3.3.1: is the component among those that one of the selectors identifies? */
+/**
+ * RFC 5025 3.3.1: is the component among those that one of the selectors identifies? One that was put together of several is so if all
+ * of them are: their parts are told apart no more.
+ */
 function granted(component: PresenceComponent, selectors: 'all' | readonly Selector[]): boolean {
-  return selectors === 'all' || selectors.some((selector) => identifies(selector, component));
+  if (selectors === 'all') return true;
+  const ids: readonly (string | undefined)[] = component.occurrences ?? [component.id];
+  if (ids.length === 0) return selectors.some((selector) => identifies(selector, component, component.id));
+  return ids.every((id) => selectors.some((selector) => identifies(selector, component, id)));
 }
 
-function identifies(selector: Selector, component: PresenceComponent): boolean {
+function identifies(selector: Selector, component: PresenceComponent, id: string | undefined): boolean {
   const { element } = component;
   switch (selector.kind) {
     case 'class':
       return childValue(element, RPID, 'class') === selector.value;
     case 'occurrence-id':
-      return component.id === selector.value;
+      return id === selector.value;
     case 'deviceID':
       return component.kind === 'device' && childValue(element, DATA_MODEL, 'deviceID') === selector.value;
     case 'service-uri':
