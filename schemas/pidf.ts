@@ -6,7 +6,7 @@ import { turn } from './turns.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
 import { FragmentGrowth, fragmentBindings, fragmentText, missingDeclarations, type SourceRange } from './xml/fragment.ts';
 import { AS_STORED, parseXml, readXml, XmlError } from './xml/parse.ts';
-import { attribute, child, childrenNamed, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
+import { attribute, child, childrenNamed, ownText, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
 export const PIDF = 'urn:ietf:params:xml:ns:pidf';
 export const CPIM_PIDF = 'urn:ietf:params:xml:ns:cpim-pidf';
@@ -145,11 +145,11 @@ export function summariseTuple(tuple: PresenceComponent): TupleSummary {
   const status = child(tuple.element, PIDF, 'status');
   const basic = status && child(status, PIDF, 'basic');
   const contact = child(tuple.element, PIDF, 'contact');
-  const value = basic && textContent(basic).trim();
+  const value = basic && ownText(basic).trim();
   return {
     id: tuple.id ?? '',
     basic: value === 'open' || value === 'closed' ? value : undefined,
-    contact: contact && textContent(contact).trim(),
+    contact: contact && ownText(contact).trim(),
     priority: contact && attribute(contact, 'priority'),
     notes: childrenNamed(tuple.element, PIDF, 'note').map(textContent),
   };

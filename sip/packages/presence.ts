@@ -70,7 +70,7 @@ export function presencePackage({ users, policy, hardState, compositor, changed 
     // RFC 4827 3: hard state is one more source, the oldest of all, so that whatever an agent says goes before it.
     const documents = hard ? [...compositor.documents(resource), hard] : compositor.documents(resource);
     const components = documents.length === 0 ? parsePidf(writeClosedPidf(resource)).components : compose(documents);
-    state = { entity: resource, components, sphere: sphereOf(components), bodies: new Map() };
+    state = { entity: resource, components, sphere: sphereOf(documents), bodies: new Map() };
     if (states.size >= sweepAt) sweep();
     states.set(resource, state);
     return state;
@@ -97,6 +97,10 @@ export function presencePackage({ users, policy, hardState, compositor, changed 
     authorize(watcher, resource, now) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
       return policy.decide(resource, watcher, stateOf(resource).sphere, now);
+    },
+    explain(watcher, resource, now) {
+      if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
+      return policy.explain(resource, watcher, stateOf(resource).sphere, now);
     },
     state: stateOf,
     render(state, decision, { watch }) {

@@ -3,7 +3,7 @@
  * tuples, persons and devices with the same id are one, and the newest publication's word on it holds.
  */
 import { type PresenceComponent, type PresenceDocument, RPID } from '../../schemas/pidf.ts';
-import { child, textContent, type XmlElement } from '../../schemas/xml/tree.ts';
+import { child, childrenNamed, ownText, textContent, type XmlElement } from '../../schemas/xml/tree.ts';
 
 /** Components of all documents, which come newest first. The order of the result depends on nothing but the documents. */
 export function compose(newestFirst: readonly PresenceDocument[]): readonly PresenceComponent[] {
@@ -23,29 +23,30 @@ export function compose(newestFirst: readonly PresenceDocument[]): readonly Pres
 }
 
 /**
- * The presentity's sphere (RFC 4480 3.9, RFC 4745 7.2): the value its persons agree on, or undefined when they say none or several.
+ * The presentity's sphere (RFC 4480 3.11): the value on which all persons of all that is published agree, or undefined when they say none or
+ * several (RFC 5025 3.1.2). In lower case, for case does not tell spheres apart (RFC 4745 7.3).
  */
-export function sphereOf(components: readonly PresenceComponent[]): string | undefined {
+export function sphereOf(documents: readonly PresenceDocument[]): string | undefined {
   let sphere: string | undefined;
-  for (const { kind, element } of components) {
-    if (kind !== 'person') continue;
-    const value = sphereValue(child(element, RPID, 'sphere'));
-    if (value === undefined) continue;
-    if (sphere !== undefined && sphere !== value) return undefined;
-    sphere = value;
+  for (const { components } of documents) {
+    for (const { kind, element } of components) {
+      if (kind !== 'person') continue;
+      for (const said of childrenNamed(element, RPID, 'sphere')) {
+        const value = sphereValue(said)?.toLowerCase();
+        if (value === undefined) continue;
+        if (sphere !== undefined && sphere !== value) return undefined;
+        sphere = value;
+      }
+    }
   }
   return sphere;
 }
 
 /** RPID writes a sphere as an element (`<home/>`) or as text; common policy compares it as a string. */
-function sphereValue(sphere: XmlElement | undefined): string | undefined {
-  if (!sphere) return undefined;
+function sphereValue(sphere: XmlElement): string | undefined {
   const [value] = sphere.elements;
   if (value) return value.local;
-  const text = sphere.children
-    .map((c) => (c.kind === 'text' ? c.text : ''))
-    .join('')
-    .trim();
+  const text = ownText(sphere).trim().replace(/\s+/g, ' ');
   return text === '' ? undefined : text;
 }
 
