@@ -220,7 +220,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     list: true,
     default: '',
     meaning:
-      'address of a SIP proxy or gateway that authenticates users: it needs no password, and its P-Asserted-Identity (or else From) is believed',
+      'address of a SIP proxy or gateway that authenticates users: whom its P-Asserted-Identity names needs no password; without one it vouches for nobody',
     read: readNetwork,
   },
   {

@@ -75,7 +75,8 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
     readsAll: (watcher) => requester(watcher).admin,
     get: (key) => (isStored(key) ? documents.get(key) : usages.get(key.auid)?.generated?.(key)),
     isStored,
-    list: (auid, xui) => documents.list(auid, xui),
+    // The texts may be many megabytes.
+    list: (auid, xui) => (xui !== undefined && documents.entries ? documents.entries(auid, xui) : documents.list(auid, xui)),
     listAll: (auid) => documents.listAll(auid),
     pathOf: documentPath,
   };

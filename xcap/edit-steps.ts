@@ -170,14 +170,14 @@ export const validate: PipelineStep = ({ request, stored, edited, changed }, env
     usage.validate?.(edited, validationContext(request.target, environment));
   };
   if (source.length > LARGE) return turn().then(schema).then(turn).then(constraints);
-  schema();
-  return constraints();
+  const checked = schema();
+  return checked ? checked.then(constraints) : constraints();
 };
 
 /** Characters of a violation in the report: it may repeat a value that is as long as the document. */
 const PHRASE = 1000;
 
-/** What is wrong with an excerpt is wrong with the whole, which knows the line. Gives a promise only for a large text. */
+/** What is wrong with an excerpt is wrong with the whole, which knows the line. Gives a promise only for a large text or a schema that others have made. */
 function checkSchema(schema: string, excerpt: string, whole: string): void | Promise<void> {
   const judge = ([violation]: SchemaViolation[]): void | Promise<void> => {
     if (!violation) return;

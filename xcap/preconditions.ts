@@ -24,7 +24,7 @@ export function isNotModified(conditions: Conditions, version: Version): boolean
   const { ifNoneMatch, ifModifiedSince } = conditions;
   checkMatch(conditions, version);
   if (ifNoneMatch !== undefined) return names(ifNoneMatch, version.etag, true);
-  return ifModifiedSince !== undefined && seconds(version.modified) <= Date.parse(ifModifiedSince);
+  return ifModifiedSince !== undefined && seconds(version.modified) <= httpDate(ifModifiedSince);
 }
 
 /**
@@ -43,7 +43,7 @@ function checkMatch({ ifMatch, ifUnmodifiedSince }: Conditions, version: Version
   if (ifMatch !== undefined) {
     if (!version) throw failed('If-Match: there is no such document', version);
     if (!names(ifMatch, version.etag, false)) throw failed(`If-Match: the document's entity tag is now "${version.etag}"`, version);
-  } else if (ifUnmodifiedSince !== undefined && version && seconds(version.modified) > Date.parse(ifUnmodifiedSince)) {
+  } else if (ifUnmodifiedSince !== undefined && version && seconds(version.modified) > httpDate(ifUnmodifiedSince)) {
     throw failed('If-Unmodified-Since: the document was modified later', version);
   }
 }
@@ -60,6 +60,21 @@ function names(list: string, etag: string, weak: boolean): boolean {
     if ((quoted ?? bare) === etag && (weak || isWeak === undefined)) return true;
   }
   return false;
+}
+
+const DAY = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)';
+const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
+const TIME = '\\d\\d:\\d\\d:\\d\\d';
+/** RFC 9110 5.6.7: the one form that is sent, and the two that there were before it; the last has no zone. */
+const DATES = new RegExp(
+  `^(?:${DAY}, \\d\\d ${MONTH} \\d{4} ${TIME} GMT|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, \\d\\d-${MONTH}-\\d\\d ${TIME} GMT|(${DAY} ${MONTH} [ \\d]\\d ${TIME} \\d{4}))$`,
+);
+
+/** In milliseconds since the epoch; NaN for what is no HTTP date, whose condition is no condition then (RFC 9110 13.1.3, 13.1.4). */
+function httpDate(text: string): number {
+  const found = DATES.exec(text);
+  if (!found) return Number.NaN;
+  return Date.parse(found[1] === undefined ? text : `${text} GMT`);
 }
 
 /** HTTP dates have whole seconds. */

@@ -1,10 +1,12 @@
 /**
- * Validation of large documents, in a thread of its own: libxml2 does a document in one go, which takes a tenth of a second for
- * a megabyte. Small ones are validated at once, which costs less than the way to a thread and back.
+ * Validation in threads of its own: libxml2 does a document in one go, which takes a tenth of a second for a megabyte, and very much
+ * longer by a schema whose patterns or content models have many ways to match. Small documents of the server's own schemas are
+ * validated at once, which costs less than the way to a thread and back. Other schemas have another thread, so that what they take
+ * keeps nobody waiting who has nothing to do with them.
  */
 import { Worker } from 'node:worker_threads';
 import { LARGE, turn } from '../turns.ts';
-import { hasSchema, registeredSchemas, type SchemaViolation, schemaViolations } from './validate.ts';
+import { hasSchema, isOwnSchema, registeredSchemas, type SchemaViolation, schemaViolations } from './validate.ts';
 
 /** What the thread is asked. */
 export interface Question {
@@ -19,22 +21,25 @@ export interface Answer {
   readonly violations: SchemaViolation[] | undefined;
 }
 
-/** Milliseconds that one document may take. */
-const TIME_LIMIT = 10_000;
+/** Milliseconds that one document may take, by the server's own schemas and by others. */
+const TIME_LIMITS = { own: 10_000, other: 3000 } as const;
+type Kind = keyof typeof TIME_LIMITS;
 const TOO_MUCH: SchemaViolation = { line: 1, message: 'the document takes too much to validate' };
 
-/** As `schemaViolations`: at once for a small text, as a promise that never rejects for a large one. */
+/** As `schemaViolations`: at once for a small text and a schema of the server's own, else as a promise that never rejects. */
 export function violationsOf(namespace: string, text: string): SchemaViolation[] | Promise<SchemaViolation[]> {
-  if (text.length <= LARGE) return schemaViolations(namespace, text);
+  const kind = isOwnSchema(namespace) ? 'own' : 'other';
+  if (text.length <= LARGE && (kind === 'own' || !hasSchema(namespace))) return schemaViolations(namespace, text);
   // Run from the sources, as the tests do, there is no file that a thread could load.
   if (import.meta.url.endsWith('.ts') || !hasSchema(namespace)) return turn().then(() => schemaViolations(namespace, text));
-  return new Promise((resolve) => currentThread().ask(namespace, text, resolve));
+  return new Promise((resolve) => currentThread(kind).ask(namespace, text, resolve));
 }
 
-let thread: ValidationThread | undefined;
+const threads = new Map<Kind, ValidationThread>();
 
-function currentThread(): ValidationThread {
-  if (!thread || thread.ended || thread.schemas !== registeredSchemas().length) thread = new ValidationThread();
+function currentThread(kind: Kind): ValidationThread {
+  let thread = threads.get(kind);
+  if (!thread || thread.ended || thread.schemas !== registeredSchemas().length) threads.set(kind, (thread = new ValidationThread(kind)));
   return thread;
 }
 
@@ -50,8 +55,10 @@ class ValidationThread {
   private readonly queue: Waiting[] = [];
   private timer: NodeJS.Timeout | undefined;
   private asked = 0;
+  private readonly kind: Kind;
 
-  constructor() {
+  constructor(kind: Kind) {
+    this.kind = kind;
     this.worker.unref();
     this.worker.on('message', (answer: Answer) => this.answered(answer));
     this.worker.on('error', () => this.end());
@@ -72,7 +79,7 @@ class ValidationThread {
     }
     // While somebody waits for the answer, the process does.
     this.worker.ref();
-    this.timer = setTimeout(() => this.giveUp(), TIME_LIMIT);
+    this.timer = setTimeout(() => this.giveUp(), TIME_LIMITS[this.kind]);
     const { id, namespace, text } = first;
     this.worker.postMessage({ id, namespace, text } satisfies Question);
   }
@@ -96,6 +103,6 @@ class ValidationThread {
     this.ended = true;
     clearTimeout(this.timer);
     this.queue.shift()?.resolve([TOO_MUCH]);
-    for (const { namespace, text, resolve } of this.queue.splice(0)) currentThread().ask(namespace, text, resolve);
+    for (const { namespace, text, resolve } of this.queue.splice(0)) currentThread(this.kind).ask(namespace, text, resolve);
   }
 }

@@ -20,6 +20,14 @@ export async function adminPlugin(fastify: FastifyInstance, { routes, authentica
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_LIMIT }, (_request, body, done) => done(null, body));
   fastify.setErrorHandler((error, request, reply) => refuse(error, request, reply, log));
+  // RFC 9110 10.1.1: nothing else asks for a body that waits for it.
+  fastify.addHook('preParsing', ({ raw }, reply, _payload, done) => {
+    if (raw.headers.expect !== undefined && raw.httpVersionMinor > 0) {
+      reply.raw.removeHeader('connection');
+      reply.raw.writeContinue();
+    }
+    done();
+  });
   for (const path of new Set(routes.map((route) => route.path))) {
     const known = routes.filter((route) => route.path === path);
     const allow = known.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method)).join(', ');

@@ -79,15 +79,26 @@ export class Identifier {
   }
 }
 
-/** RFC 3325 5: what a trusted element asserts counts as if we had authenticated the user. */
+/**
+ * RFC 3325 5: what a trusted element asserts counts as if we had authenticated the user. Where it asserts nothing it vouches for nobody: From is
+ * what anybody may have written.
+ */
 function peer({ request, flow }: IdentityQuestion, _role: Role, { users, isTrustedPeer }: IdentityOptions): Identity | undefined {
   if (!isTrustedPeer?.(flow.remoteAddress)) {
     removeAssertions(request);
     return undefined;
   }
-  const [asserted] = request.headers.list('P-Asserted-Identity');
-  const address = canonicalAddress(asserted === undefined ? request.from.uri : parseNameAddr(asserted).uri);
-  return { address, source: 'peer', admin: users.isAdmin(address) };
+  if (!request.headers.has('P-Asserted-Identity')) return undefined;
+  const address = assertedAddress(request, users);
+  return { address, source: 'peer', admin: users.hasUser(address) && users.isAdmin(address) };
+}
+
+/** RFC 3325 9.1: there may be a SIP URI and a tel URI; whichever is a user here, else the first. @throws SipError 400 */
+function assertedAddress({ headers }: SipRequest, users: UserDirectory): string {
+  const addresses = headers.list('P-Asserted-Identity').map((value) => canonicalAddress(parseNameAddr(value).uri));
+  const [first] = addresses;
+  if (first === undefined) throw new SipError(400, 'P-Asserted-Identity without a value');
+  return addresses.find((address) => users.hasUser(address)) ?? first;
 }
 
 /** RFC 5922 7.4: a server that has shown the certificate of a domain speaks for its users. Ours have passwords. */

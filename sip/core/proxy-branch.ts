@@ -1,6 +1,7 @@
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import { indexOutsideQuotes } from '../message/params.ts';
 import { SipError } from '../message/sip-error.ts';
+import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { ClientTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
@@ -133,9 +134,10 @@ export class ProxyBranch {
     } else if (!this.finished) this.wayFailed({ status, response });
   }
 
-  private transactionFailed(kind: 'timeout' | 'transport', located: boolean): void {
+  private transactionFailed(kind: FailureKind, located: boolean): void {
     if (this.finished) return;
-    if (kind === 'timeout') this.wayFailed({ status: this.cancelled && !this.expired ? 487 : 408, response: undefined });
+    if (kind === 'too-large') this.fail({ status: 513, response: undefined });
+    else if (kind === 'timeout') this.wayFailed({ status: this.cancelled && !this.expired ? 487 : 408, response: undefined });
     else this.wayFailed({ status: located ? 503 : 430, response: undefined });
   }
 

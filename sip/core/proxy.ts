@@ -14,7 +14,7 @@ import type { UserDirectory } from './authenticator.ts';
 import type { Binding } from './binding.ts';
 import type { CallObserver } from './call-observer.ts';
 import type { CallService } from './call-service.ts';
-import type { Identifier } from './identity.ts';
+import { ANONYMOUS, type Identifier } from './identity.ts';
 import type { Logger } from './log.ts';
 import { checkLoop, incomingBreadth, loopMark } from './loop-detection.ts';
 import type { BranchOwner } from './proxy-branch.ts';
@@ -149,6 +149,11 @@ export class SipProxy implements RequestForwarder, ContextHost {
     return address.includes('@') && this.own.servesDomain(addressHost(address) ?? '') ? address : undefined;
   }
 
+  unverifiedCaller(request: SipRequest): string {
+    const from = canonicalAddress(request.from.uri);
+    return this.own.servesDomain(addressHost(from) ?? '') ? ANONYMOUS : from;
+  }
+
   resolve(leg: Leg, route?: SipUri): Resolution {
     return this.resolveUri(leg.uri, route);
   }
@@ -174,7 +179,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
     this.open.delete(context.context.transaction);
   }
 
-  /** Who may have what forwarded: users of ours to everywhere, everybody to users of ours, nobody else anything (RFC 3261 26.3.1). */
+  /** Who may have what forwarded: whoever is vouched for here to everywhere, everybody to users of ours, nobody else anything (RFC 3261 26.3.1). */
   private admit(context: RoutedRequest, inDialog: boolean): void {
     const { request } = context;
     const { users, identifier, isTrustedPeer } = this.options;
@@ -186,7 +191,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
     // What was admitted when the dialog began.
     if (inDialog) return;
     const { host } = requestTarget(request);
-    if (users.servesDomain(host) || identity?.source === 'digest' || fromPeer) return;
+    if (users.servesDomain(host) || identity?.source === 'digest' || identity?.source === 'peer') return;
     throw new SipError(403, `Nothing is forwarded to ${printable(host)} for you`);
   }
 

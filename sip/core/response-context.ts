@@ -1,4 +1,3 @@
-import { canonicalAddress } from '../../schemas/address.ts';
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import type { SipUri } from '../message/uri.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
@@ -31,6 +30,8 @@ export interface ContextHost extends BranchHost {
   readonly services: readonly CallService[];
   /** The callee of a leg. @throws SipError for what is no URI of ours to understand */
   calleeOf(leg: Leg): string | undefined;
+  /** Canonical address of a sender that nothing vouches for: never a user of ours. */
+  unverifiedCaller(request: SipRequest): string;
   /** @param route the Route value of ours by which a request in a dialog came */
   resolve(leg: Leg, route: SipUri | undefined): Resolution;
   /** The request as it leaves us towards a leg. */
@@ -150,7 +151,7 @@ export class ResponseContext implements BranchOwner {
     this.call = {
       request,
       flow: this.context.flow,
-      caller: identity ?? canonicalAddress(request.from.uri),
+      caller: identity ?? this.host.unverifiedCaller(request),
       callerVerified: identity !== undefined && this.context.identitySource !== 'open',
       callee: this.host.calleeOf(leg),
       uri: leg.uri,

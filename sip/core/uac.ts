@@ -1,6 +1,7 @@
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
 import { SipError } from '../message/sip-error.ts';
+import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import type { Locator } from '../transport/locate.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
@@ -16,8 +17,8 @@ export interface UacCallbacks {
   /** The final response. */
   onResponse(response: SipResponse): void;
   onProvisional?(response: SipResponse): void;
-  /** No answer ('timeout'), no way there ('transport'), or a next hop that cannot be located ('unresolved'). */
-  onFailure(kind: 'timeout' | 'transport' | 'unresolved'): void;
+  /** As of a transaction, or 'unresolved' for a next hop that cannot be located. */
+  onFailure(kind: FailureKind | 'unresolved'): void;
 }
 
 /** Sends requests: over the given live connection, else to the next hop from Route or Request-URI (RFC 3261 8.1.2). */

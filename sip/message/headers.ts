@@ -143,6 +143,12 @@ export class Headers implements Iterable<[name: string, value: string]> {
     return copy;
   }
 
+  /** Bytes of the header block that it was parsed from, with the empty line; 0 for one of ours. */
+  get receivedHeadLength(): number {
+    const end = this.text.indexOf('\r\n\r\n');
+    return end < 0 ? this.text.length : end + 4;
+  }
+
   /** Number of header fields. */
   get size(): number {
     return this.length + (this.block?.count ?? 0);

@@ -11,6 +11,7 @@ import type { RequestContext } from '../core/request-context.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { SipRequest } from '../message/message.ts';
 import { withoutParams } from '../message/multipart.ts';
+import { PAGE_MODE_BYTES } from '../message/page-mode.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { Flow } from '../transport/flow.ts';
 import { CPIM_TYPE, parseCpim } from './cpim.ts';
@@ -46,8 +47,6 @@ export interface MessageServiceOptions {
   readonly presenceHandling?: ((sender: string, user: string) => SubHandling | Promise<SubHandling>) | undefined;
 }
 
-/** RFC 3428 8: bytes of a request outside a media session where a hop may have no congestion control. */
-const LARGEST_OVER_UDP = 1300;
 /** How long the bindings of a user may take to answer before the message is kept, in milliseconds. */
 const PATIENCE = 20_000;
 const COMPOSING_TYPE = 'application/im-iscomposing+xml';
@@ -221,13 +220,13 @@ export class MessageService implements CallService {
 
 const TOO_LARGE = {
   status: 513,
-  reason: `Over UDP a message may have ${LARGEST_OVER_UDP} bytes at most`,
+  reason: `Over UDP a message may have ${PAGE_MODE_BYTES} bytes at most`,
   because: 'larger than a message over UDP may be',
 };
 const PROCESSED = { kind: 'processing', status: 'processed' } as const;
 
 function isTooLarge(request: SipRequest, flow: Flow): boolean {
-  return !flow.reliable && request.headers.receivedLength > LARGEST_OVER_UDP && request.to.tag === undefined;
+  return !flow.reliable && request.headers.receivedLength > PAGE_MODE_BYTES && request.to.tag === undefined;
 }
 
 function withContent(message: QueuedMessage, content: ListMessage['content']): QueuedMessage['fields'] {

@@ -119,7 +119,10 @@ function sendAbroad({ uac, nextHops }: MessagesOptions, request: SipRequest, don
 }
 
 function send(uac: UserAgentClient, request: SipRequest, target: UacTarget, done: Done): void {
-  uac.send(request, target, { onResponse: ({ status }) => done(status), onFailure: () => done(undefined) });
+  uac.send(request, target, {
+    onResponse: ({ status }) => done(status),
+    onFailure: (kind) => done(kind === 'too-large' ? 513 : undefined),
+  });
 }
 
 function isServer(uri: string, { users, isLocal }: MessagesOptions): boolean {

@@ -19,11 +19,12 @@ export interface QueuedMessage {
 }
 
 /**
- * Fields of one hop or of one transaction (RFC 3261 16.6), those that show credentials, and those that no MESSAGE has (RFC 3428 9).
+ * Fields of one hop or of one transaction (RFC 3261 16.6), those that show credentials or assert identities to those who are trusted
+ * (RFC 3325 5), and those that no MESSAGE has (RFC 3428 9).
  * Require was met when the message was taken in, and what it says to the recipient's agent still holds, so it stays.
  */
 const LEFT_OUT: ReadonlySet<string> = new Set(
-  'via route record-route max-forwards max-breadth content-length authorization proxy-authorization proxy-require timestamp contact'.split(
+  'via route record-route max-forwards max-breadth content-length authorization proxy-authorization proxy-require timestamp contact p-asserted-identity p-preferred-identity'.split(
     ' ',
   ),
 );

@@ -129,7 +129,7 @@ function decoded(part: BodyPart): BodyPart {
 
 /** Of the incoming message's fields, those that the copies have anew, or that were for this server (RFC 5365 7.2). */
 const NOT_COPIED: ReadonlySet<string> = new Set(
-  'via route record-route max-forwards max-breadth from to call-id cseq date content-length contact timestamp proxy-require require supported'.split(
+  'via route record-route max-forwards max-breadth from to call-id cseq date content-length contact timestamp proxy-require require supported p-asserted-identity p-preferred-identity'.split(
     ' ',
   ),
 );

@@ -8,9 +8,12 @@ import type { TimerValues, Transition } from './machine.ts';
 export interface ClientTransactionHandler {
   /** Every provisional response and the first final one (and each 2xx to an INVITE). */
   onResponse(response: SipResponse): void;
-  /** Called once, and no response after it: nobody answered (Timer B or F), or the request could not be sent. */
-  onFailure(kind: 'timeout' | 'transport'): void;
+  /** Called once, and no response after it. */
+  onFailure(kind: FailureKind): void;
 }
+
+/** Nobody answered (Timer B or F), the request could not be sent, or it is too large for the only way there (RFC 3428 8). */
+export type FailureKind = 'timeout' | 'transport' | 'too-large';
 
 /** Further fields of a CANCEL, such as Reason (RFC 3326). */
 export type CancelFields = readonly (readonly [name: string, value: string])[];

@@ -1,7 +1,7 @@
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import type { FailureMemory } from '../transport/failure-memory.ts';
 import type { Destination, Flow } from '../transport/flow.ts';
-import type { CancelFields, ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
+import type { CancelFields, ClientTransaction, ClientTransactionHandler, FailureKind } from './client-transaction.ts';
 
 /** What a delivery needs of the layer it lives in. */
 export interface DeliveryHost {
@@ -69,9 +69,9 @@ export class Failover implements ClientTransaction, ClientTransactionHandler {
     this.handler.onResponse(response);
   }
 
-  onFailure(kind: 'timeout' | 'transport'): void {
+  onFailure(kind: FailureKind): void {
     // A server that says it is at work and no more has not failed.
-    if (!this.cancelled && !(kind === 'timeout' && this.heard)) {
+    if (!this.cancelled && kind !== 'too-large' && !(kind === 'timeout' && this.heard)) {
       this.noteDead();
       if (this.next()) return;
     }
@@ -128,7 +128,7 @@ export class LargeRequest implements ClientTransaction, ClientTransactionHandler
     this.handler.onResponse(response);
   }
 
-  onFailure(kind: 'timeout' | 'transport'): void {
+  onFailure(kind: FailureKind): void {
     // Who takes the connection and then says nothing at all may be anybody, such as a box between us and an agent that speaks UDP alone.
     const isDeaf = kind === 'timeout' && !this.heard;
     if (this.fallenBack || !(isDeaf || (kind === 'transport' && !this.connection.opened))) {
@@ -143,6 +143,7 @@ export class LargeRequest implements ClientTransaction, ClientTransactionHandler
       return;
     }
     this.request.headers.deleteFirst('Via');
-    this.current = this.host.begin(this.request, this.datagrams, this, true);
+    // Sized again: what must not go over UDP at all goes nowhere.
+    this.current = this.host.begin(this.request, this.datagrams, this);
   }
 }

@@ -1,5 +1,6 @@
 import { createBranch } from '../message/identifiers.ts';
 import { SipRequest, type SipResponse } from '../message/message.ts';
+import { needsCongestionControl } from '../message/page-mode.ts';
 import type { SipParseError } from '../message/parse.ts';
 import { responseTo } from '../message/response.ts';
 import { SipError } from '../message/sip-error.ts';
@@ -140,6 +141,10 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
       if (connection !== undefined) {
         request.headers.deleteFirst('Via');
         return new LargeRequest(request, flow, connection, this, handler);
+      }
+      if (needsCongestionControl(request, transaction.size)) {
+        queueMicrotask(() => handler.onFailure('too-large'));
+        return { request, cancel() {} };
       }
     }
     this.clients.set(transaction.key, transaction);

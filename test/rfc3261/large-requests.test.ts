@@ -48,8 +48,8 @@ async function streams(port: number, onData: (text: string, socket: Socket) => v
 /** A request of exactly so many bytes on the wire, whose Via is written over UDP with our port. */
 function request(stack: Stack, port: number, size: number): SipRequest {
   const headers = new Headers();
-  for (const [name, value] of [['From', '<sip:a@example.com>;tag=1'], ['To', '<sip:b@example.com>'], ['Call-ID', 'large@here'], ['CSeq', '1 MESSAGE'], ['Max-Forwards', '70']] as const) headers.add(name, value); // biome-ignore format: a table
-  const made = new SipRequest('MESSAGE', `sip:b@127.0.0.1:${port}`, headers);
+  for (const [name, value] of [['From', '<sip:a@example.com>;tag=1'], ['To', '<sip:b@example.com>'], ['Call-ID', 'large@here'], ['CSeq', '1 INFO'], ['Max-Forwards', '70']] as const) headers.add(name, value); // biome-ignore format: a table
+  const made = new SipRequest('INFO', `sip:b@127.0.0.1:${port}`, headers);
   const via = `Via: SIP/2.0/UDP 127.0.0.1:${stack.port};branch=z9hG4bK${'x'.repeat(20)};rport\r\n`;
   const head = made.toBuffer().length + via.length;
   // The number in Content-Length takes three more digits.
@@ -135,7 +135,7 @@ describe('RFC 3261 18.1.1: requests near the MTU', () => {
       peer.send(answer(await peer.inbox.next()));
       expect(await done).toBe('200');
     }
-    expect(heard.match(/^MESSAGE /gm)).toHaveLength(1);
+    expect(heard.match(/^INFO /gm)).toHaveLength(1);
   });
 
   it('never goes over TCP where the limit is the largest, unless no datagram holds it', async () => {
@@ -149,7 +149,7 @@ describe('RFC 3261 18.1.1: requests near the MTU', () => {
     socket.on('message', (bytes) => socket.send(answer(bytes.toString('latin1')), stack.port, '127.0.0.1'));
     const overTcp: string[] = [];
     await streams(port, (text, connection) => {
-      if (text.startsWith('MESSAGE')) connection.write(answer(text));
+      if (text.startsWith('INFO')) connection.write(answer(text));
       overTcp.push(text);
     });
     expect(await send(stack, request(stack, port, 9000))).toBe('200');

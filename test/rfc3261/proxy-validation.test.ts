@@ -121,7 +121,7 @@ describe('RFC 3261 26.3.1: no open relay', () => {
 });
 
 describe('with authentication off', () => {
-  it('users are reached, other domains only from peers that are trusted', async () => {
+  it('users are reached, other domains only from whom a trusted peer asserts', async () => {
     await stage.close();
     stage = await CallStage.open({ auth: 'none' });
     const target = await stage.agent('target', { domain: 'elsewhere.test' });
@@ -131,7 +131,9 @@ describe('with authentication off', () => {
     stage = await CallStage.open({ auth: 'none', sipTrustedPeers: ['127.0.0.1'] });
     const other = await stage.agent('target', { domain: 'elsewhere.test' });
     const gateway = await stage.agent('alice');
-    const asked = gateway.send('MESSAGE', other.contact);
+    expect((await gateway.send('MESSAGE', other.contact).final()).status).toBe(403);
+    const headers = [['P-Asserted-Identity', '<sip:alice@example.com>'] as const];
+    const asked = gateway.send('MESSAGE', other.contact, { headers });
     (await other.take('MESSAGE')).answer(200, { contact: false });
     expect((await asked.final()).status).toBe(200);
   });

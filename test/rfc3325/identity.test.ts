@@ -52,9 +52,38 @@ describe('RFC 3325 5: trusted peers', () => {
     expect(statusOf(await ask(gateway, 'REGISTER', { from: from('carol'), fields: [asserted('bob')] }))).toBe(403);
   });
 
-  it('without an assertion From counts', async () => {
-    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('carol') }))).toBe(200);
-    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('bob') }))).toBe(403);
+  it('without an assertion vouch for nobody: From proves nothing, not even an admin', async () => {
+    await stage.admin();
+    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('carol') }))).toBe(401);
+    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('boss') }))).toBe(401);
+    for (const method of ['SUBSCRIBE', 'PUBLISH']) {
+      const response = await ask(gateway, method, { uri: stage.address('carol'), from: from('boss'), fields: ['Event: presence'] });
+      expect([method, statusOf(response)]).toEqual([method, 401]);
+    }
+    // Asserted, it is the admin.
+    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('boss'), fields: [asserted('boss')] }))).toBe(200);
+    // An empty assertion is none that could be read.
+    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('boss'), fields: ['P-Asserted-Identity: '] }))).toBe(400);
+  });
+
+  it('without an assertion may send to users here, as somebody unknown, and to nobody else', async () => {
+    received.length = 0;
+    const text = ['Content-Type: text/plain', 'Content-Length: 2'];
+    const message = (uri: string, fields: string[] = []) =>
+      gateway.ask(request({ method: 'MESSAGE', uri, to: `<${uri}>`, from: from('boss'), fields: [...fields, ...text], body: 'hi' }));
+    expect(statusOf(await message(alice.address))).toBe(200);
+    expect(received.map((each) => headerLines(each, 'p-asserted-identity'))).toEqual([[]]);
+    expect(statusOf(await message('sip:zoe@127.0.0.9'))).toBe(403);
+  });
+
+  it('of several assertions the first that is a user here counts, else the first (9.1)', async () => {
+    const tel = 'P-Asserted-Identity: <tel:+15551234>';
+    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('carol'), fields: [tel, asserted('carol')] }))).toBe(200);
+    const one = `P-Asserted-Identity: <tel:+15551234>, <${stage.address('carol')}>`;
+    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('carol'), fields: [one] }))).toBe(200);
+    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('carol'), fields: [asserted('bob'), asserted('carol')] }))).toBe(403);
+    const foreign = ['P-Asserted-Identity: <sip:zoe@elsewhere.test>', tel];
+    expect(statusOf(await ask(gateway, 'REGISTER', { from: from('carol'), fields: foreign }))).toBe(403);
   });
 
   it('may put a Path into the REGISTER of an agent that knows nothing of it (RFC 3327 5.3)', async () => {

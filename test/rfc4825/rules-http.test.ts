@@ -107,6 +107,14 @@ describe('rule 16: entity tags (RFC 4825 7.11, 8.5; RFC 9110 13.1)', () => {
     expect((await server.get(D, { 'if-modified-since': modified, 'if-none-match': '"x"' })).status).toBe(200);
     expect((await server.get(D, { 'if-modified-since': 'Thu, 01 Jan 1970 00:00:00 GMT' })).status).toBe(200);
     expect((await server.get(D, { 'if-modified-since': 'nonsense' })).status).toBe(200);
+    // RFC 9110 13.1.3: what is no HTTP date (5.6.7) is no condition, even if it could be read as one.
+    for (const date of ['2099', '2099-01-01', 'Jan 1 2099', 'Thu, 01 Jan 2099 00:00:00 +0000', 'Thu, 99 Jan 2099 00:00:00 GMT']) {
+      expect([date, (await server.get(D, { 'if-modified-since': date })).status]).toEqual([date, 200]);
+      expect((await server.get(D, { 'if-unmodified-since': date.replace('2099', '1999') })).status).toBe(200);
+    }
+    for (const date of ['Thursday, 01-Jan-37 00:00:00 GMT', 'Thu Jan  1 00:00:00 2037', 'Thu Jan 01 00:00:00 2037']) {
+      expect([date, (await server.get(D, { 'if-modified-since': date })).status]).toEqual([date, 304]);
+    }
     expect((await server.delete(D, { 'if-unmodified-since': 'Thu, 01 Jan 1970 00:00:00 GMT' })).status).toBe(412);
     expect((await server.delete(D, { 'if-unmodified-since': modified })).status).toBe(200);
   });

@@ -33,6 +33,12 @@ export const messageThroughProxy: Scenario = {
       await inbox.next();
       stage.equal((await sendMessage(c, target, 'an open relay?')).status, 403, 'but nothing is relayed between others');
       c.assertClean();
+
+      stage.note('to another domain by a configured next hop');
+      await stage.boot({ nextHops: [{ domain: 'elsewhere.example', uri: `sip:127.0.0.1:${c.socket.local.port}` }] });
+      const again = await stage.peer('A');
+      stage.equal((await sendMessage(again, 'sip:C@elsewhere.example', 'Hello again')).status, 200, 'the domain is reached there');
+      relayed(stage, again, await away.next(), 'sip:C@elsewhere.example');
     } finally {
       await c.close();
     }

@@ -7,7 +7,7 @@ import { operatorUsages } from '../../server/operator-usages.ts';
 import { startRollcall } from '../../server/server.ts';
 import { OWN_AUIDS } from '../../xcap/usages/index.ts';
 import { Stage } from '../scenarios/stage.ts';
-import { run } from './command.ts';
+import { run, serve } from './command.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollcall-usages-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -184,5 +184,44 @@ describe('a usage that cannot be is told in one line', () => {
     const printed = await run(['check-config', '--usages', 'a;urn:example:a;application/a+xml']);
     expect(printed.out).toContain('usages:\n  - auid: a\n    namespace: urn:example:a\n    content-type: application/a+xml\n');
     expect(loadConfig({ flags: { config: file(printed.out, 'yaml') }, environment: {} }).usages).toHaveLength(1);
+  });
+});
+
+describe('the compiled program', () => {
+  it('goes on while a document takes very long by a schema whose pattern has many ways to match', { timeout: 60_000 }, async () => {
+    const pattern = '<xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="(a|aa)+b"/></xs:restriction></xs:simpleType>';
+    const values = `<xs:complexType><xs:sequence><xs:element name="v" maxOccurs="unbounded">${pattern}</xs:element></xs:sequence></xs:complexType>`;
+    const schema = file(xsd('urn:example:slow', `<xs:element name="values">${values}</xs:element>`));
+    const data = join(mkdtempSync(join(directory, 'data-')), 'data');
+    const setting = `org.example.slow;urn:example:slow;application/slow+xml;${schema}`;
+    const server = await serve(['--auth', 'none', '--data', data, '--usages', setting]);
+    try {
+      const order: string[] = [];
+      const put = async (path: string, type: string, body: string) => {
+        const response = await fetch(`${server.base}${path}`, { method: 'PUT', headers: { 'content-type': type }, body });
+        order.push(path);
+        return [response.status, await response.text()] as const;
+      };
+      const slow = `<values xmlns="urn:example:slow">${`<v>${'a'.repeat(1000)}</v>`.repeat(50)}</values>`;
+      const hostile = put('/xcap-root/org.example.slow/users/alice/slow', 'application/slow+xml', slow);
+      const lists = '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists">';
+      const large = `${lists}<list><entry uri="sip:bob@example.com"/></list>${' '.repeat(70_000)}</resource-lists>`;
+      // Neither small nor large documents of other usages wait for it.
+      const others = [
+        await put('/xcap-root/resource-lists/users/alice/small', 'application/resource-lists+xml', `${lists}</resource-lists>`),
+        await put('/xcap-root/resource-lists/users/alice/large', 'application/resource-lists+xml', large),
+      ];
+      expect(others.map(([status]) => status)).toEqual([201, 201]);
+      expect(await hostile).toEqual([409, expect.stringMatching(/schema-validation-error phrase="line 1: the document/)]);
+      expect(order.map((path) => path.split('/').at(-1))).toEqual(['small', 'large', 'slow']);
+      const good = '<values xmlns="urn:example:slow"><v>aab</v></values>';
+      expect((await put('/xcap-root/org.example.slow/users/alice/slow', 'application/slow+xml', good))[0]).toBe(201);
+      const bad = good.replace('aab', 'c');
+      expect((await put('/xcap-root/org.example.slow/users/alice/slow', 'application/slow+xml', bad))[1]).toContain(
+        'schema-validation-error',
+      );
+    } finally {
+      await server.stop('SIGTERM');
+    }
   });
 });
