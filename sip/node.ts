@@ -158,6 +158,9 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
     compositor,
+    wheel,
+    now,
+    moved: (user) => notifier.stateChanged(presence.key, user),
     // Who may see a user's presence may read what the user shares.
     changed: (user) => documentDiffs.accessChanged(user),
   });
@@ -179,7 +182,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     membersOf,
     presence: {
       ready: (user) => presence.ready?.(user) ?? undefined,
-      activities: (user) => activitiesOf(presence.state(user).components),
+      activities: (user) => activitiesOf(presence.state(user).components, now()),
       sphere: (user) => presence.state(user).sphere,
     },
     isUser,

@@ -51,6 +51,8 @@ export interface ProxyOptions {
 }
 
 const INITIAL_MAX_FORWARDS = 70;
+/** The other side answers these by who they are from, which our certificate (RFC 5922) or P-Asserted-Identity tells it. */
+const VOUCHED_FOR: ReadonlySet<string> = new Set(['SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'REFER', 'INVITE']);
 const RETRY_AFTER: [string, string][] = [['Retry-After', '5']];
 
 /** Forwards requests to users and other domains, statefully (RFC 3261 16). */
@@ -170,9 +172,26 @@ export class SipProxy implements RequestForwarder, ContextHost {
   }
 
   finish(request: SipRequest, { context }: BranchOwner, flow: Flow, isRegistrants: boolean): void {
+    this.vouch(context, flow, isRegistrants);
     this.recordRoutes.record(request, context.request, context.flow, flow, isRegistrants);
     const user = context.identitySource === 'digest' ? context.identity : undefined;
     assertIdentity(request, user, this.options.isTrustedPeer?.(flow.remoteAddress) ?? false);
+  }
+
+  /**
+   * A server that has our certificate (RFC 5922), or trusts our address (RFC 3325), takes our users' names at our word: whoever was let
+   * through as one of a dialog has to show who it is before.
+   * @throws SipError 407
+   */
+  private vouch(context: RoutedRequest, flow: Flow, isRegistrants: boolean): void {
+    const { request } = context;
+    if (context.identity !== undefined || request.to.tag === undefined || !VOUCHED_FOR.has(request.method)) return;
+    const { users, identifier, isTrustedPeer } = this.options;
+    const knowsUs = (flow.protocol === 'TLS' && !isRegistrants) || flow.peerDomains.length > 0 || isTrustedPeer?.(flow.remoteAddress);
+    if (!knowsUs) return;
+    if (!users.servesDomain(addressHost(canonicalAddress(request.from.uri)) ?? '')) return;
+    const identity = identifier.identify(context, 'proxy');
+    if (identity !== undefined) context.identify(identity);
   }
 
   ended(context: ResponseContext): void {

@@ -40,6 +40,8 @@ export interface Watch {
   readonly contentType: string;
   /** What `readTerms` made of its SUBSCRIBE. */
   readonly terms: unknown;
+  /** It began in an earlier run: what it was told then is not known. */
+  readonly restored?: boolean;
   /** The package's own notes about the subscription, e.g. the version that it last sent. Not kept across a restart. */
   memo: unknown;
 }
@@ -59,6 +61,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   readonly key: string;
   /** Media types of its bodies, preferred first; the first is assumed when SUBSCRIBE has no Accept. */
   readonly contentTypes: readonly string[];
+  /** Media type of bodies that tell changes alone, for watchers that name it and like none of `contentTypes` better. */
+  readonly partialContentType?: string;
   /** Seconds (RFC 6665 5.4.4). */
   readonly expires: { readonly min: number; readonly default: number; readonly max: number };
   /** Extensions that its responses and notifications require (RFC 4662 4.2: eventlist). */
@@ -86,9 +90,9 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   closed?(watch: Watch): void;
   /** A refresh came, which may have changed the terms; it is answered and told once this is done. */
   refreshed?(watch: Watch): void | Promise<void>;
-  /** Every body tells the whole state, so that its digest can be the state's entity tag (RFC 5839 6.1). */
+  /** Every body without an entity tag tells the whole state, so that its digest can be that (RFC 5839 6.1). */
   readonly bodiesAreWhole?: true;
-  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known. */
+  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known, or for a watch whose bodies are. */
   entityTag?(watch: Watch): string | undefined;
   /** The watcher has the state that there is now, or does not want it (RFC 5839 6.2): nothing of it is news any more. */
   settled?(watch: Watch): void;

@@ -265,6 +265,8 @@ export class Notifier {
     if (gone) subscription.ending = gone;
     else if (subscription.status === 'terminated') subscription.ending = 'rejected';
     if (due === 'changed' && this.comesTooSoon(subscription)) return;
+    // Who was not to see the state for a time may not have kept what it knew of it.
+    if (subscription.status !== subscription.lastStatus) subscription.full = true;
 
     const suppressed = subscription.condition === undefined ? undefined : suppress(subscription);
     const body = suppressed ? undefined : bodyOf(subscription);

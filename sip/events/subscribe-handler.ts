@@ -67,7 +67,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const resource = canonicalAddress(request.uri);
   const eventPackage = packageFor(request, asked, resource, options);
   const expires = grantedExpires(request, eventPackage, options.minExpires);
-  const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes);
+  const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes, eventPackage.partialContentType);
   const terms = eventPackage.readTerms?.(request, undefined);
   const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');

@@ -59,6 +59,7 @@ export class Subscription extends WatchBase {
   due: 'nothing' | 'changed' | 'forced' = 'nothing';
   /** The next NOTIFY must carry the whole state. */
   full = true;
+  restored = false;
   /** The next NOTIFY is the last one, for this reason. */
   ending: EndReason | undefined;
   /** A subscription that ends with its first NOTIFY (RFC 6665 4.4.3). */
@@ -146,6 +147,7 @@ export class Subscription extends WatchBase {
     const target = destination ? { destinations: [destination] } : {};
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
+    subscription.restored = true;
     subscription.status = record.status;
     subscription.coding = record.coding;
     subscription.event = record.lastEvent;

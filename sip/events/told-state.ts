@@ -15,7 +15,7 @@ const tags = new WeakMap<Body, string>();
 
 /** The tag of the state that a body tells; undefined where it tells no whole state. */
 export function entityTagOf(body: Body, { bodiesAreWhole }: EventPackage): string | undefined {
-  if (!bodiesAreWhole) return body.entityTag;
+  if (body.entityTag !== undefined || !bodiesAreWhole) return body.entityTag;
   let tag = tags.get(body);
   if (tag === undefined) {
     tag = hash('sha256', body.bytes, 'base64url').slice(0, 22);
@@ -50,7 +50,8 @@ export function suppress(subscription: Subscription): { readonly entityTag: stri
 function stateTag(subscription: Subscription): string | undefined {
   const { eventPackage, status } = subscription;
   if (status !== 'active') return undefined;
-  if (eventPackage.entityTag) return eventPackage.entityTag(subscription);
+  const entityTag = eventPackage.entityTag?.(subscription);
+  if (entityTag !== undefined) return entityTag;
   const body = eventPackage.bodiesAreWhole && bodyOf(subscription);
   return body ? entityTagOf(body, eventPackage) : undefined;
 }

@@ -55,7 +55,11 @@ class SelectorSet {
 
 const sets = new WeakMap<readonly Selector[], SelectorSet>();
 
-function identifies(provided: Provided, { kind, id, element }: PresenceComponent): boolean {
+/**
+ * One that was put together of several is identified if all of them are: their parts are told apart no more. What identifies them apart
+ * from their ids they have in common.
+ */
+function identifies(provided: Provided, { kind, id, occurrences, element }: PresenceComponent): boolean {
   if (provided === 'all') return true;
   if (provided.length === 0) return false;
   let set = sets.get(provided);
@@ -63,7 +67,8 @@ function identifies(provided: Provided, { kind, id, element }: PresenceComponent
     set = new SelectorSet(provided);
     sets.set(provided, set);
   }
-  if (set.has('occurrence-id', id) || set.has('class', tokenIn(child(element, RPID, 'class')))) return true;
+  const ids: readonly (string | undefined)[] = occurrences && occurrences.length > 0 ? occurrences : [id];
+  if (ids.every((one) => set.has('occurrence-id', one)) || set.has('class', tokenIn(child(element, RPID, 'class')))) return true;
   if (kind === 'device') return set.hasUri('deviceID', tokenIn(child(element, DATA_MODEL, 'deviceID')));
   if (kind !== 'tuple') return false;
   const contact = tokenIn(child(element, PIDF, 'contact'));
