@@ -125,8 +125,8 @@ export class ProxyBranch {
 
   private receive(response: SipResponse): void {
     const { status } = response;
-    if (status === 100 || !removeTopVia(response)) {
-      // Without our sender's Via a final response cannot be one to this request.
+    if (status === 100 || !isReadable(response) || !removeTopVia(response)) {
+      // Without our sender's Via a final response cannot be one to this request, and one that we cannot read nobody else can.
       if (status >= 200 && !this.finished) this.wayFailed({ status: 502, response: undefined });
       return;
     }
@@ -187,6 +187,16 @@ function expire(branch: ProxyBranch): void {
 
 function isList(value: unknown): value is readonly Destination[] {
   return Array.isArray(value);
+}
+
+/** Has it what every response has (RFC 3261 8.2.6.2), so that who is told of it can look at that? */
+function isReadable(response: SipResponse): boolean {
+  try {
+    return response.from.uri !== '' && response.to.uri !== '' && response.callId !== '';
+  } catch (error) {
+    if (error instanceof SipError) return false;
+    throw error;
+  }
 }
 
 /** RFC 3261 16.7 step 3; false where none is left, for then the response is not for our sender. */

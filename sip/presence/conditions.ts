@@ -109,15 +109,15 @@ export function whyNot(condition: Condition, { watcher, authenticated, sphere, n
 export function describeCondition(condition: Condition): string {
   switch (condition.kind) {
     case 'identity':
-      return describeMembers(condition.members);
+      return condition.members.length === 0 ? 'whoever is not authenticated' : describeSome(condition.members, describeMember);
     case 'sphere':
-      return `sphere ${condition.value}`;
+      return `sphere ${condition.value.slice(0, LONGEST_DESCRIBED)}`;
     case 'validity':
-      return some(condition.intervals, ({ from, until }) => `from ${isoDate(from)} until ${isoDate(until)}`, 'intervals', ' or ');
+      return describeSome(condition.intervals, ({ from, until }) => `from ${isoDate(from)} until ${isoDate(until)}`);
     case 'other-identity':
       return 'whoever no other rule names';
     case 'external-list':
-      return `members of ${some(condition.anchors, (anchor) => anchor.slice(0, 300), 'lists')}`;
+      return `members of ${describeSome(condition.anchors, (anchor) => anchor)}`;
     case 'anonymous-request':
       return 'whoever is not authenticated';
     case 'unknown':
@@ -125,16 +125,13 @@ export function describeCondition(condition: Condition): string {
   }
 }
 
-/** Of what one condition can have many of. */
-const DESCRIBED = 3;
+/** Alternatives that a description has, and characters of each: there can be thousands. */
+const MOST_DESCRIBED = 10;
+const LONGEST_DESCRIBED = 200;
 
-function some<T>(all: readonly T[], describe: (one: T) => string, noun: string, between = ', '): string {
-  const more = all.length > DESCRIBED ? ` and ${all.length - DESCRIBED} more ${noun}` : '';
-  return all.slice(0, DESCRIBED).map(describe).join(between) + more;
-}
-
-function describeMembers(members: readonly IdentityMember[]): string {
-  return members.length === 0 ? 'whoever is not authenticated' : some(members, describeMember, 'identities', ' or ');
+function describeSome<T>(items: readonly T[], describe: (item: T) => string, between = ' or '): string {
+  const some = items.slice(0, MOST_DESCRIBED).map((item) => describe(item).slice(0, LONGEST_DESCRIBED));
+  return some.join(between) + (items.length > MOST_DESCRIBED ? `${between}${items.length - MOST_DESCRIBED} more` : '');
 }
 
 function isoDate(moment: number): string {
@@ -146,7 +143,7 @@ function describeMember(member: IdentityMember): string {
     case 'one':
       return member.id;
     case 'many': {
-      const except = some(member.except, (e) => e.id ?? e.domain ?? '', 'exceptions');
+      const except = describeSome(member.except, (e) => e.id ?? e.domain ?? '', ', ');
       return `anyone${member.domain === undefined ? '' : ` of ${member.domain}`}${except === '' ? '' : ` except ${except}`}`;
     }
     case 'unknown':

@@ -68,8 +68,6 @@ interface CachedDecision {
 const DECISION_LIMIT = 10_000;
 /** Members of sets that what is cached for one presentity may have together. */
 const WEIGHT_LIMIT = 200_000;
-/** Rules that a decision names. */
-const NAMED_RULES = 5;
 /** Characters above which a key is kept as its digest. */
 const LONG_KEY = 200;
 
@@ -170,7 +168,7 @@ export class PresencePolicy {
     if (!combined) {
       // RFC 5025 3.2.1: rules that match but say nothing of handling block.
       const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
-      combined = decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), because(matching), {});
+      combined = decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), explainAll(matching), {});
       policy.weight += weightOf(combined.permissions);
       makeRoom(policy);
       policy.combinations.set(combination, combined);
@@ -217,14 +215,18 @@ function decision(handling: SubHandling, permissions: Permissions, because: stri
 
 const OWN_PRESENCE: PresenceDecision = decision('allow', ALL_PERMISSIONS, 'their own presence', {});
 
-function because(matching: readonly CompiledRule[]): string {
-  const more = matching.length > NAMED_RULES ? `; and ${matching.length - NAMED_RULES} more rules` : '';
-  return matching.slice(0, NAMED_RULES).map(describeRule).join('; ') + more;
+/** Rules that an explanation has: it goes into the log with every decision, and thousands of rules can match. */
+const MOST_EXPLAINED = 10;
+const LONGEST_ID = 100;
+
+function explainAll(rules: readonly CompiledRule[]): string {
+  const explained = rules.slice(0, MOST_EXPLAINED).map((rule) => explain(rule));
+  return rules.length > MOST_EXPLAINED ? `${explained.join('; ')}; and ${rules.length - MOST_EXPLAINED} more` : explained.join('; ');
 }
 
-function describeRule(rule: CompiledRule): string {
-  const conditions = rule.conditions.map(describeCondition).join(' and ');
-  return `${rule.document} rule ${rule.id}${conditions === '' ? '' : ` (${conditions})`}: ${rule.subHandling ?? 'no sub-handling'}`;
+function explain(rule: CompiledRule): string {
+  const conditions = rule.conditions.slice(0, MOST_EXPLAINED).map(describeCondition).join(' and ');
+  return `${rule.document} rule ${rule.id.slice(0, LONGEST_ID)}${conditions === '' ? '' : ` (${conditions})`}: ${rule.subHandling ?? 'no sub-handling'}`;
 }
 
 /** Rules that are worked on in one go. */
