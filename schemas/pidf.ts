@@ -4,9 +4,9 @@
  */
 import { turn } from './turns.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
-import { FragmentGrowth, fragmentBindings, fragmentText, missingDeclarations, type SourceRange } from './xml/fragment.ts';
+import { FragmentGrowth, fragmentBindings, missingDeclarations } from './xml/fragment.ts';
 import { AS_STORED, parseXml, readXml, XmlError } from './xml/parse.ts';
-import { attribute, child, childrenNamed, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
+import { attribute, child, childrenNamed, inScopeNamespaces, ownText, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
 export const PIDF = 'urn:ietf:params:xml:ns:pidf';
 export const CPIM_PIDF = 'urn:ietf:params:xml:ns:cpim-pidf';
@@ -28,19 +28,24 @@ export interface PresenceComponent {
   readonly declarations: string;
   /** The whole element as it stands below that root. */
   readonly text: string;
+  /** Where it was put together from several publications, or renamed: the ids that its parts were published under. */
+  readonly occurrences?: readonly string[];
 }
 
 export interface PresenceDocument {
   readonly entity: string;
   readonly components: readonly PresenceComponent[];
+  /** The whole of it as PIDF. */
+  readonly text: string;
 }
 
-const ROOT_BINDINGS = new Map([
+/** Bindings in scope below the root that `writePidf` writes: prefix ('' for the default) to namespace name. */
+export const ROOT_BINDINGS: ReadonlyMap<string, string> = new Map([
   ['', PIDF],
   ['dm', DATA_MODEL],
   ['rpid', RPID],
 ]);
-const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
+export const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
 
 /**
  * Parses a PIDF document, or a document of its forerunner application/cpim-pidf+xml, which is then read as PIDF.
@@ -81,7 +86,7 @@ function presenceIn({ root, source }: XmlDocument): PresenceDocument {
   const bindings = fragmentBindings(root);
   const growth = new FragmentGrowth();
   const components = root.elements.map((element) => component(element, source, bindings, growth));
-  return { entity: attribute(root, 'entity') ?? '', components };
+  return { entity: attribute(root, 'entity') ?? '', components, text: source };
 }
 
 function component(element: XmlElement, source: string, bindings: ReadonlyMap<string, string>, growth: FragmentGrowth): PresenceComponent {
@@ -95,6 +100,22 @@ function component(element: XmlElement, source: string, bindings: ReadonlyMap<st
   return { kind, id, element, source, declarations, text };
 }
 
+/**
+ * A component from its text as it stands below the root that `writePidf` writes, put together of parts that were bounded when they were read.
+ * Throws XmlError where that is no element.
+ * @param occurrences see `PresenceComponent`
+ */
+export function readComponent(text: string, occurrences: readonly string[]): PresenceComponent {
+  const element = parseXml(text, { ...AS_STORED, namespaces: ROOT_BINDINGS }).root;
+  return { kind: kindOf(element), id: attribute(element, 'id'), element, source: text, declarations: '', text, occurrences };
+}
+
+/** Every binding in scope at the component's element: prefix to namespace name. */
+export function componentBindings({ element }: PresenceComponent): ReadonlyMap<string, string> {
+  const own = inScopeNamespaces(element);
+  return element.parent ? own : new Map([...ROOT_BINDINGS, ...own]);
+}
+
 function kindOf({ uri, local }: XmlElement): ComponentKind {
   if (uri === PIDF && local === 'tuple') return 'tuple';
   if (uri === PIDF && local === 'note') return 'note';
@@ -103,25 +124,25 @@ function kindOf({ uri, local }: XmlElement): ComponentKind {
   return 'extension';
 }
 
-/**
- * The component's text as it stands below the root that `writePidf` writes, without the given parts of its source.
- * The ranges must lie inside its content or be attributes, must not overlap, and be in document order.
- */
-export function withoutRanges(component: PresenceComponent, removed: readonly SourceRange[]): string {
-  if (removed.length === 0) return component.text;
-  const splices = removed.map(({ start, end }) => ({ start, end, text: '' }));
-  return fragmentText(component.element, component.source, component.declarations, splices);
-}
-
 const KIND_ORDER: readonly ComponentKind[] = ['tuple', 'note', 'person', 'device', 'extension'];
 
+export interface WrittenComponent {
+  readonly kind: ComponentKind;
+  readonly text: string;
+}
+
 /** A PIDF document about the entity (a URI) with the given components, put into the order the schema asks for (RFC 3863 4.4). */
-export function writePidf(entity: string, components: Iterable<{ readonly kind: ComponentKind; readonly text: string }>): string {
+export function writePidf(entity: string, components: Iterable<WrittenComponent>): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<presence${ROOT_DECLARATIONS} entity="${escapeAttribute(entity)}">\n${writeComponents(components)}</presence>\n`;
+}
+
+/** What stands inside the root, each component on a line of its own. */
+export function writeComponents(components: Iterable<WrittenComponent>): string {
   const byKind: Record<ComponentKind, string> = { tuple: '', note: '', person: '', device: '', extension: '' };
   for (const { kind, text } of components) byKind[kind] += `${text}\n`;
-  let out = `<?xml version="1.0" encoding="UTF-8"?>\n<presence${ROOT_DECLARATIONS} entity="${escapeAttribute(entity)}">\n`;
+  let out = '';
   for (const kind of KIND_ORDER) out += byKind[kind];
-  return `${out}</presence>\n`;
+  return out;
 }
 
 /** The document of one who is not available: one closed tuple that is the same every time. */
@@ -129,7 +150,7 @@ export function writeClosedPidf(entity: string): string {
   return writePidf(entity, [CLOSED_TUPLE]);
 }
 
-const CLOSED_TUPLE = { kind: 'tuple', text: '<tuple id="offline"><status><basic>closed</basic></status></tuple>' } as const;
+export const CLOSED_TUPLE: WrittenComponent = { kind: 'tuple', text: '<tuple id="offline"><status><basic>closed</basic></status></tuple>' };
 
 /** What a tuple says in PIDF's own terms. */
 export interface TupleSummary {
@@ -145,11 +166,11 @@ export function summariseTuple(tuple: PresenceComponent): TupleSummary {
   const status = child(tuple.element, PIDF, 'status');
   const basic = status && child(status, PIDF, 'basic');
   const contact = child(tuple.element, PIDF, 'contact');
-  const value = basic && textContent(basic).trim();
+  const value = basic && ownText(basic).trim();
   return {
     id: tuple.id ?? '',
     basic: value === 'open' || value === 'closed' ? value : undefined,
-    contact: contact && textContent(contact).trim(),
+    contact: contact && ownText(contact).trim(),
     priority: contact && attribute(contact, 'priority'),
     notes: childrenNamed(tuple.element, PIDF, 'note').map(textContent),
   };

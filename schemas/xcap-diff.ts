@@ -1,7 +1,7 @@
 /** Changes of XCAP documents (RFC 5874): which have changed, and how. */
 import { escapeAttribute, escapeText } from './xml/escape.ts';
 import type { Patch } from './xml/patch.ts';
-import type { PatchOperation } from './xml/patch-operation.ts';
+import { writeDeclarations, writePatchOperation } from './xml/patch-operation.ts';
 
 export const XCAP_DIFF = 'urn:ietf:params:xml:ns:xcap-diff';
 export const XCAP_DIFF_TYPE = 'application/xcap-diff+xml';
@@ -77,7 +77,7 @@ function writeItem(item: DiffItem, p: string): string {
   const end = `</${p}:${item.kind}>`;
   if (!item.exists) return `${start} exists="false"/>`;
   if (item.kind === 'attribute') return item.value === undefined ? `${start}/>` : `${start}>${escapeText(item.value)}${end}`;
-  return item.content === undefined ? `${start}/>` : `${start}${declarations(item.namespaces)}>${item.content}${end}`;
+  return item.content === undefined ? `${start}/>` : `${start}${writeDeclarations(item.namespaces)}>${item.content}${end}`;
 }
 
 function writeDocument({ previousEtag, newEtag, patch }: DocumentItem, p: string): string {
@@ -87,21 +87,7 @@ function writeDocument({ previousEtag, newEtag, patch }: DocumentItem, p: string
   if (!patch) return `${out}/>`;
   const end = `</${p}:document>`;
   if (patch.operations.length === 0) return `${out}><${p}:body-not-changed/>${end}`;
-  out += `${patch.operations.some(({ content }) => content?.includes('<')) ? declarations(patch.namespaces) : ''}>`;
-  for (const operation of patch.operations) out += writeOperation(operation, p);
+  out += `${patch.operations.some(({ content }) => content?.includes('<')) ? writeDeclarations(patch.namespaces) : ''}>`;
+  for (const operation of patch.operations) out += writePatchOperation(operation, p);
   return out + end;
-}
-
-function writeOperation({ name, sel, pos, type, ws, content, namespaces }: PatchOperation, p: string): string {
-  let out = `<${p}:${name} sel="${escapeAttribute(sel)}"`;
-  if (pos !== undefined) out += ` pos="${pos}"`;
-  if (type !== undefined) out += ` type="${escapeAttribute(type)}"`;
-  if (ws !== undefined) out += ` ws="${ws}"`;
-  return content === undefined ? `${out}/>` : `${out}${declarations(namespaces)}>${content}</${p}:${name}>`;
-}
-
-function declarations(namespaces: ReadonlyMap<string, string> | undefined): string {
-  let out = '';
-  for (const [prefix, uri] of namespaces ?? []) out += ` xmlns${prefix && ':'}${prefix}="${escapeAttribute(uri)}"`;
-  return out;
 }

@@ -1,10 +1,13 @@
 import { type Setting, wholeNumber } from './setting-values.ts';
 
-/** What an admin sets about connections to SIP endpoints. */
+/** What an admin sets about connections to SIP and HTTP endpoints. */
 export interface ConnectionConfig {
   /** Of all SIP endpoints together; those that are opened to others count. */
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
+  /** Of all HTTP endpoints together. */
+  readonly maxHttpConnections: number;
+  readonly maxHttpConnectionsPerAddress: number;
 }
 
 export const CONNECTION_KEYS: readonly Setting<keyof ConnectionConfig>[] = [
@@ -25,6 +28,24 @@ export const CONNECTION_KEYS: readonly Setting<keyof ConnectionConfig>[] = [
     list: false,
     default: '1000',
     meaning: 'how many of them may come from one address; a gateway or proxy in front of many users may need more',
+    read: wholeNumber(1, 1_000_000, 'connections'),
+  },
+  {
+    name: 'max-http-connections',
+    field: 'maxHttpConnections',
+    placeholder: 'NUMBER',
+    list: false,
+    default: '10000',
+    meaning: 'how many HTTP connections there may be; one more is closed, and the log tells',
+    read: wholeNumber(1, 1_000_000, 'connections'),
+  },
+  {
+    name: 'max-http-connections-per-address',
+    field: 'maxHttpConnectionsPerAddress',
+    placeholder: 'NUMBER',
+    list: false,
+    default: '1000',
+    meaning: 'how many of them may come from one address that is not a trusted proxy',
     read: wholeNumber(1, 1_000_000, 'connections'),
   },
 ];

@@ -2,6 +2,7 @@ import { Server as HttpsServer } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AdminPluginOptions, adminPlugin } from './admin/admin-plugin.ts';
 import type { Endpoint } from './config.ts';
+import type { HttpConnections } from './http-connections.ts';
 import { answersForAll, inTurn, namesTwoHosts, refuseTunnel, refuseUnreadable, transferCodingFault } from './http-protocol.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -9,6 +10,8 @@ import type { TlsCertificate } from './tls-certificate.ts';
 
 /** A head that is not complete by then is given up, in milliseconds. */
 const REQUEST_TIMEOUT = 30_000;
+/** A connection on which nothing moves for so long is closed: a client that does not read its answer keeps it in memory. In milliseconds. */
+const IDLE_TIMEOUT = 120_000;
 /** A TLS handshake that is not done by then is given up, in milliseconds. */
 const HANDSHAKE_TIMEOUT = 10_000;
 /** How long requests under way may take to end when the server stops, in milliseconds. */
@@ -27,6 +30,8 @@ export interface HttpOptions {
   readonly metrics: Metrics;
   /** May a peer of this address read the metrics? */
   readonly mayReadMetrics: (address: string) => boolean;
+  /** All there are, of every endpoint. */
+  readonly connections: HttpConnections;
   readonly log: Logger;
   /** Largest body accepted, in bytes. */
   readonly bodyLimit: number;
@@ -64,7 +69,17 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
   };
 }
 
-function createApp({ endpoint, certificate, admin, xcap, metrics, mayReadMetrics, log, bodyLimit }: HttpOptions): FastifyInstance {
+function createApp({
+  endpoint,
+  certificate,
+  admin,
+  xcap,
+  metrics,
+  mayReadMetrics,
+  connections,
+  log,
+  bodyLimit,
+}: HttpOptions): FastifyInstance {
   const https = endpoint.secure && certificate ? { ...certificate.pair, handshakeTimeout: HANDSHAKE_TIMEOUT } : null;
   const app = Fastify({
     // Fastify's types tell apart what differs in nothing that is used here.
@@ -72,6 +87,7 @@ function createApp({ endpoint, certificate, admin, xcap, metrics, mayReadMetrics
     logger: false,
     bodyLimit,
     requestTimeout: REQUEST_TIMEOUT,
+    connectionTimeout: IDLE_TIMEOUT,
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
     clientErrorHandler: refuseUnreadable,
     // A target whose escapes cannot be decoded never reaches a route.
@@ -79,6 +95,7 @@ function createApp({ endpoint, certificate, admin, xcap, metrics, mayReadMetrics
       plain(reply, error.statusCode ?? 400, 'The request target cannot be read.');
     },
   });
+  app.server.prependListener('connection', connections.admit);
   app.server.on('connect', refuseTunnel);
   app.addHook('onRequest', (request, reply, done) => {
     const fault = transferCodingFault(request);

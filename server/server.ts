@@ -13,9 +13,11 @@ import { SipAuthenticator } from './accounts/sip-authenticator.ts';
 import { trustedAddresses } from './accounts/trusted-addresses.ts';
 import { listenAdminSocket } from './admin/admin-socket.ts';
 import { mailboxRoutes } from './admin/mailbox-routes.ts';
+import { whyRoutes } from './admin/why-routes.ts';
 import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
+import { HttpConnections } from './http-connections.ts';
 import { listSettings } from './list-settings.ts';
 import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
@@ -157,15 +159,25 @@ async function listen(
     throw listenError('SIP', config.sip, error);
   });
 
-  const admin = { routes: mailboxRoutes(node.mailboxes, users), authenticator, log };
+  const admin = { routes: [...mailboxRoutes(node.mailboxes, users), ...whyRoutes(node.sightOf, users)], authenticator, log };
   undo.push(await listenAdminSocket(config.dataDirectory, admin.routes, log));
+  const { maxHttpConnections: most, maxHttpConnectionsPerAddress: mostPerAddress } = config;
+  const connections = new HttpConnections({ most, mostPerAddress, isProxy }, log);
   for (const endpoint of config.http) {
     const { plugin, bodyLimit } = xcap;
-    const listener = await listenHttp({ endpoint, certificate, admin, xcap: plugin, bodyLimit, metrics, mayReadMetrics, log }).catch(
-      (error: unknown) => {
-        throw listenError('HTTP', [endpoint], error);
-      },
-    );
+    const listener = await listenHttp({
+      endpoint,
+      certificate,
+      admin,
+      xcap: plugin,
+      bodyLimit,
+      metrics,
+      mayReadMetrics,
+      connections,
+      log,
+    }).catch((error: unknown) => {
+      throw listenError('HTTP', [endpoint], error);
+    });
     undo.push(() => listener.stop());
     http.push({ address: listener.address, port: listener.port, secure: endpoint.secure ?? false });
   }

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
-import { dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { ListenError } from './listen-error.ts';
 import type { Logger } from './logger.ts';
+import { foldersOnTheWay } from './watched-folders.ts';
 
 /** PEM texts: the certificate with those it is signed by, and its key; the authorities whose certificates are believed. */
 export interface KeyPair {
@@ -97,13 +97,13 @@ export class TlsCertificate {
     return pair;
   }
 
-  /** The folders are watched, not the files: certificates are renewed by putting other files, or links, in their place. */
+  /**
+   * The folders are watched, not the files: certificates are renewed by putting other files, links or whole folders in their place. What
+   * is on the way to the files may be another then.
+   */
   private follow(): void {
-    for (const folder of new Set(
-      Object.values(this.files)
-        .filter((file) => file !== '')
-        .map((file: string) => dirname(file)),
-    )) {
+    const before = this.watchers.splice(0);
+    for (const folder of new Set(Object.values(this.files).flatMap((file: string) => (file === '' ? [] : [...foldersOnTheWay(file)])))) {
       try {
         const watcher = watch(folder, { persistent: false }, () => this.settle());
         watcher.on('error', (error) => this.log.warn({ folder, reason: reasonOf(error) }, NOT_WATCHED));
@@ -112,11 +112,15 @@ export class TlsCertificate {
         this.log.warn({ folder, reason: reasonOf(error) }, NOT_WATCHED);
       }
     }
+    for (const watcher of before) watcher.close();
   }
 
   private settle(): void {
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.reload(), SETTLING).unref();
+    this.settling = setTimeout(() => {
+      this.follow();
+      this.reload();
+    }, SETTLING).unref();
   }
 
   private tell(message: string): void {

@@ -75,7 +75,8 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
     readsAll: (watcher) => requester(watcher).admin,
     get: (key) => (isStored(key) ? documents.get(key) : usages.get(key.auid)?.generated?.(key)),
     isStored,
-    list: (auid, xui) => documents.list(auid, xui),
+    // The texts may be many megabytes.
+    list: (auid, xui) => (xui !== undefined && documents.entries ? documents.entries(auid, xui) : documents.list(auid, xui)),
     listAll: (auid) => documents.listAll(auid),
     pathOf: documentPath,
   };
@@ -84,10 +85,10 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
 function nodeResource(key: DocumentKey, selector: NodeSelector): NodeResource {
   const select = (document: XmlDocument): NodeContent | undefined => {
     const selected = selectNode(document, selector);
-    if (selected?.kind === 'attribute') return { text: selected.attribute.value, namespaces: new Map() };
+    if (selected?.kind === 'attribute') return { text: selected.attribute.value, node: selected.attribute, namespaces: new Map() };
     if (selected?.kind !== 'element') return undefined;
     const { parent, start, end } = selected.element;
-    return { text: document.source.slice(start, end), namespaces: parent ? inScopeNamespaces(parent) : new Map() };
+    return { text: document.source.slice(start, end), node: selected.element, namespaces: parent ? inScopeNamespaces(parent) : new Map() };
   };
   return { kind: selector.terminal ? 'attribute' : 'element', key, select };
 }

@@ -75,7 +75,8 @@ export class LoginBrake {
     this.idle = false;
     const now = this.clock();
     const address = addressKey(peer);
-    const name = account.slice(0, LONGEST_NAME);
+    // Cut from a request, it would keep the whole of its header fields in memory.
+    const name = Buffer.from(account.slice(0, LONGEST_NAME), 'utf8').toString('utf8');
     const pair = pairKey(address, name);
     fill(this.pairs, pair, this.pairRate(this.known.get(pair) !== undefined, name, now), now);
     fill(this.addresses, address, ADDRESS, now);
@@ -84,7 +85,7 @@ export class LoginBrake {
 
   /** Remembers from where the owner of an account logs in. */
   succeeded(peer: string, account: string): void {
-    const pair = pairKey(addressKey(peer), account);
+    const pair = pairKey(addressKey(peer), account.slice(0, LONGEST_NAME));
     if (this.known.get(pair) === undefined) this.known.set(pair, true);
   }
 

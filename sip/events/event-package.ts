@@ -4,6 +4,7 @@
  */
 import type { DocumentChange } from '../../xcap/document-store.ts';
 import type { SipRequest } from '../message/message.ts';
+import type { Explanation } from './explanation.ts';
 
 export type SubHandling = 'block' | 'confirm' | 'polite-block' | 'allow';
 
@@ -25,6 +26,8 @@ export interface Body {
   readonly bytes: Buffer;
   /** Of the whole state that a watcher knows who has been told this, and all before (RFC 5839 6.1). */
   readonly entityTag?: string | undefined;
+  /** Equal in bodies between which nothing worth telling has changed, where that is not for the bytes to say. */
+  readonly essence?: string | undefined;
 }
 
 /** A subscription as packages see it. */
@@ -39,6 +42,8 @@ export interface Watch {
   readonly contentType: string;
   /** What `readTerms` made of its SUBSCRIBE. */
   readonly terms: unknown;
+  /** It began in an earlier run: what it was told then is not known. */
+  readonly restored?: boolean;
   /** The package's own notes about the subscription, e.g. the version that it last sent. Not kept across a restart. */
   memo: unknown;
 }
@@ -47,6 +52,8 @@ export interface RenderRequest {
   readonly watch: Watch;
   /** The whole state must be told: the first NOTIFY, and the first after a refresh or a restart. */
   readonly full: boolean;
+  /** The body is to be filtered: it must be a document that stands for itself, with what is new and what is gone (RFC 4660 5.3.1). */
+  readonly filtered?: boolean;
   /** How many NOTIFYs came before in this subscription; skips ahead over a restart, never back. */
   readonly version: number;
 }
@@ -58,6 +65,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   readonly key: string;
   /** Media types of its bodies, preferred first; the first is assumed when SUBSCRIBE has no Accept. */
   readonly contentTypes: readonly string[];
+  /** Media type of bodies that tell changes alone, for watchers that name it and like none of `contentTypes` better. */
+  readonly partialContentType?: string;
   /** Seconds (RFC 6665 5.4.4). */
   readonly expires: { readonly min: number; readonly default: number; readonly max: number };
   /** Extensions that its responses and notifications require (RFC 4662 4.2: eventlist). */
@@ -77,6 +86,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   authorize(watcher: string, resource: string, now: number): D;
   /** Throws SipError when the resource takes no new subscriptions, whoever asks. */
   admit?(resource: string): void;
+  /** Why `authorize` decides as it does: which rules hold, which do not, and for what reason. As it, throws SipError. */
+  explain?(watcher: string, resource: string, now: number): Explanation;
   state(resource: string): State;
   /** Undefined: nothing worth telling this watch has changed. Never called for a blocked or unconfirmed watch. */
   render(state: State, decision: D, request: RenderRequest): Body | undefined;
@@ -85,9 +96,14 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   closed?(watch: Watch): void;
   /** A refresh came, which may have changed the terms; it is answered and told once this is done. */
   refreshed?(watch: Watch): void | Promise<void>;
-  /** Every body tells the whole state, so that its digest can be the state's entity tag (RFC 5839 6.1). */
+  /**
+   * Its bodies are XML that filters may be applied to (RFC 4660). `volatile` matches what changes in them by itself, e.g. counters: with
+   * nothing else new there is nothing to tell.
+   */
+  readonly filtering?: { readonly volatile?: RegExp };
+  /** Every body without an entity tag tells the whole state, so that its digest can be that (RFC 5839 6.1). */
   readonly bodiesAreWhole?: true;
-  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known. */
+  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known, or for a watch whose bodies are. */
   entityTag?(watch: Watch): string | undefined;
   /** The watcher has the state that there is now, or does not want it (RFC 5839 6.2): nothing of it is news any more. */
   settled?(watch: Watch): void;

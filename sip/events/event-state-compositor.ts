@@ -23,7 +23,7 @@ export interface PublicationFormat<Document> {
    * What a modification makes of what was published, for documents that may hold the changed parts alone: the whole document, and its
    * text to keep. Without it the new document takes the place of the old one. Throws MalformedDocument.
    */
-  modify?(before: Document, change: Buffer): { readonly document: Document; readonly text: string };
+  modify?(before: Document, change: Buffer, contentType: string): { readonly document: Document; readonly text: string };
   /** Whether trusted peers may publish for every user, as messaging systems do. */
   readonly byPeers?: boolean;
 }
@@ -53,6 +53,8 @@ interface Publication<Document> {
   document: Document;
   /** Rises with every publication made or modified: the higher, the newer. */
   order: number;
+  /** When it was made or modified last, in milliseconds since the epoch. */
+  publishedAt: number;
   expiresAt: number;
   timer: Timer | undefined;
   /** Lasts until it is released, and no PUBLISH can name it. */
@@ -71,6 +73,8 @@ interface PublicationRecord {
   readonly contentType: string;
   readonly body: string;
   readonly order: number;
+  /** Not in what earlier versions stored. */
+  readonly publishedAt?: number;
   readonly expiresAt: number;
   readonly held?: true;
 }
@@ -94,11 +98,16 @@ export class EventStateCompositor<Document> {
     this.listener = listener;
   }
 
-  /** What a user (canonical address) has published, newest first. */
-  documents(resource: string): Document[] {
+  /** What a user (canonical address) has published, newest first, and when it was said so: made or modified last. */
+  published(resource: string): readonly { readonly document: Document; readonly publishedAt: number }[] {
     const own = this.publications.get(resource);
     if (!own) return [];
-    return [...own.values()].sort((a, b) => b.order - a.order).map(({ document }) => document);
+    return [...own.values()].sort((a, b) => b.order - a.order);
+  }
+
+  /** The documents of `published`. */
+  documents(resource: string): Document[] {
+    return this.published(resource).map(({ document }) => document);
   }
 
   /** The event whose state this is. */
@@ -121,7 +130,9 @@ export class EventStateCompositor<Document> {
     const before = this.heldPublication(resource);
     if (before) this.forget(before);
     const order = ++this.order;
-    const publication = { etag: newEntityTag(), resource, contentType, body, document, order, expiresAt: 0, timer: undefined, held: true };
+    const publishedAt = this.options.now();
+    const etag = newEntityTag();
+    const publication = { etag, resource, contentType, body, document, order, publishedAt, expiresAt: 0, timer: undefined, held: true };
     this.keep(publication);
     this.save(publication);
     this.listener(resource);
@@ -148,7 +159,7 @@ export class EventStateCompositor<Document> {
   /** Brings back the publications of an earlier run. */
   restore(): void {
     const now = this.options.now();
-    for (const [etag, { resource, contentType, body, order, expiresAt, held = false }] of this.table.load()) {
+    for (const [etag, { resource, contentType, body, order, publishedAt = 0, expiresAt, held = false }] of this.table.load()) {
       if (expiresAt <= now && !held) {
         this.table.delete(etag);
         continue;
@@ -163,7 +174,7 @@ export class EventStateCompositor<Document> {
         this.table.delete(etag);
         continue;
       }
-      const kept = { etag, resource, contentType, body: bytes, document, order, expiresAt, timer: undefined, held };
+      const kept = { etag, resource, contentType, body: bytes, document, order, publishedAt, expiresAt, timer: undefined, held };
       this.order = Math.max(this.order, order);
       this.keep(kept);
     }
@@ -189,6 +200,7 @@ export class EventStateCompositor<Document> {
     if (request.body.length === 0) throw new SipError(400, 'A first PUBLISH needs a body');
     const { contentType, body, document } = this.read(request);
     this.makeRoom(resource);
+    const now = this.options.now();
     const publication: Publication<Document> = {
       etag: newEntityTag(),
       resource,
@@ -196,7 +208,8 @@ export class EventStateCompositor<Document> {
       body,
       document,
       order: ++this.order,
-      expiresAt: this.options.now() + expires * 1000,
+      publishedAt: now,
+      expiresAt: now + expires * 1000,
       timer: undefined,
       held: false,
     };
@@ -226,12 +239,14 @@ export class EventStateCompositor<Document> {
     this.forget(publication);
     publication.etag = newEntityTag();
     if (expires > 0) {
-      publication.expiresAt = this.options.now() + expires * 1000;
+      const now = this.options.now();
+      publication.expiresAt = now + expires * 1000;
       if (read) {
         publication.contentType = read.contentType;
         publication.body = read.body;
         publication.document = read.document;
         publication.order = ++this.order;
+        publication.publishedAt = now;
       }
       this.keep(publication);
       this.save(publication);
@@ -257,8 +272,8 @@ export class EventStateCompositor<Document> {
   private readChange(request: SipRequest, before: Document): ReadPublication<Document> {
     const { modify } = this.format;
     if (!modify) return this.read(request);
-    return this.readAs(request, (change) => {
-      const { document, text } = modify(before, change);
+    return this.readAs(request, (change, type) => {
+      const { document, text } = modify(before, change, type);
       const body = Buffer.from(text, 'utf8');
       if (body.length > MAX_BODY) throw new SipError(413, `A publication may have ${MAX_BODY} bytes at most`);
       return { document, body };
@@ -303,8 +318,9 @@ export class EventStateCompositor<Document> {
     else publication.timer = this.options.wheel.schedule(delay, (p) => this.expire(p), publication);
   }
 
-  private save({ etag, resource, contentType, body, order, expiresAt, held }: Publication<Document>): void {
-    this.table.put(etag, { resource, contentType, body: body.toString('utf8'), order, expiresAt, ...(held ? { held } : {}) });
+  private save({ etag, resource, contentType, body, order, publishedAt, expiresAt, held }: Publication<Document>): void {
+    const text = body.toString('utf8');
+    this.table.put(etag, { resource, contentType, body: text, order, publishedAt, expiresAt, ...(held ? { held } : {}) });
   }
 
   private forget(publication: Publication<Document>): void {

@@ -7,7 +7,10 @@ import type { Subscription } from './subscription.ts';
 export function bodyOf(subscription: Subscription): Body | undefined {
   const { status, decision, eventPackage, ending, full, notified: version } = subscription;
   if (status !== 'active' || !decision || (ending !== undefined && ending !== 'timeout')) return undefined;
-  return eventPackage.render(eventPackage.state(subscription.resource), decision, { watch: subscription, full, version });
+  const { filter } = subscription;
+  const request = { watch: subscription, full, filtered: filter !== undefined, version };
+  const body = eventPackage.render(eventPackage.state(subscription.resource), decision, request);
+  return filter === undefined || body === undefined ? body : filter.apply(body, eventPackage.filtering?.volatile);
 }
 
 /** One body is told to many watchers. */
@@ -15,7 +18,7 @@ const tags = new WeakMap<Body, string>();
 
 /** The tag of the state that a body tells; undefined where it tells no whole state. */
 export function entityTagOf(body: Body, { bodiesAreWhole }: EventPackage): string | undefined {
-  if (!bodiesAreWhole) return body.entityTag;
+  if (body.entityTag !== undefined || !bodiesAreWhole) return body.entityTag;
   let tag = tags.get(body);
   if (tag === undefined) {
     tag = hash('sha256', body.bytes, 'base64url').slice(0, 22);
@@ -50,7 +53,17 @@ export function suppress(subscription: Subscription): { readonly entityTag: stri
 function stateTag(subscription: Subscription): string | undefined {
   const { eventPackage, status } = subscription;
   if (status !== 'active') return undefined;
-  if (eventPackage.entityTag) return eventPackage.entityTag(subscription);
+  const entityTag = eventPackage.entityTag?.(subscription);
+  if (entityTag !== undefined) return entityTag;
   const body = eventPackage.bodiesAreWhole && bodyOf(subscription);
   return body ? entityTagOf(body, eventPackage) : undefined;
+}
+
+/** Is the body told last as good as this one? */
+export function sameBody(a: Body | undefined, b: Body | undefined): boolean {
+  if (a === b) return true;
+  // A package with nothing to add renders nothing; that is no change either.
+  if (a === undefined) return true;
+  if (b !== undefined && a.essence !== undefined) return a.essence === b.essence;
+  return b !== undefined && a.contentType === b.contentType && a.bytes.equals(b.bytes);
 }

@@ -1,6 +1,6 @@
 /** One xcap-diff subscription: which documents and nodes it follows, what of them it has been told, and what is to be told next (RFC 5875 4.7). */
 import type { DiffItem } from '../../schemas/xcap-diff.ts';
-import type { DocumentKey, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
+import type { DocumentKey, MaybePromise } from '../../xcap/document-store.ts';
 import type { Watch } from '../events/event-package.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import { ReadAccess } from './xcap-diff-access.ts';
@@ -17,7 +17,7 @@ import {
 import type { DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
 import type { DiffTerms } from './xcap-diff-terms.ts';
 import type { VersionTexts } from './xcap-diff-texts.ts';
-import { holds, type NodeResource, type XcapCollection, type XcapResources } from './xcap-resources.ts';
+import { collectionId, holds, type Listed, type NodeResource, type XcapCollection, type XcapResources } from './xcap-resources.ts';
 
 /** What followers share. */
 export interface Following {
@@ -64,19 +64,19 @@ export class DiffFollower implements DocumentFollower {
     const before = { documents: new Map(this.documents), nodes: this.nodes };
     this.documents.clear();
     this.nodes = [];
-    const collections: XcapCollection[] = [];
+    const collections = new Map<string, XcapCollection>();
     const pending: Promise<void>[] = [];
     const wait = (loading: Promise<void> | undefined): void => void (loading && pending.push(loading));
     for (const sel of this.terms.uris) {
       const resource = resources.locate(sel);
-      if (resource?.kind === 'collection') collections.push(resource);
+      if (resource?.kind === 'collection') collections.set(collectionId(resource), resource);
       else if (resource?.kind === 'document') wait(this.addDocument(resource.key, sel, true, before.documents));
       else if (resource) wait(this.addNode(resource, sel, before.nodes));
     }
-    this.collections = collections;
-    for (const collection of collections) {
+    this.collections = [...collections.values()];
+    for (const collection of this.collections) {
       const listed = this.list(collection);
-      const add = (found: readonly StoredDocument[]): void => {
+      const add = (found: readonly Listed[]): void => {
         for (const { key } of found)
           if (holds(collection, key)) wait(this.addDocument(key, resources.pathOf(key), false, before.documents));
       };
@@ -87,7 +87,7 @@ export class DiffFollower implements DocumentFollower {
       if (this.documents.has(tracked)) continue;
       // What has gone from a collection since it was told is not listed any more, and is still to be told of.
       const isGone = followed.told !== undefined && tracked.etag === undefined;
-      if (isGone && collections.some((collection) => holds(collection, tracked.key))) {
+      if (isGone && this.collections.some((collection) => holds(collection, tracked.key))) {
         this.documents.set(tracked, { ...followed, named: false });
       } else this.drop(followed);
     }
@@ -110,17 +110,17 @@ export class DiffFollower implements DocumentFollower {
   }
 
   /** RFC 5875 4.7: what may not be read is not told of, so that it need not be looked at either. */
-  private list(collection: XcapCollection): MaybePromise<readonly StoredDocument[]> {
+  private list(collection: XcapCollection): MaybePromise<readonly Listed[]> {
     const { resources } = this.following;
     const { watcher } = this.watch;
     const { auid, tree, xui } = collection;
-    const lists: MaybePromise<readonly StoredDocument[]>[] = [];
+    const lists: MaybePromise<readonly Listed[]>[] = [];
     if (xui !== undefined) lists.push(resources.list(auid, xui));
     else {
       if (tree !== 'global') lists.push(resources.readsAll(watcher) ? resources.listAll(auid) : resources.list(auid, watcher));
       if (tree !== 'users') lists.push(resources.list(auid, undefined));
     }
-    const known: StoredDocument[] = [];
+    const known: Listed[] = [];
     for (const list of lists) {
       if (list instanceof Promise) return Promise.all(lists).then((all) => all.flat());
       known.push(...list);
@@ -205,7 +205,7 @@ export class DiffFollower implements DocumentFollower {
   stateTag(): string | undefined {
     return this.digest(
       ({ tracked }) => (tracked.isLoaded ? tracked.etag : 'unknown'),
-      (followed) => digestOf(this.find(followed)),
+      (followed) => digestOf(this.find(followed), followed.tracked),
     );
   }
 
@@ -235,7 +235,7 @@ export class DiffFollower implements DocumentFollower {
       if (tracked.etag === undefined && !followed.named) this.drop(followed);
     }
     for (const followed of this.nodes) {
-      const digest = this.access.of(followed.tracked) ? digestOf(this.find(followed)) : 'unknown';
+      const digest = this.access.of(followed.tracked) ? digestOf(this.find(followed), followed.tracked) : 'unknown';
       followed.told = digest === 'unknown' ? undefined : digest;
       followed.seen = digest === 'unknown' ? undefined : (followed.tracked.etag ?? '');
     }
@@ -351,7 +351,7 @@ export class DiffFollower implements DocumentFollower {
       if (!full && followed.seen === (tracked.etag ?? '')) continue;
       const found = this.find(followed);
       if (found === 'unknown') continue;
-      const digest = digestOf(found);
+      const digest = digestOf(found, tracked);
       if (!full && digest === followed.told) {
         followed.seen = tracked.etag ?? '';
         continue;

@@ -1,6 +1,7 @@
 /** Event package xcap-diff (RFC 5875): which of the documents and nodes that a watcher names have changed, and how. */
+import { turn } from '../../schemas/turns.ts';
 import { writeXcapDiff, XCAP_DIFF_TYPE } from '../../schemas/xcap-diff.ts';
-import type { DocumentChange, DocumentKey, StoredDocument } from '../../xcap/document-store.ts';
+import type { DocumentChange, DocumentKey, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import { type DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
@@ -18,6 +19,8 @@ export interface XcapDiffOptions {
   /** Has the notifier tell a watch what is new. */
   touch(watch: Watch): void;
 }
+
+const MOST_READ_IN_TURN = 1024 * 1024;
 
 /** Whoever is known may ask; what they are told is looked at document by document. */
 const ANYONE: Decision = { handling: 'allow', view: 'own', because: 'xcap-diff tells everyone what they may read' };
@@ -37,8 +40,19 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
   const ofGenerated = new Set<DiffFollower>();
   const texts = new VersionTexts();
 
+  /** Characters that were read in this turn of the event loop: what a watcher names can be very much. */
+  let readInTurn = 0;
+  const read = (key: DocumentKey): MaybePromise<StoredDocument | undefined> => {
+    if (readInTurn > MOST_READ_IN_TURN) return turn().then(() => resources.get(key));
+    const document = resources.get(key);
+    if (document === undefined || document instanceof Promise) return document;
+    if (readInTurn === 0) setImmediate(() => (readInTurn = 0));
+    readInTurn += document.text.length;
+    return document;
+  };
+
   const load = (tracked: TrackedDocument): Promise<void> | undefined => {
-    const document = resources.get(tracked.key);
+    const document = read(tracked.key);
     if (document instanceof Promise) return loadLate(tracked, document, () => true);
     tracked.load(document);
     return undefined;

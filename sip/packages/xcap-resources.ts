@@ -17,10 +17,15 @@ export interface XcapResources {
   get(key: DocumentKey): MaybePromise<StoredDocument | undefined>;
   /** False for a document that the server makes itself, whose changes are in no feed. */
   isStored(key: DocumentKey): boolean;
-  list(auid: string, xui: string | undefined): MaybePromise<readonly StoredDocument[]>;
-  listAll(auid: string): MaybePromise<readonly StoredDocument[]>;
+  list(auid: string, xui: string | undefined): MaybePromise<readonly Listed[]>;
+  listAll(auid: string): MaybePromise<readonly Listed[]>;
   /** The percent-encoded path of a document below the root. */
   pathOf(key: DocumentKey): string;
+}
+
+/** A document that there is: what is in it may not have been read. */
+export interface Listed {
+  readonly key: DocumentKey;
 }
 
 export type XcapResource = { readonly kind: 'document'; readonly key: DocumentKey } | NodeResource | XcapCollection;
@@ -36,6 +41,8 @@ export interface NodeResource {
 export interface NodeContent {
   /** An element as it stands in its document, an attribute's value with references resolved. */
   readonly text: string;
+  /** The same for all that name it in one tree, however they do. */
+  readonly node: object;
   /** Bindings in scope around an element. */
   readonly namespaces: ReadonlyMap<string, string>;
 }
@@ -50,6 +57,11 @@ export interface XcapCollection {
   readonly xui: string | undefined;
   /** What the documents' names begin with: '' or a directory with its slash. */
   readonly prefix: string;
+}
+
+/** The same for whatever names the same collection. */
+export function collectionId({ auid, tree, xui, prefix }: XcapCollection): string {
+  return JSON.stringify([auid, tree, xui, prefix]);
 }
 
 export function holds({ auid, tree, xui, prefix }: XcapCollection, key: DocumentKey): boolean {

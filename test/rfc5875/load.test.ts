@@ -1,6 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { PacedQueue } from '../../sip/events/paced-queue.ts';
+import { xcapDiffPackage } from '../../sip/packages/xcap-diff.ts';
+import { digestOf } from '../../sip/packages/xcap-diff-candidate.ts';
 import { TrackedDocument } from '../../sip/packages/xcap-diff-document.ts';
 import { VersionTexts } from '../../sip/packages/xcap-diff-texts.ts';
+import type { XcapResources } from '../../sip/packages/xcap-resources.ts';
+import { TimerWheel } from '../../sip/transport/timer-wheel.ts';
 import { XcapDiffClient } from '../helpers/xcap-diff-client.ts';
 import { Stage } from '../scenarios/stage.ts';
 import { fetchAll, listDocument, nextDiff, pathOf, told, watchResources, write } from './diff-stage.ts';
@@ -44,6 +49,89 @@ describe('xcap-diff under load', () => {
     // Those that had to be left out have not been given up; and short ones are always compared.
     expect(made(compare(0, 8))).toBe(4);
     expect(made([texts.patch('s', '<a><b/></a>', 't', '<a><c/></a>')])).toBe(1);
+  });
+
+  test('reads what a watcher names in turns, and a collection once by however many names', async () => {
+    const wheel = new TimerWheel(() => undefined);
+    const names = Array.from({ length: 40 }, (_, n) => `d${n}`);
+    const stored = new Map(
+      names.map((name) => [name, { ...version(0, `<a>${name}${' '.repeat(500_000)}</a>`), key: { ...key, name }, etag: name }]),
+    );
+    let [lists, mostInTurn, inTurn] = [0, 0, 0];
+    const resources: XcapResources = {
+      rootUri: () => 'http://x/',
+      locate: () => ({ kind: 'collection', auid: key.auid, tree: 'users', xui: key.xui, prefix: '' }),
+      mayRead: () => true,
+      isShared: () => false,
+      readsAll: () => false,
+      isStored: () => true,
+      get({ name }) {
+        if (inTurn === 0) setImmediate(() => (inTurn = 0));
+        mostInTurn = Math.max(mostInTurn, (inTurn += stored.get(name)?.text.length ?? 0));
+        return stored.get(name);
+      },
+      list() {
+        lists++;
+        return [...stored.values()];
+      },
+      listAll: () => [],
+      pathOf: ({ name }) => name,
+    };
+    const pack = xcapDiffPackage({ resources, wheel, now: Date.now, interval: 0, touch: () => undefined });
+    const uris = Array.from({ length: 200 }, (_, n) => `resource-lists/users/a/?${n}`);
+    const watch = {
+      id: 'w',
+      watcher: key.xui,
+      displayName: undefined,
+      resource: key.xui,
+      contentType: 'x',
+      terms: { mode: 'aggregate', uris },
+      memo: undefined,
+    };
+    await pack.opened?.(watch);
+    const body = await pack.render(undefined, { handling: 'allow', view: 'own', because: '' }, { watch, full: true, version: 0 });
+    expect(
+      body &&
+        [
+          ...Buffer.from(body.bytes)
+            .toString()
+            .matchAll(/sel="(\w+)"/g),
+        ].map(([, sel]) => sel),
+    ).toEqual(names);
+    expect(lists).toBe(1);
+    // One more than the bound begins, and what is read then.
+    expect(mostInTurn).toBeLessThan(3 * 1024 * 1024);
+    pack.closed?.(watch);
+    wheel.close();
+  });
+
+  test('looks at a node once for all who name it, and at a very long one not at all', () => {
+    const tracked = new TrackedDocument(key, true, new VersionTexts());
+    tracked.load(version(7, '<a/>'));
+    const node = {};
+    const digest = digestOf({ text: '<b/>', node, namespaces: new Map() }, tracked);
+    expect(digest).toMatch(/^.{44}$/);
+    // Only its length is looked at, whoever asks.
+    const unread = { length: 10, node } as unknown as string;
+    expect(digestOf({ text: unread, node, namespaces: new Map() }, tracked)).toBe(digest);
+    const long = digestOf({ text: 'x'.repeat(100_000), node: {}, namespaces: new Map() }, tracked);
+    expect(long).toBe('in e7');
+    tracked.load(version(8, '<a/>'));
+    expect(digestOf({ text: 'x'.repeat(100_000), node: {}, namespaces: new Map() }, tracked)).not.toBe(long);
+  });
+
+  test('a turn of the event loop ends when what is told takes long, however few are told', async () => {
+    let [turns, done] = [0, 0];
+    const queue = new PacedQueue<number>(() => {
+      done++;
+      for (const end = performance.now() + 20; performance.now() < end; );
+    });
+    for (let n = 0; n < 5; n++) queue.push(n);
+    while (done < 5) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns++;
+    }
+    expect(turns).toBeGreaterThanOrEqual(4);
   });
 
   test('keeps the steps of a document while somebody needs them, but not without end', () => {

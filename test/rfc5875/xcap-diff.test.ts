@@ -99,6 +99,63 @@ describe('RFC 5875 4.7: the first notification', () => {
     expect(await status(resources('x'), 'text/plain')).toBe(415);
     expect(await status(resources(...Array.from({ length: 201 }, (_, i) => `a${i}`)))).toBe(413);
   });
+
+  test('4.4: what is not understood in the body is ignored', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const xcap = await stage.xcap('A');
+    const path = pathOf(stage, 'A');
+    const etag = await write(xcap, path, listDocument('sip:b@example.com'));
+    const body = `<?xml version="1.0"?><!-- c --><resource-lists xmlns="${LISTS}" xmlns:x="urn:x" x:a="1" y="2"><x:other><entry uri="no"/></x:other>
+      <list name="n" x:b="2"><display-name>d</display-name><x:entry uri="no"/><entry uri="${path}" x:c="3" z="4"><display-name/><x:e/></entry>
+      <entry-ref ref="no"/><external anchor="http://x/no"/><list><entry-ref ref="no"/></list><!-- d --><?p i?></list></resource-lists>`;
+    const subscription = await watchResources(a, 'aggregate', [], { body });
+    expect(told(await nextDiff(subscription))).toEqual([[path, undefined, etag, '']]);
+    await subscription.unsubscribe();
+    await subscription.notify();
+  });
+
+  test('4.4: hostile bodies get an answer, and the server goes on', async () => {
+    await stage.boot({ diffInterval: 0 });
+    const a = await stage.peer('A');
+    const entry = (uri: string) => resources(uri);
+    const bodies: [string, number][] = [
+      ['<', 400],
+      ['<!DOCTYPE r [<!ENTITY a "b">]><resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"/>', 400],
+      [`${'<list>'.repeat(2000)}`, 400],
+      [`<resource-lists xmlns="${LISTS}">${'<list>'.repeat(500)}${'</list>'.repeat(500)}</resource-lists>`, 400],
+      ['<presence xmlns="urn:ietf:params:xml:ns:pidf"/>', 400],
+      [resources(...Array.from({ length: 201 }, (_, n) => `resource-lists/users/a/${n}`)), 413],
+    ];
+    for (const [body, status] of bodies) {
+      const { response } = await a.subscribe(a.address, { event: eventOf('aggregate'), headers: [LISTS_TYPE], body });
+      expect([body.slice(0, 60), response.status]).toEqual([body.slice(0, 60), status]);
+    }
+    // What names nothing is no error (4.7), however it is written.
+    for (const uri of [
+      '',
+      '/',
+      '//',
+      '..',
+      '%',
+      '%00',
+      '~~',
+      'http://',
+      'http://[',
+      'https://x/y/~~/z',
+      `x/${'~~/'.repeat(600)}`,
+      `resource-lists/users/a/b/~~/${'*/'.repeat(900)}*`,
+      "resource-lists/global/i/~~/a[@b='",
+      'javascript:x',
+      '\u0001\u00ff'.slice(1),
+      'x'.repeat(3000),
+    ]) {
+      const subscription = await a.subscribe(a.address, { event: eventOf('aggregate'), headers: [LISTS_TYPE], body: entry(uri) });
+      expect(told(await nextDiff(subscription))).toEqual([]);
+      await subscription.unsubscribe();
+      await subscription.notify();
+    }
+  });
 });
 
 describe('RFC 5875 4.3: changes of documents', () => {

@@ -31,6 +31,16 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['20', 20],
     ['30', 30],
   ],
+  'max-http-connections': [
+    ['100', 100],
+    ['200', 200],
+    ['300', 300],
+  ],
+  'max-http-connections-per-address': [
+    ['10', 10],
+    ['20', 20],
+    ['30', 30],
+  ],
   'tls-ca': [['/etc/ca.pem', '/etc/ca.pem'], ['ca.pem', resolve('ca.pem')], ['/d.pem', '/d.pem']], // biome-ignore format: a table
   sip: [['127.0.0.2:1', [{ host: '127.0.0.2', port: 1 }]], ['127.0.0.2:2', [{ host: '127.0.0.2', port: 2 }]], ['127.0.0.2:3', [{ host: '127.0.0.2', port: 3 }]]], // biome-ignore format: a table
   'next-hop': [

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type InProcessServer, startServer } from '../helpers/server.ts';
@@ -109,5 +109,44 @@ describe('HTTP on the raw socket', () => {
     expect(await answerTo(`PUT ${D} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${GZIP} Chunked\r\n\r\n${chunk}`)).toMatch(
       /^HTTP\/1\.1 201 /,
     );
+  });
+});
+
+describe('HTTP connections', () => {
+  /** What the server says on a connection of its own to a request, '' when it closes it without a word. */
+  const ask = async (port: number): Promise<[Socket, string]> => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    const closed = once(socket, 'close').then(() => '');
+    socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    return [socket, await Promise.race([once(socket, 'data').then(String), closed])];
+  };
+
+  test.each([
+    ['of all', { maxHttpConnections: 5 }, 5],
+    ['of one address', { maxHttpConnectionsPerAddress: 5 }, 5],
+    ['of a trusted proxy, which has as many as there may be', { maxHttpConnectionsPerAddress: 5, trustedProxies: ['127.0.0.1'] }, 8],
+  ])('are so many and no more: %s', async (_, settings, most) => {
+    const small = await startServer({ auth: 'none', ...settings });
+    try {
+      const open: Socket[] = [];
+      for (let n = 0; n < 8; n++) {
+        const [socket, text] = await ask(small.http.port);
+        expect([n, text.slice(0, 12)]).toEqual([n, n < most ? 'HTTP/1.1 200' : '']);
+        open.push(socket);
+      }
+      // Those that have gone make room.
+      open[0]?.destroy();
+      for (let tries = 0; ; tries++) {
+        const [socket, text] = await ask(small.http.port);
+        open.push(socket);
+        if (text !== '') break;
+        expect(tries).toBeLessThan(100);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      for (const socket of open) socket.destroy();
+    } finally {
+      await small.stop();
+    }
   });
 });

@@ -2,12 +2,13 @@ import { execFileSync, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { pino } from 'pino';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { resolveConfig } from '../../server/config.ts';
+import { type Config, resolveConfig } from '../../server/config.ts';
 import { type RunningRollcall, startRollcall } from '../../server/server.ts';
 import { send } from '../helpers/http-exchange.ts';
 import { run, serve } from './command.ts';
@@ -55,14 +56,17 @@ describe('a server with a certificate', () => {
   let port = 0;
   let files: Files;
   /** Starts with a copy of the first certificate. */
-  async function start(): Promise<RunningRollcall> {
+  async function start(settings: Partial<Config> = {}): Promise<RunningRollcall> {
     const folder = mkdtempSync(join(root, 'live-'));
     files = { folder, cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
     put(first);
+    return serveFiles(settings);
+  }
+  async function serveFiles(settings: Partial<Config> = {}): Promise<RunningRollcall> {
     const http = [{ host: '127.0.0.1', port: 0, secure: true as const }, { host: '127.0.0.1', port: 0 }]; // biome-ignore format: one line
     const dataDirectory = join(mkdtempSync(join(root, 'data-')), 'data');
     const tls = { tlsCertificate: files.cert, tlsKey: files.key };
-    running = await startRollcall(resolveConfig({ http, sip: [{ host: '127.0.0.1', port: 0 }], dataDirectory, auth: 'none', ...tls }), { logger: log }); // biome-ignore format: one line
+    running = await startRollcall(resolveConfig({ http, sip: [{ host: '127.0.0.1', port: 0 }], dataDirectory, auth: 'none', ...tls, ...settings }), { logger: log }); // biome-ignore format: one line
     port = running.http[0]?.port ?? 0;
     return running;
   }
@@ -117,6 +121,124 @@ describe('a server with a certificate', () => {
     }
     await done;
     expect(await shownAt(port)).toBe('second');
+  });
+
+  /** Where the server's files are: a folder of links to what is in `store`. */
+  const layouts: Record<string, { from(store: string, live: string): string; swap(store: string, live: string): void | Promise<void> }> = {
+    'the link to a folder that holds both (Kubernetes)': {
+      from(store, live) {
+        mkdirSync(live);
+        symlinkSync(join(store, '1'), join(live, '..data'));
+        for (const name of ['cert.pem', 'key.pem']) symlinkSync(join('..data', name), join(live, name));
+        return live;
+      },
+      swap(store, live) {
+        symlinkSync(join(store, '2'), join(live, '..new'));
+        renameSync(join(live, '..new'), join(live, '..data'));
+      },
+    },
+    'a link higher up': {
+      from(store, live) {
+        symlinkSync(join(store, '1'), live);
+        return live;
+      },
+      swap(store, live) {
+        symlinkSync(join(store, '2'), `${live}.new`);
+        renameSync(`${live}.new`, live);
+      },
+    },
+    'what a link leads to': {
+      from(store, live) {
+        mkdirSync(live);
+        for (const name of ['cert.pem', 'key.pem']) symlinkSync(join(store, '1', name), join(live, name));
+        return live;
+      },
+      swap(store) {
+        for (const name of ['cert.pem', 'key.pem']) renameSync(join(store, '2', name), join(store, '1', name));
+      },
+    },
+    'the folder itself': {
+      from(store, live) {
+        renameSync(join(store, '1'), live);
+        return live;
+      },
+      swap(store, live) {
+        renameSync(live, `${live}.old`);
+        renameSync(join(store, '2'), live);
+      },
+    },
+    'the folder, which is away for a while': {
+      from(store, live) {
+        renameSync(join(store, '1'), live);
+        return live;
+      },
+      async swap(store, live) {
+        const told = refused();
+        rmSync(live, { recursive: true });
+        await told;
+        renameSync(join(store, '2'), live);
+      },
+    },
+  };
+  it.each(Object.entries(layouts))(
+    'takes a new certificate when another thing is put in the place of %s, twice',
+    async (_, { from, swap }) => {
+      const [store, live] = [mkdtempSync(join(root, 'store-')), join(mkdtempSync(join(root, 'linked-')), 'live')];
+      const fill = (folder: string, { cert, key }: Files) => {
+        mkdirSync(join(store, folder));
+        writeFileSync(join(store, folder, 'cert.pem'), readFileSync(cert));
+        writeFileSync(join(store, folder, 'key.pem'), readFileSync(key));
+      };
+      fill('1', first);
+      fill('2', second);
+      const folder = from(store, live);
+      files = { folder, cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+      await serveFiles();
+      expect(await shownAt(port)).toBe('first');
+      let done = replaced();
+      await swap(store, live);
+      await done;
+      expect(await shownAt(port)).toBe('second');
+      // What is there now is followed as well.
+      done = replaced();
+      put(first);
+      await done;
+      expect(await shownAt(port)).toBe('first');
+    },
+  );
+
+  it('closes TLS connections beyond the bound before their handshake, and serves the others', async () => {
+    await start({ maxHttpConnectionsPerAddress: 3 });
+    const idle = Array.from({ length: 3 }, () => connectTcp(port, '127.0.0.1'));
+    for (const socket of idle) await once(socket, 'connect');
+    for (let n = 0; n < 3; n++) await expect(shownAt(port)).rejects.toThrow();
+    idle[0]?.destroy();
+    await expect.poll(() => shownAt(port).catch(() => 'refused')).toBe('first');
+    for (const socket of idle) socket.destroy();
+  });
+
+  it('a handshake that is under way when the certificate changes ends with the one it began with, and floods of them do no harm', async () => {
+    await start();
+    const idle = Array.from({ length: 50 }, () => connectTcp(port, '127.0.0.1'));
+    for (const [i, socket] of idle.entries()) {
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      // Nothing, the beginning of a ClientHello, or what is none.
+      if (i % 3 === 1) socket.write(Buffer.from('16030100f8010000f40303', 'hex'));
+      if (i % 3 === 2) socket.write('GET / HTTP/1.1\r\n\r\n');
+    }
+    const slow = connectTcp(port, '127.0.0.1');
+    await once(slow, 'connect');
+    const done = replaced();
+    put(second);
+    await done;
+    const late = connect({ socket: slow, rejectUnauthorized: false });
+    await once(late, 'secureConnect');
+    expect(['first', 'second']).toContain(String(late.getPeerCertificate().subject.CN));
+    expect(await shownAt(port)).toBe('second');
+    late.write('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(String((await once(late, 'data'))[0])).toMatch(/^HTTP\/1\.1 200/);
+    for (const socket of [...idle, slow]) socket.destroy();
   });
 
   it.each([
