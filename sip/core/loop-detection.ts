@@ -9,10 +9,12 @@ export const MAX_BREADTH = 60;
 /**
  * The second part of the branches we give to what we forward (RFC 5393 4.2.1): equal for two requests exactly where the location service
  * would send both to the same targets. It does not depend on the method.
+ * @param callee canonical address of the user of ours that the Request-URI names, whose targets do not depend on how it is written
  */
-export function loopMark(request: SipRequest): string {
+export function loopMark(request: SipRequest, callee: string | undefined): string {
   const routes = request.headers.has('Route') ? request.headers.all('Route').join(',') : '';
-  return `.${hash('sha1', `${request.uri}\n${routes}`, 'hex').slice(0, MARK_LENGTH)}`;
+  const target = callee === undefined ? request.uri : `${/^sips:/i.test(request.uri) ? 'sips ' : ''}${callee}`;
+  return `.${hash('sha1', `${target}\n${routes}`, 'hex').slice(0, MARK_LENGTH)}`;
 }
 
 /**

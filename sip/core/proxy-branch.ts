@@ -7,7 +7,7 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 import type { Failure } from './best-response.ts';
 import type { RoutedRequest } from './request-context.ts';
-import type { HeaderField } from './respond.ts';
+import { createResponse, type HeaderField } from './respond.ts';
 import { postprocessRoutes } from './route-processing.ts';
 import { aim, type Target, type Way } from './target-set.ts';
 
@@ -21,6 +21,7 @@ export interface BranchHost {
   /**
    * The last touch on a request that will go over the flow.
    * @param isRegistrants whether the flow is that of a registration
+   * @throws SipError to be answered with
    */
   finish(request: SipRequest, owner: BranchOwner, flow: Flow, isRegistrants: boolean): void;
   /** Where a request to the URI goes, best first. @throws SipError for what is no SIP URI */
@@ -108,7 +109,13 @@ export class ProxyBranch {
     const flow = isList(target) ? first && this.host.transport.flowTo(first) : target;
     // No such host, or no way of ours to speak to it.
     if (flow === undefined) return void this.wayFailed({ status: first === undefined ? 502 : 503, response: undefined });
-    this.host.finish(request, this.owner, flow, !isList(target));
+    try {
+      this.host.finish(request, this.owner, flow, !isList(target));
+    } catch (error) {
+      if (!(error instanceof SipError)) throw error;
+      const { status, reason, headers } = error;
+      return void this.fail({ status, response: createResponse(this.owner.context.request, status, { reason, headers }) });
+    }
     this.transaction = this.host.transactions.send(request, isList(target) && target.length > 1 ? target : flow, {
       onResponse: (response) => this.receive(response),
       onFailure: (kind) => this.transactionFailed(kind, isList(target)),
@@ -118,8 +125,8 @@ export class ProxyBranch {
 
   private receive(response: SipResponse): void {
     const { status } = response;
-    if (status === 100 || !removeTopVia(response)) {
-      // Without our sender's Via a final response cannot be one to this request.
+    if (status === 100 || !isReadable(response) || !removeTopVia(response)) {
+      // Without our sender's Via a final response cannot be one to this request, and one that we cannot read nobody else can.
       if (status >= 200 && !this.finished) this.wayFailed({ status: 502, response: undefined });
       return;
     }
@@ -180,6 +187,16 @@ function expire(branch: ProxyBranch): void {
 
 function isList(value: unknown): value is readonly Destination[] {
   return Array.isArray(value);
+}
+
+/** Has it what every response has (RFC 3261 8.2.6.2), so that who is told of it can look at that? */
+function isReadable(response: SipResponse): boolean {
+  try {
+    return response.from.uri !== '' && response.to.uri !== '' && response.callId !== '';
+  } catch (error) {
+    if (error instanceof SipError) return false;
+    throw error;
+  }
 }
 
 /** RFC 3261 16.7 step 3; false where none is left, for then the response is not for our sender. */

@@ -51,6 +51,8 @@ export interface ProxyOptions {
 }
 
 const INITIAL_MAX_FORWARDS = 70;
+/** The other side answers these by who they are from, which our certificate (RFC 5922) or P-Asserted-Identity tells it. */
+const VOUCHED_FOR: ReadonlySet<string> = new Set(['SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'REFER', 'INVITE']);
 const RETRY_AFTER: [string, string][] = [['Retry-After', '5']];
 
 /** Forwards requests to users and other domains, statefully (RFC 3261 16). */
@@ -85,18 +87,18 @@ export class SipProxy implements RequestForwarder, ContextHost {
   preprocess(request: SipRequest): OwnRoute | undefined {
     const uri = preprocessRoutes(request, this.own);
     if (uri === undefined) return undefined;
-    return { uri, isOfDialog: request.to.tag !== undefined && this.recordRoutes.isGenuine(uri, request.callId) };
+    return { uri, isOfDialog: request.to.tag !== undefined && this.recordRoutes.isGenuine(uri, request) };
   }
 
   forward(context: RoutedRequest, route: OwnRoute | undefined): void {
     const { request } = context;
     // RFC 3261 16.3, in its order.
     if (request.headers.get('Max-Forwards')?.replace(/^0+(?=\d)/, '') === '0') throw new SipError(483);
-    const mark = loopMark(request);
+    const mark = loopMark(request, this.calleeOf(request));
     checkLoop(request, mark, this.own.isLocal);
     const breadth = incomingBreadth(request);
     checkProxyRequire(request);
-    const inDialog = route?.isOfDialog ?? false;
+    const inDialog = (route?.isOfDialog ?? false) && !this.isForUser(request);
     this.admit(context, inDialog);
     if (inDialog && request.method === 'BYE') this.calls?.byeForwarded(request);
     if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
@@ -121,7 +123,8 @@ export class SipProxy implements RequestForwarder, ContextHost {
       const branch = BRANCH_COOKIE + hash('sha1', `${ack.via.branch} ${ack.via.host}:${ack.via.port} ${ack.uri}`, 'hex');
       const outgoing = ack.copy(ack.uri);
       outgoing.headers.set('Max-Forwards', String(hops - 1));
-      const [group] = this.resolveUri(ack.uri, ack.headers.has('Route') ? undefined : route.uri).groups;
+      const isRouted = ack.headers.has('Route');
+      const [group] = this.resolveUri(ack.uri, isRouted, isRouted ? undefined : route.uri).groups;
       const [way] = group?.[0]?.ways ?? [];
       if (way === undefined) return;
       outgoing.uri = way.uri;
@@ -143,9 +146,9 @@ export class SipProxy implements RequestForwarder, ContextHost {
     return this.options.locator.locate(uri);
   }
 
-  calleeOf(leg: Leg): string | undefined {
-    if (!/^(?:sips?|pres|im):/i.test(leg.uri)) return undefined;
-    const address = canonicalAddress(leg.uri);
+  calleeOf({ uri }: { readonly uri: string }): string | undefined {
+    if (!/^(?:sips?|pres|im):/i.test(uri)) return undefined;
+    const address = canonicalAddress(uri);
     return address.includes('@') && this.own.servesDomain(addressHost(address) ?? '') ? address : undefined;
   }
 
@@ -154,8 +157,8 @@ export class SipProxy implements RequestForwarder, ContextHost {
     return this.own.servesDomain(addressHost(from) ?? '') ? ANONYMOUS : from;
   }
 
-  resolve(leg: Leg, route?: SipUri): Resolution {
-    return this.resolveUri(leg.uri, route);
+  resolve(leg: Leg, isRouted: boolean, route?: SipUri): Resolution {
+    return this.resolveUri(leg.uri, isRouted, route);
   }
 
   outgoing(context: RoutedRequest, leg: Leg): SipRequest {
@@ -170,9 +173,26 @@ export class SipProxy implements RequestForwarder, ContextHost {
   }
 
   finish(request: SipRequest, { context }: BranchOwner, flow: Flow, isRegistrants: boolean): void {
+    this.vouch(context, flow, isRegistrants);
     this.recordRoutes.record(request, context.request, context.flow, flow, isRegistrants);
     const user = context.identitySource === 'digest' ? context.identity : undefined;
     assertIdentity(request, user, this.options.isTrustedPeer?.(flow.remoteAddress) ?? false);
+  }
+
+  /**
+   * A server that has our certificate (RFC 5922), or trusts our address (RFC 3325), takes our users' names at our word: whoever was let
+   * through as one of a dialog has to show who it is before.
+   * @throws SipError 407
+   */
+  private vouch(context: RoutedRequest, flow: Flow, isRegistrants: boolean): void {
+    const { request } = context;
+    if (context.identity !== undefined || request.to.tag === undefined || !VOUCHED_FOR.has(request.method)) return;
+    const { users, identifier, isTrustedPeer } = this.options;
+    const knowsUs = (flow.protocol === 'TLS' && !isRegistrants) || flow.peerDomains.length > 0 || isTrustedPeer?.(flow.remoteAddress);
+    if (!knowsUs) return;
+    if (!users.servesDomain(addressHost(canonicalAddress(request.from.uri)) ?? '')) return;
+    const identity = identifier.identify(context, 'proxy');
+    if (identity !== undefined) context.identify(identity);
   }
 
   ended(context: ResponseContext): void {
@@ -191,8 +211,17 @@ export class SipProxy implements RequestForwarder, ContextHost {
     // What was admitted when the dialog began.
     if (inDialog) return;
     const { host } = requestTarget(request);
-    if (users.servesDomain(host) || identity?.source === 'digest' || identity?.source === 'peer') return;
+    const isAbroad = request.headers.has('Route') || !users.servesDomain(host);
+    if (!isAbroad || identity?.source === 'digest' || identity?.source === 'peer') return;
     throw new SipError(403, `Nothing is forwarded to ${printable(host)} for you`);
+  }
+
+  /**
+   * Is it for whatever agents a user of ours has? In a dialog it would be for the Contact of one of them; what only says to be in one gets
+   * no further than any other request.
+   */
+  private isForUser(request: SipRequest): boolean {
+    return !request.headers.has('Route') && this.own.servesDomain(requestTarget(request).host);
   }
 
   /** RFC 3261 22.3: those for us are for nobody else. */
@@ -206,14 +235,18 @@ export class SipProxy implements RequestForwarder, ContextHost {
     for (const value of forOthers) headers.append('Proxy-Authorization', value);
   }
 
-  private resolveUri(text: string, route?: SipUri): Resolution {
+  /**
+   * @param isRouted whether a Route past us is left: the sender has said where the request goes, and gets to know nothing of where our
+   * users are. It may come back to us, and is for the user then.
+   */
+  private resolveUri(text: string, isRouted: boolean, route?: SipUri): Resolution {
     const { user, host } = requestTarget({ uri: text });
     const { users, registrar } = this.options;
-    if (!users.servesDomain(host)) {
+    if (isRouted || !users.servesDomain(host)) {
       // Where the connection has ended, the Contact may still lead there.
       const flow = route === undefined ? undefined : this.recordRoutes.flowOf(route);
       // What is in a dialog goes to the peer's own Contact.
-      const nextHop = route === undefined ? this.options.nextHops.find(host) : undefined;
+      const nextHop = route === undefined && !isRouted ? this.options.nextHops.find(host) : undefined;
       const way = { uri: requestUri(text), routes: [], nextHop, flow, flowOnly: false };
       return { callee: undefined, groups: [[{ ways: [way] }]], status: 404 };
     }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { canonicalAddress } from '../../schemas/address.ts';
 import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import type { SipUri } from '../message/uri.ts';
@@ -27,8 +28,8 @@ export interface FlowSource {
 const DIALOG_FORMING: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'REFER']);
 
 /**
- * Record-Route of our own (RFC 3261 16.6 step 4). Each URI carries a token over the Call-ID, so that a request that comes back by it is
- * known to be of a dialog that was allowed once, and nobody can relay by writing a Route to us; and the connection that its side is
+ * Record-Route of our own (RFC 3261 16.6 step 4). Each URI carries a token over Call-ID and users, so that a request that comes back by it
+ * is known to be of a dialog that was allowed once, and nobody can relay by writing a Route to us; and the connection that its side is
  * reached by, where it is reached by none of its own making (RFC 5626 5.3).
  */
 export class RecordRoutes {
@@ -53,18 +54,20 @@ export class RecordRoutes {
    */
   record(request: SipRequest, received: SipRequest, from: Flow, to: Flow, isRegistrants: boolean): void {
     if (!DIALOG_FORMING.has(request.method)) return;
-    const secure = /^sips:/i.test(request.uri);
-    const callId = request.callId;
-    const incoming = this.value(secure, from, callId, isFirstHop(received) && (from.reliable || hasOutboundContact(received)));
-    const outgoing = this.value(secure, to, callId, isRegistrants);
+    // Here the Request-URI is that of the next hop where it is a strict router, and so is the first Route elsewhere.
+    const secure =
+      /^sips:/i.test(request.uri) || (request.headers.has('Route') && /^[^<]*<?sips:/i.test(request.headers.get('Route') ?? ''));
+    const dialog = dialogOf(received);
+    const incoming = this.value(secure, from, dialog, isFirstHop(received) && (from.reliable || hasOutboundContact(received)));
+    const outgoing = this.value(secure, to, dialog, isRegistrants);
     if (incoming !== outgoing) request.headers.addFirst('Record-Route', incoming);
     request.headers.addFirst('Record-Route', outgoing);
   }
 
-  /** Did we write the URI for this dialog? */
-  isGenuine(uri: SipUri, callId: string): boolean {
+  /** Did we write the URI for the dialog that the request says to be in? */
+  isGenuine(uri: SipUri, request: SipRequest): boolean {
     const token = uri.params.get(TOKEN_PARAM);
-    return token !== undefined && token === this.token(callId, uri.params.get(FLOW_PARAM) ?? '');
+    return token !== undefined && token === this.token(dialogOf(request), uri.params.get(FLOW_PARAM) ?? '');
   }
 
   /** The flow that a genuine URI names, while it is open. */
@@ -77,11 +80,11 @@ export class RecordRoutes {
     return this.transport.flowTo({ protocol: 'UDP', address, port: Number(peer[2]) });
   }
 
-  private value(secure: boolean, flow: Flow, callId: string, named: boolean): string {
+  private value(secure: boolean, flow: Flow, dialog: string, named: boolean): string {
     const name = named ? this.nameOf(flow) : '';
     const side = name === '' ? '' : `;${FLOW_PARAM}=${name}`;
     const uri = ownUri(this.transport.sentBy(flow), flow.protocol, secure);
-    return `<${uri};lr;${TOKEN_PARAM}=${this.token(callId, name)}${side}>`;
+    return `<${uri};lr;${TOKEN_PARAM}=${this.token(dialog, name)}${side}>`;
   }
 
   /** Of datagrams the name says where they go; a connection is known by its name while it is open. */
@@ -95,9 +98,18 @@ export class RecordRoutes {
     return name;
   }
 
-  private token(callId: string, flow: string): string {
-    return hash('sha256', `${this.secret} ${flow} ${callId}`, 'hex').slice(0, TOKEN_LENGTH);
+  private token(dialog: string, flow: string): string {
+    return hash('sha256', `${this.secret} ${flow} ${dialog}`, 'hex').slice(0, TOKEN_LENGTH);
   }
+}
+
+/**
+ * What is the same in all requests of a dialog, in both directions: the Call-ID and the two users. Without these, who has once called
+ * somebody could write to anybody under any name without being asked who he is.
+ */
+function dialogOf(request: SipRequest): string {
+  const [one, other] = [canonicalAddress(request.from.uri), canonicalAddress(request.to.uri)];
+  return `${request.callId} ${one < other ? `${one} ${other}` : `${other} ${one}`}`;
 }
 
 /** RFC 5626 4.3: `ob` asks for requests of the dialog over the flow of this one. */

@@ -32,8 +32,11 @@ export interface ContextHost extends BranchHost {
   calleeOf(leg: Leg): string | undefined;
   /** Canonical address of a sender that nothing vouches for: never a user of ours. */
   unverifiedCaller(request: SipRequest): string;
-  /** @param route the Route value of ours by which a request in a dialog came */
-  resolve(leg: Leg, route: SipUri | undefined): Resolution;
+  /**
+   * @param isRouted whether Route values of others are left
+   * @param route the Route value of ours by which a request in a dialog came
+   */
+  resolve(leg: Leg, isRouted: boolean, route: SipUri | undefined): Resolution;
   /** The request as it leaves us towards a leg. */
   outgoing(context: RoutedRequest, leg: Leg): SipRequest;
   ended(context: ResponseContext): void;
@@ -55,6 +58,7 @@ export class ResponseContext implements BranchOwner {
   private readonly isInvite: boolean;
   private readonly breadth: number;
   private readonly route: SipUri | undefined;
+  private readonly isRouted: boolean;
   private services: readonly CallService[];
   private legs: Leg[];
   private call: Call | undefined;
@@ -78,6 +82,7 @@ export class ResponseContext implements BranchOwner {
     this.mark = mark;
     this.breadth = breadth;
     this.route = route;
+    this.isRouted = context.request.headers.has('Route');
     this.services = services;
     this.isInvite = context.request.method === 'INVITE';
     this.legs = [{ uri: context.request.uri, headers: [], diverted: [] }];
@@ -153,7 +158,8 @@ export class ResponseContext implements BranchOwner {
       flow: this.context.flow,
       caller: identity ?? this.host.unverifiedCaller(request),
       callerVerified: identity !== undefined && this.context.identitySource !== 'open',
-      callee: this.host.calleeOf(leg),
+      // On its way past us it is not for a user of ours yet.
+      callee: this.isRouted ? undefined : this.host.calleeOf(leg),
       uri: leg.uri,
       diverted: leg.diverted,
       headers: leg.headers,
@@ -166,7 +172,7 @@ export class ResponseContext implements BranchOwner {
   }
 
   private tryTargets(leg: Leg): void {
-    const { groups, status, callee } = this.host.resolve(leg, this.route);
+    const { groups, status, callee } = this.host.resolve(leg, this.isRouted, this.route);
     this.groups = groups;
     this.calls?.inviteForwarded(this.context.request, this.callerOfOurs, groups.length > 0 ? callee : undefined);
     if (groups.length === 0) {

@@ -25,6 +25,8 @@ export interface Body {
   readonly bytes: Buffer;
   /** Of the whole state that a watcher knows who has been told this, and all before (RFC 5839 6.1). */
   readonly entityTag?: string | undefined;
+  /** Equal in bodies between which nothing worth telling has changed, where that is not for the bytes to say. */
+  readonly essence?: string | undefined;
 }
 
 /** A subscription as packages see it. */
@@ -49,6 +51,8 @@ export interface RenderRequest {
   readonly watch: Watch;
   /** The whole state must be told: the first NOTIFY, and the first after a refresh or a restart. */
   readonly full: boolean;
+  /** The body is to be filtered: it must be a document that stands for itself, with what is new and what is gone (RFC 4660 5.3.1). */
+  readonly filtered?: boolean;
   /** How many NOTIFYs came before in this subscription; skips ahead over a restart, never back. */
   readonly version: number;
 }
@@ -92,6 +96,11 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   closed?(watch: Watch): void;
   /** A refresh came, which may have changed the terms; it is answered and told once this is done. */
   refreshed?(watch: Watch): void | Promise<void>;
+  /**
+   * Its bodies are XML that filters may be applied to (RFC 4660). `volatile` matches what changes in them by itself, e.g. counters: with
+   * nothing else new there is nothing to tell.
+   */
+  readonly filtering?: { readonly volatile?: RegExp };
   /** What `render` gives tells the whole state, so that its digest can be the state's entity tag (RFC 5839 6.1). */
   readonly bodiesAreWhole?: true;
   /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known. */

@@ -8,7 +8,9 @@ import { parseSipUri } from '../message/uri.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
 import type { Body } from './event-package.ts';
+import { filterFor, type KeptFilter } from './filter-set.ts';
 import { WatchBase, type WatchInit } from './watch.ts';
+import { WatchFilter } from './watch-filter.ts';
 import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
 
 export type EndReason = 'deactivated' | 'probation' | 'rejected' | 'timeout' | 'giveup' | 'noresource';
@@ -32,6 +34,7 @@ export interface SubscriptionRecord {
   readonly terms?: unknown;
   /** Suppress-If-Match, where it holds. */
   readonly condition?: string;
+  readonly filters?: readonly KeptFilter[];
   /** What bodies may be coded in. */
   readonly coding?: ContentCoding;
   /** Where a watcher behind a NAT is reached. */
@@ -76,6 +79,7 @@ export class Subscription extends WatchBase {
   /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
   toldAt = 0;
   lastBody: Body | undefined;
+  private filters: readonly KeptFilter[] | undefined;
   lastStatus: WatcherStatus | 'init' = 'init';
 
   constructor(
@@ -102,6 +106,18 @@ export class Subscription extends WatchBase {
     const { target, destination } = notifyTarget(request, flow);
     this.target = target;
     this.destination = destination;
+  }
+
+  /** All filters that its SUBSCRIBEs have set (RFC 4660). A list's are for its members. */
+  get filterSet(): readonly KeptFilter[] | undefined {
+    return this.filters;
+  }
+
+  set filterSet(filters: readonly KeptFilter[] | undefined) {
+    if (filters === this.filters) return;
+    this.filters = filters;
+    const contents = filters && !this.eventPackage.require ? filterFor(filters, this.resource, this.resource) : undefined;
+    this.filter = contents && new WatchFilter(contents);
   }
 
   get endsAt(): number {
@@ -136,6 +152,7 @@ export class Subscription extends WatchBase {
       firstCSeq: this.firstCSeq,
       ...(this.terms === undefined ? {} : { terms: this.terms }),
       ...(this.condition === undefined ? {} : { condition: this.condition }),
+      ...(this.filters === undefined ? {} : { filters: this.filters }),
       ...(this.coding === undefined ? {} : { coding: this.coding }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
     };
@@ -152,6 +169,7 @@ export class Subscription extends WatchBase {
     subscription.coding = record.coding;
     subscription.event = record.lastEvent;
     subscription.condition = record.condition;
+    subscription.filterSet = record.filters;
     return subscription;
   }
 }

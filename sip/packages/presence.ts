@@ -129,6 +129,7 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: true,
     bodiesAreWhole: true,
+    filtering: {},
     ready,
     ...(changed && { changed }),
     authorize(watcher, resource, now) {

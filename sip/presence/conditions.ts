@@ -79,11 +79,11 @@ export function nextBoundary(conditions: readonly Condition[], now: number): num
 export function describeCondition(condition: Condition): string {
   switch (condition.kind) {
     case 'identity':
-      return condition.members.map(describeMember).join(' or ');
+      return describeSome(condition.members, describeMember);
     case 'sphere':
-      return `sphere ${condition.value}`;
+      return `sphere ${condition.value.slice(0, LONGEST_DESCRIBED)}`;
     case 'validity':
-      return condition.intervals.map(({ from, until }) => `from ${isoDate(from)} until ${isoDate(until)}`).join(' or ');
+      return describeSome(condition.intervals, ({ from, until }) => `from ${isoDate(from)} until ${isoDate(until)}`);
     case 'other-identity':
       return 'whoever no other rule names';
     case 'external-list':
@@ -94,6 +94,14 @@ export function describeCondition(condition: Condition): string {
 }
 
 const DESCRIBED = 3;
+/** Alternatives that a description has, and characters of each: there can be thousands. */
+const MOST_DESCRIBED = 10;
+const LONGEST_DESCRIBED = 100;
+
+function describeSome<T>(items: readonly T[], describe: (item: T) => string): string {
+  const some = items.slice(0, MOST_DESCRIBED).map((item) => describe(item).slice(0, LONGEST_DESCRIBED));
+  return items.length > MOST_DESCRIBED ? `${some.join(' or ')} or ${items.length - MOST_DESCRIBED} more` : some.join(' or ');
+}
 
 function describeLists(anchors: readonly string[]): string {
   const named = anchors.slice(0, DESCRIBED).map((anchor) => anchor.slice(0, 300));

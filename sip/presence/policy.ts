@@ -142,7 +142,7 @@ export class PresencePolicy {
     if (!combined) {
       // RFC 5025 3.2.1: rules that match but say nothing of handling block.
       const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
-      combined = decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), matching.map(explain).join('; '), {});
+      combined = decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), explainAll(matching), {});
       if (policy.combinations.size >= DECISION_LIMIT) policy.combinations.clear();
       policy.combinations.set(combination, combined);
     }
@@ -158,9 +158,18 @@ function decision(handling: SubHandling, permissions: Permissions, because: stri
 
 const OWN_PRESENCE: PresenceDecision = decision('allow', ALL_PERMISSIONS, 'their own presence', {});
 
+/** Rules that an explanation has: it goes into the log with every decision, and thousands of rules can match. */
+const MOST_EXPLAINED = 10;
+const LONGEST_ID = 100;
+
+function explainAll(rules: readonly CompiledRule[]): string {
+  const explained = rules.slice(0, MOST_EXPLAINED).map((rule) => explain(rule));
+  return rules.length > MOST_EXPLAINED ? `${explained.join('; ')}; and ${rules.length - MOST_EXPLAINED} more` : explained.join('; ');
+}
+
 function explain(rule: CompiledRule): string {
-  const conditions = rule.conditions.map(describeCondition).join(' and ');
-  return `${rule.document} rule ${rule.id}${conditions === '' ? '' : ` (${conditions})`}: ${rule.subHandling ?? 'no sub-handling'}`;
+  const conditions = rule.conditions.slice(0, MOST_EXPLAINED).map(describeCondition).join(' and ');
+  return `${rule.document} rule ${rule.id.slice(0, LONGEST_ID)}${conditions === '' ? '' : ` (${conditions})`}: ${rule.subHandling ?? 'no sub-handling'}`;
 }
 
 /** Rules that are worked on in one go. */

@@ -12,7 +12,7 @@ interface Entry {
   /** One character a byte: a buffer would keep alive the pool's whole slab from which it was cut. */
   readonly text: string;
   readonly flow: Flow;
-  /** When it is forgotten, on the monotonic clock, in milliseconds. */
+  /** When it is forgotten, on the monotonic clock, in whole milliseconds. */
   readonly until: number;
 }
 
@@ -63,7 +63,7 @@ export class KeptResponses {
   add(key: string, bytes: Buffer, flow: Flow): void {
     const { lifetime, count } = this.limits;
     this.held += bytes.length - (this.byKey.get(key)?.text.length ?? 0);
-    const entry: Entry = { key, text: bytes.toString('latin1'), flow, until: performance.now() + lifetime };
+    const entry: Entry = { key, text: bytes.toString('latin1'), flow, until: Math.ceil(performance.now() + lifetime) };
     this.byKey.set(key, entry);
     this.queue.push(entry);
     while (this.byKey.size > count || this.held > this.limits.bytes) this.forgetOldest();

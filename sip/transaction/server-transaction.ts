@@ -179,6 +179,8 @@ export class ServerTransactionRunner implements ServerTransaction {
 
   private linger(t1: number, t4: number): void {
     if (!this.isInvite) {
+      // The timer would keep the request alive that nobody needs any more.
+      this.stopTimer();
       if (this.flow.reliable || this.reply === undefined) this.host.ended(this.key);
       else this.host.keepResponse(this.key, this.bytes, this.reply);
     } else if (this.state === 'accepted') this.wakeIn(64 * t1);

@@ -37,6 +37,10 @@ export interface RequestSpec {
   readonly body?: string | Buffer;
   /** False: a challenge is a final response, and no credentials are sent. */
   readonly authenticate?: boolean;
+  /** The credentials are for our server as a proxy (RFC 3261 22.3). */
+  readonly byProxy?: boolean;
+  /** Route values of a dialog. */
+  readonly routes?: readonly string[];
   readonly timeout?: number;
 }
 
@@ -53,6 +57,8 @@ export interface SubscribeOptions {
   /** The URI in our Contact, if not the peer's own. */
   readonly contact?: string;
   readonly answer?: Answer;
+  /** Where the server of another domain listens: our own server is a proxy between us. */
+  readonly notifier?: SipAddress;
 }
 
 export interface PublishOptions {
@@ -61,6 +67,8 @@ export interface PublishOptions {
   readonly event?: string;
   readonly contentType?: string;
   readonly uri?: string;
+  /** It is for another domain's server, and ours is a proxy. */
+  readonly byProxy?: boolean;
   readonly headers?: readonly HeaderField[];
 }
 

@@ -20,6 +20,8 @@ import { PeerError, Transcript } from './transcript.ts';
 
 interface ClientTransaction {
   readonly request: SipMessage;
+  /** It is for another domain's server, and ours is a proxy. */
+  readonly proxied: boolean;
   final: Buffer | undefined;
   readonly settle: (outcome: SipMessage | Error) => void;
 }
@@ -161,6 +163,7 @@ export class SipPeer implements SubscriptionHost {
       routes: options.recordRoutes ?? [],
       acceptEncoding: options.headers?.find(([name]) => name.toLowerCase() === 'accept-encoding')?.[1],
       ...(options.expires === undefined ? {} : { expires: options.expires }),
+      ...(options.notifier === undefined ? {} : { server: options.notifier, proxied: true }),
     });
     subscription.answer = options.answer ?? 200;
     const next = (): number => ++cseq;
@@ -171,6 +174,7 @@ export class SipPeer implements SubscriptionHost {
       from: `<${this.address}>;tag=${localTag}`,
       callId,
       cseq: next,
+      byProxy: options.notifier !== undefined,
       headers: [
         ...(options.recordRoutes ?? []).map((route): HeaderField => ['Record-Route', route]),
         ['Contact', `<${contact}>`],
@@ -197,6 +201,8 @@ export class SipPeer implements SubscriptionHost {
       from: `<${this.address}>;tag=${dialog.localTag}`,
       callId: terms.callId,
       cseq: dialog.next,
+      byProxy: terms.proxied === true,
+      routes: subscription.routeSet,
       headers: [
         ['Contact', `<${terms.contact}>`],
         ...subscribeHeaders(event, withoutCondition(dialog.options), expires),
@@ -238,6 +244,7 @@ export class SipPeer implements SubscriptionHost {
     const response = await this.request({
       method: 'PUBLISH',
       uri: options.uri ?? this.address,
+      ...(options.byProxy === undefined ? {} : { byProxy: options.byProxy }),
       headers: [...fields, ...(options.headers ?? [])],
       ...(body === undefined ? {} : { body }),
     });
@@ -257,7 +264,7 @@ export class SipPeer implements SubscriptionHost {
     const callId = spec.callId ?? token();
     const from = spec.from ?? `<${this.address}>;tag=${token(4)}`;
     const mayAuthenticate = (spec.authenticate ?? true) && this.options.password !== undefined;
-    let byProxy = PROXIED.has(spec.method) && spec.uri.includes('@');
+    let byProxy = spec.byProxy ?? (PROXIED.has(spec.method) && spec.uri.includes('@'));
     for (let attempt = 0; ; attempt++) {
       const authorization = mayAuthenticate ? this.digest.authorize(spec.method, spec.uri) : undefined;
       const bytes = composeRequest(spec, {
@@ -269,7 +276,7 @@ export class SipPeer implements SubscriptionHost {
         byProxy,
         routes: this.options.preloadedRoutes,
       });
-      const response = await this.exchange(bytes, spec.timeout);
+      const response = await this.exchange(bytes, spec.timeout, spec.byProxy ?? false);
       const info = header(response, 'authentication-info');
       const wrong = info === undefined ? undefined : this.digest.acceptInfo(info);
       if (wrong !== undefined) this.#fault([wrong]);
@@ -290,7 +297,7 @@ export class SipPeer implements SubscriptionHost {
   }
 
   /** Sends a well-formed request of ours and gives its final response, sending again over UDP as RFC 3261 17.1.2 says. */
-  async exchange(bytes: Buffer, timeout = 8000): Promise<SipMessage> {
+  async exchange(bytes: Buffer, timeout = 8000, proxied = false): Promise<SipMessage> {
     const { message } = parseMessage(bytes);
     if (!message) throw new Error(`not a SIP message:\n${bytes.toString('utf8')}`);
     const branch = /;branch=([^;,\s]+)/.exec(header(message, 'via') ?? '')?.[1] ?? '';
@@ -298,7 +305,7 @@ export class SipPeer implements SubscriptionHost {
     try {
       return await new Promise<SipMessage>((resolve, reject) => {
         const settle = (outcome: SipMessage | Error): void => (outcome instanceof Error ? reject(outcome) : resolve(outcome));
-        this.#clients.set(branch, { request: message, final: undefined, settle });
+        this.#clients.set(branch, { request: message, proxied, final: undefined, settle });
         const what = `${message.method} ${message.requestUri}`;
         timers = [setTimeout(() => reject(this.error(`no final response to ${what} within ${timeout} ms`)), timeout)];
         if (this.socket.transport === 'UDP') {
@@ -371,7 +378,7 @@ export class SipPeer implements SubscriptionHost {
       else if (!transaction.final.equals(response.raw)) this.#fault(['a second final response that differs from the first']);
       return;
     }
-    const faults = checkResponse(transaction.request, response);
+    const faults = checkResponse(transaction.request, response, transaction.proxied);
     if (faults.length > 0) return void this.#fault(faults);
     if (response.status < 200) return;
     transaction.final = response.raw;
@@ -392,7 +399,6 @@ export class SipPeer implements SubscriptionHost {
     const faults = checkRequest(request, socket.transport, frame.remote);
     const isForwarded = headerList(request, 'via').length > 1;
     if (isForwarded) faults.push(...checkForwarded(request));
-    if (isForwarded && request.method === 'NOTIFY') faults.push('a NOTIFY of the server itself with more than one Via');
     this.#fault(faults);
     const status = request.method === 'NOTIFY' ? this.#receiveNotify(request, isRoute) : this.#receiveOther(request);
     // What could not be read is not answered either.
@@ -409,6 +415,8 @@ export class SipPeer implements SubscriptionHost {
       if (this.strict) this.#fault([`a NOTIFY in no dialog of ours: Call-ID ${callId}, To tag ${tag}`]);
       return 481;
     }
+    const isForwarded = headerList(request, 'via').length > 1;
+    if (isForwarded !== (subscription.terms.proxied === true)) this.#fault(['a NOTIFY on another way than the SUBSCRIBE']);
     this.#fault(subscription.receive(request, isRoute));
     return subscription.answer;
   }

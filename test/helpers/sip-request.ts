@@ -22,7 +22,7 @@ export function composeRequest(spec: RequestSpec, frame: RequestFrame): Buffer {
   const fields: HeaderField[] = [
     ['Via', `SIP/2.0/${transport} ${hostPort(local)};branch=z9hG4bK${token()}${transport === 'UDP' ? ';rport' : ''}`],
     ['Max-Forwards', '70'],
-    ...(outside ? (frame.routes ?? []) : []).map((route): HeaderField => ['Route', route]),
+    ...(outside ? (frame.routes ?? []) : (spec.routes ?? [])).map((route): HeaderField => ['Route', route]),
     ['From', frame.from],
     ['To', spec.to ?? `<${spec.uri}>`],
     ['Call-ID', frame.callId],

@@ -36,6 +36,8 @@ export interface SubscriptionTerms {
   readonly contact: string;
   /** Where the server listens; its Contact must lead there. */
   readonly server: { readonly address: string; readonly port: number };
+  /** Our own server is a proxy on the way. */
+  readonly proxied?: boolean;
   /** Seconds asked for. */
   readonly expires: number;
 }
@@ -80,6 +82,8 @@ export class Subscription {
   answer: Answer = 200;
   remoteTag: string | undefined;
   remoteTarget: string | undefined;
+  /** Of our requests in the dialog, as the response recorded it (RFC 3261 12.1.2). */
+  routeSet: readonly string[] = [];
   terminated = false;
   #response: SipMessage | undefined;
   #queue: Notification[] = [];
@@ -184,6 +188,7 @@ export class Subscription {
     const faults: string[] = [];
     this.#response = response;
     if (response.status < 200 || response.status > 299) return faults;
+    if (this.routeSet.length === 0 && this.terms.proxied) this.routeSet = headerList(response, 'record-route').toReversed();
     this.#learnTag(attempt(faults, 'To', () => parseNameAddress(header(response, 'to') ?? ''))?.params.get('tag'), faults);
     this.#learnTarget(response, faults);
     this.#heardAt = Date.now();

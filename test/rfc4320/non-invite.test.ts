@@ -44,6 +44,21 @@ describe('RFC 4320 4.1: provisional responses to others than INVITE', () => {
   });
 });
 
+describe('A request that was answered', () => {
+  it.each(['UDP', 'TCP'])('is held by no timer any more (%s)', async (transport) => {
+    const asked = transport === 'UDP' ? peer : await TcpPeer.open(stack.port);
+    asked.send(request({ method: 'MESSAGE', transport }));
+    const transaction = await arrived();
+    const before = stack.wheel.size;
+    transaction.respond(responseTo(transaction.request, 200));
+    expect(statusOf(await asked.inbox.next())).toBe(200);
+    // Over UDP the one timer is that of all kept responses now.
+    expect(stack.wheel.size).toBe(transport === 'UDP' ? before : before - 1);
+    expect(stack.transactions.counts.keptResponses).toBe(transport === 'UDP' ? 1 : 0);
+    if (asked !== peer) asked.close();
+  });
+});
+
 describe('RFC 4320 4.2: late responses', () => {
   it('a 408 is never sent, and nothing after it', async () => {
     peer.send(request({ method: 'MESSAGE' }));

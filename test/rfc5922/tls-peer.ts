@@ -33,8 +33,9 @@ export class TlsPeer {
     return (this.server.address() as AddressInfo).port;
   }
 
-  async connect(port: number, identity: { cert?: string; key?: string; ca: string }): Promise<TLSSocket> {
-    const socket = connect({ ...identity, host: '127.0.0.1', port, servername: 'us.example' });
+  async connect(port: number, identity: { cert?: string; key?: string; ca: string }, host = '127.0.0.1'): Promise<TLSSocket> {
+    const servername = host === '127.0.0.1' ? 'us.example' : '';
+    const socket = connect({ ...identity, host, port, servername });
     await once(socket, 'secureConnect');
     this.adopt(socket);
     return socket;
