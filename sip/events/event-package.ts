@@ -4,6 +4,7 @@
  */
 import type { DocumentChange } from '../../xcap/document-store.ts';
 import type { SipRequest } from '../message/message.ts';
+import type { Explanation } from './explanation.ts';
 
 export type SubHandling = 'block' | 'confirm' | 'polite-block' | 'allow';
 
@@ -83,6 +84,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   ready?(resource: string): Promise<void> | undefined;
   /** Throws SipError when there is no such resource. */
   authorize(watcher: string, resource: string, now: number): D;
+  /** Why `authorize` decides as it does: which rules hold, which do not, and for what reason. As it, throws SipError. */
+  explain?(watcher: string, resource: string, now: number): Explanation;
   state(resource: string): State;
   /** Undefined: nothing worth telling this watch has changed. Never called for a blocked or unconfirmed watch. */
   render(state: State, decision: D, request: RenderRequest): Body | undefined;

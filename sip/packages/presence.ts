@@ -105,7 +105,11 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     const hard = hardState.document(resource);
     if (hard) sources.push({ document: hard, publishedAt: undefined });
     const { components, changesAt } = sources.length === 0 ? NOTHING : compose(sources, resource, at);
-    state = { entity: resource, components, sphere: sphereOf(components, at), changesAt, bodies: new Map() };
+    const sphere = sphereOf(
+      sources.map(({ document }) => document),
+      at,
+    );
+    state = { entity: resource, components, sphere, changesAt, bodies: new Map() };
     follow(resource, state.changesAt, at);
     if (states.size >= sweepAt) sweep();
     states.set(resource, state);
@@ -135,6 +139,10 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     authorize(watcher, resource, now) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
       return policy.decide(resource, watcher, stateOf(resource).sphere, now);
+    },
+    explain(watcher, resource, now) {
+      if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
+      return policy.explain(resource, watcher, stateOf(resource).sphere, now);
     },
     state: stateOf,
     render(state, decision, { watch }) {
