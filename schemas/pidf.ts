@@ -4,9 +4,9 @@
  */
 import { turn } from './turns.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
-import { FragmentGrowth, fragmentBindings, fragmentText, missingDeclarations, type SourceRange } from './xml/fragment.ts';
+import { FragmentGrowth, fragmentBindings, missingDeclarations } from './xml/fragment.ts';
 import { AS_STORED, parseXml, readXml, XmlError } from './xml/parse.ts';
-import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
+import { attribute, child, childrenNamed, inScopeNamespaces, ownText, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
 export const PIDF = 'urn:ietf:params:xml:ns:pidf';
 export const CPIM_PIDF = 'urn:ietf:params:xml:ns:cpim-pidf';
@@ -124,16 +124,6 @@ function kindOf({ uri, local }: XmlElement): ComponentKind {
   return 'extension';
 }
 
-/**
- * The component's text as it stands below the root that `writePidf` writes, without the given parts of its source.
- * The ranges must lie inside its content or be attributes, must not overlap, and be in document order.
- */
-export function withoutRanges(component: PresenceComponent, removed: readonly SourceRange[]): string {
-  if (removed.length === 0) return component.text;
-  const splices = removed.map(({ start, end }) => ({ start, end, text: '' }));
-  return fragmentText(component.element, component.source, component.declarations, splices);
-}
-
 const KIND_ORDER: readonly ComponentKind[] = ['tuple', 'note', 'person', 'device', 'extension'];
 
 export interface WrittenComponent {
@@ -176,11 +166,11 @@ export function summariseTuple(tuple: PresenceComponent): TupleSummary {
   const status = child(tuple.element, PIDF, 'status');
   const basic = status && child(status, PIDF, 'basic');
   const contact = child(tuple.element, PIDF, 'contact');
-  const value = basic && textContent(basic).trim();
+  const value = basic && ownText(basic).trim();
   return {
     id: tuple.id ?? '',
     basic: value === 'open' || value === 'closed' ? value : undefined,
-    contact: contact && textContent(contact).trim(),
+    contact: contact && ownText(contact).trim(),
     priority: contact && attribute(contact, 'priority'),
     notes: childrenNamed(tuple.element, PIDF, 'note').map(textContent),
   };

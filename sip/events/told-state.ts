@@ -7,7 +7,10 @@ import type { Subscription } from './subscription.ts';
 export function bodyOf(subscription: Subscription): Body | undefined {
   const { status, decision, eventPackage, ending, full, notified: version } = subscription;
   if (status !== 'active' || !decision || (ending !== undefined && ending !== 'timeout')) return undefined;
-  return eventPackage.render(eventPackage.state(subscription.resource), decision, { watch: subscription, full, version });
+  const { filter } = subscription;
+  const request = { watch: subscription, full, filtered: filter !== undefined, version };
+  const body = eventPackage.render(eventPackage.state(subscription.resource), decision, request);
+  return filter === undefined || body === undefined ? body : filter.apply(body, eventPackage.filtering?.volatile);
 }
 
 /** One body is told to many watchers. */

@@ -106,7 +106,11 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     if (sources.length === 0) state = { components: CLOSED, sphere: undefined, changesAt: Number.POSITIVE_INFINITY, views: new Map() };
     else {
       const { components, changesAt } = compose(sources, resource, at);
-      state = { components, sphere: sphereOf(components, at), changesAt, views: new Map() };
+      const sphere = sphereOf(
+        sources.map(({ document }) => document),
+        at,
+      );
+      state = { components, sphere, changesAt, views: new Map() };
     }
     follow(resource, state.changesAt, at);
     if (states.size >= sweepAt) sweep();
@@ -140,11 +144,16 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: true,
     bodiesAreWhole: true,
+    filtering: {},
     ready,
     ...(changed && { changed }),
     authorize(watcher, resource, now) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
       return policy.decide(resource, watcher, stateOf(resource).sphere, now);
+    },
+    explain(watcher, resource, now) {
+      if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
+      return policy.explain(resource, watcher, stateOf(resource).sphere, now);
     },
     state: stateOf,
     render(state, decision, { watch, full, version }) {
