@@ -30,5 +30,10 @@ export function stateOfMember(member: MemberWatch, gone: string | undefined): Me
 function render(member: MemberWatch): Body | undefined {
   const { eventPackage, resource, status, decision, filter, version } = member;
   if (status !== 'active' || !decision) return undefined;
-  return eventPackage.render(eventPackage.state(resource), decision, { watch: member, full: true, filtered: filter !== undefined, version });
+  return eventPackage.render(eventPackage.state(resource), decision, {
+    watch: member,
+    full: true,
+    filtered: filter !== undefined,
+    version,
+  });
 }
