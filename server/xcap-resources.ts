@@ -85,10 +85,10 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
 function nodeResource(key: DocumentKey, selector: NodeSelector): NodeResource {
   const select = (document: XmlDocument): NodeContent | undefined => {
     const selected = selectNode(document, selector);
-    if (selected?.kind === 'attribute') return { text: selected.attribute.value, namespaces: new Map() };
+    if (selected?.kind === 'attribute') return { text: selected.attribute.value, node: selected.attribute, namespaces: new Map() };
     if (selected?.kind !== 'element') return undefined;
     const { parent, start, end } = selected.element;
-    return { text: document.source.slice(start, end), namespaces: parent ? inScopeNamespaces(parent) : new Map() };
+    return { text: document.source.slice(start, end), node: selected.element, namespaces: parent ? inScopeNamespaces(parent) : new Map() };
   };
   return { kind: selector.terminal ? 'attribute' : 'element', key, select };
 }

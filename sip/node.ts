@@ -15,6 +15,7 @@ import { UserAgentClient } from './core/uac.ts';
 import type { SubHandling, Watch } from './events/event-package.ts';
 import { EventStateCompositor, publishHandler } from './events/event-state-compositor.ts';
 import { Notifier } from './events/notifier.ts';
+import { type Sight, sightOf } from './events/sight.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
 import type { WatchBase } from './events/watch.ts';
 import { WatcherLists } from './events/watcher-list.ts';
@@ -29,8 +30,9 @@ import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
-import { listPackage } from './rls/list-package.ts';
+import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
 import { type CallSettings, documentedServices } from './services/call-services.ts';
 import { createMessages, type MessageSettings } from './services/messages.ts';
 import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
@@ -91,6 +93,7 @@ export interface SipNodeOptions {
   /** What applies to all calls that users divert or bar. */
   readonly calls: CallSettings;
   readonly messages: MessageSettings;
+  readonly listSettings: ListSettings;
   /** Further services: they are asked after barring and messages, and before diversion. */
   readonly callServices?: readonly CallService[] | undefined;
 }
@@ -103,6 +106,8 @@ export interface SipNode {
   usersChanged(): void;
   /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
+  /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
+  sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
   start(): Promise<ListeningPoint[]>;
   stop(): Promise<void>;
@@ -153,7 +158,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
   const membersOf = async (uri: string, owner: string): Promise<string[]> => {
-    const list = (await lists.resolve(uri, owner))?.list;
+    const list = (await lists.open(owner).list(uri))?.found;
     return list ? listMembers(list).map(({ canonical }) => canonical) : [];
   };
   const presence = presencePackage({
@@ -173,13 +178,13 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const servesDomain = (host: string): boolean => users.servesDomain(host);
-  const presenceLists = listPackage(presence, { directory: lists, notifier, now, servesDomain });
-  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
+  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now)]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
   const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
+  const listsOfResources = resourceLists({ directory: lists, notifier, now, settings: options.listSettings, servesDomain, isUser });
   const userServices = documentedServices({
     documents,
     membersOf,
@@ -200,9 +205,10 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
-    const judge = (): SubHandling => presence.authorize(watcher, presentity, now()).handling;
+    // A document may have changed while the documents were read.
     const loading = presence.ready?.(presentity);
-    return loading ? loading.then(judge) : judge();
+    if (loading) return loading.then(() => presenceHandling(watcher, presentity));
+    return presence.authorize(watcher, presentity, now()).handling;
   };
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
@@ -252,7 +258,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     forwarder: proxy,
     log,
     acceptEncoding: ACCEPTED_CODINGS,
-    supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG],
+    supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG, BROUGHT_LIST_TAG],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
@@ -271,7 +277,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       maxInAll: MAX_SUBSCRIPTIONS,
       maxPerSource: options.maxSubscriptionsPerAddress,
       reachedAt: (flow) => transport.sentBy(flow),
-      listPackage: (asked, resource) => (asked.key === presence.key && lists.find(resource) ? presenceLists : undefined),
+      listPackage: (asked, resource, request) => listsOfResources.packageFor(asked, resource, request),
     }),
   );
   transactions.onRequest = (transaction) => router.route(transaction);
@@ -291,6 +297,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const handling = presenceHandling(watcher, presentity);
       return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
+    sightOf: (packageName, watcher, presentity) => sightOf(notifier, packageName, watcher, presentity, now),
     async start() {
       const points: ListeningPoint[] = [];
       for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));

@@ -8,11 +8,12 @@ import type { StateStore } from '../core/state-store.ts';
 import type { UserAgentClient } from '../core/uac.ts';
 import type { Body, EventPackage } from './event-package.ts';
 import { sayFarewell } from './farewell.ts';
+import { stateOfMember } from './member-state.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
 import { type EndReason, Subscription } from './subscription.ts';
 import { SubscriptionBook } from './subscription-book.ts';
-import { bodyOf, entityTagOf, suppress } from './told-state.ts';
+import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
 import { WatchIndex } from './watch-index.ts';
@@ -64,6 +65,7 @@ export class Notifier {
         // What the NOTIFY said is not known to the watcher: the next one says it all, and comes without a change.
         subscription.full = true;
         subscription.lastBody = undefined;
+        subscription.filter?.noteLost();
         subscription.lastStatus = 'init';
         this.tellAgain(subscription, retryAfter);
       },
@@ -267,12 +269,13 @@ export class Notifier {
     const body = suppressed ? undefined : bodyOf(subscription);
     const { ending } = subscription;
     if (suppressed && !ending && due === 'changed' && subscription.lastStatus === subscription.status) return;
-    if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && sameBody(body, subscription.lastBody)) return;
+    if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && !isNews(subscription, body)) return;
     if (ending) this.finish(subscription, ending);
     // A list's body is never like another.
     subscription.lastBody = subscription.eventPackage.require ? undefined : body;
     subscription.lastStatus = subscription.status;
     subscription.full = false;
+    subscription.filter?.noteTold();
     try {
       subscription.toldAt = this.options.now();
       const entityTag = suppressed ? suppressed.entityTag : body && entityTagOf(body, subscription.eventPackage);
@@ -340,22 +343,16 @@ export class Notifier {
   }
 
   private renderMember(member: MemberWatch): void {
-    const { eventPackage, resource, state: before } = member;
     const gone = this.judge.judge(member);
     if (gone) {
       if (member.status === 'pending' || member.status === 'active') this.judge.transit(member, { status: 'terminated', event: gone });
       member.decision = undefined;
       member.status = 'terminated';
     }
-    const { status, decision } = member;
-    const body =
-      status === 'active' && decision
-        ? eventPackage.render(eventPackage.state(resource), decision, { watch: member, full: true, version: 0 })
-        : undefined;
-    const reason = status === 'terminated' ? (gone ?? 'rejected') : undefined;
-    if (before && before.status === status && before.reason === reason && sameBody(body, before.body)) return;
-    member.state = { status: status === 'active' || status === 'pending' ? status : 'terminated', reason, body };
-    member.changed(member);
+    const state = stateOfMember(member, gone);
+    if (!state) return;
+    member.state = state;
+    member.changed();
   }
 }
 
@@ -365,9 +362,7 @@ function rank({ eventPackage }: Subscription): number {
   return eventPackage.require ? 0 : 2;
 }
 
-function sameBody(a: Body | undefined, b: Body | undefined): boolean {
-  if (a === b) return true;
-  // A package with nothing to add renders nothing; that is no change either.
-  if (a === undefined) return true;
-  return b !== undefined && a.contentType === b.contentType && a.bytes.equals(b.bytes);
+/** Whether the body of a change is told: where triggers decide they do so alone (RFC 4660 5.3). */
+function isNews({ filter, lastBody }: Subscription, body: Body | undefined): boolean {
+  return (body && filter?.triggered) ?? !sameBody(body, lastBody);
 }

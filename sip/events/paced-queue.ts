@@ -1,6 +1,9 @@
+/** Milliseconds after which a slice ends. */
+const SLICE_TIME = 10;
+
 /**
  * Work done in slices: the first slice at the end of the current task, each further one after the event loop had its turn,
- * so that a fan-out to thousands neither starts late nor holds up everything else.
+ * so that a fan-out to thousands neither starts late nor holds up everything else. A slice ends early when its items take long.
  */
 export class PacedQueue<T> {
   private items: T[] = [];
@@ -23,7 +26,8 @@ export class PacedQueue<T> {
   }
 
   private readonly drain = (): void => {
-    for (let done = 0; done < this.sliceSize && this.next < this.items.length; done++) {
+    const until = performance.now() + SLICE_TIME;
+    for (let done = 0; done < this.sliceSize && this.next < this.items.length && (done === 0 || performance.now() < until); done++) {
       const item = this.items[this.next++] as T;
       this.handle(item);
     }

@@ -14,6 +14,7 @@ import type { Flow } from '../transport/transport.ts';
 import { chooseContentType } from './content-type.ts';
 import type { EventPackage } from './event-package.ts';
 import type { Notifier } from './notifier.ts';
+import { readFilters } from './subscribe-filters.ts';
 import { notifyTarget, Subscription } from './subscription.ts';
 
 export interface SubscribeHandlerOptions {
@@ -29,8 +30,8 @@ export interface SubscribeHandlerOptions {
   readonly maxPerSource: number;
   /** The Contact URI's host and port by which this server is reached, for a peer that came over the flow. */
   reachedAt(flow: Flow): string;
-  /** The package for a resource that is a list, given the package asked for; undefined for any other resource. */
-  listPackage(eventPackage: EventPackage, resource: string): EventPackage | undefined;
+  /** The package for a resource that is a list, or whose list comes in the request, given the package asked for; undefined for any other. Throws SipError. */
+  listPackage(eventPackage: EventPackage, resource: string, request: SipRequest): EventPackage | undefined;
 }
 
 /** For `router.handle('SUBSCRIBE', ...)`. */
@@ -71,10 +72,12 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes, eventPackage.partialContentType);
   const terms = eventPackage.readTerms?.(request, undefined);
+  const filters = readFilters(request, eventPackage, resource, undefined);
   const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
 
-  await eventPackage.ready?.(resource);
+  // Documents may change while they are read: what decides is in memory only when there is nothing left to wait for.
+  for (let loading = eventPackage.ready?.(resource); loading; loading = eventPackage.ready?.(resource)) await loading;
   const source = context.identitySource === 'open' ? flow.remoteAddress : undefined;
   checkRoom(identity, source, options);
   const decision = eventPackage.authorize(identity, resource, now());
@@ -82,6 +85,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     context.log.info({ event: asked.name, watcher: identity, resource, because: decision.because }, 'subscription refused');
     throw new SipError(403);
   }
+  eventPackage.admit?.(resource);
 
   const toTag = createTag();
   const dialog = Dialog.accept(request, toTag, contactOf(request, flow, options));
@@ -100,6 +104,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   };
   const subscription = new Subscription(init, dialog, detach(eventHeader), since + expires * 1000, target, destination);
   subscription.condition = condition;
+  subscription.filterSet = filters;
   subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
   if (expires === 0) {
     subscription.fetch = true;
@@ -144,9 +149,11 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const { eventPackage } = subscription;
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const terms = eventPackage.readTerms?.(request, subscription.terms);
+  const filters = readFilters(request, eventPackage, subscription.resource, subscription.filterSet);
   const condition = conditionOf(request);
   subscription.dialog.receive(request);
   subscription.terms = terms;
+  subscription.filterSet = filters;
   subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
   if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
   subscription.condition = undefined;
@@ -216,7 +223,7 @@ function acceptSilently(context: RequestContext, expires: number, options: Subsc
 }
 
 function packageFor(request: SipRequest, asked: EventPackage, resource: string, { listPackage }: SubscribeHandlerOptions): EventPackage {
-  const list = listPackage(asked, resource);
+  const list = listPackage(asked, resource, request);
   if (!list) return asked;
   const supported = [...request.headers.list('Supported'), ...request.headers.list('Require')].map((tag) => tag.toLowerCase());
   if (!supported.includes('eventlist')) {

@@ -1,5 +1,6 @@
 /** What a follower keeps of each thing it follows, and what it may tell of it next. */
 import { createHash } from 'node:crypto';
+import { LARGE } from '../../schemas/turns.ts';
 import { type DiffItem, diffItemSize } from '../../schemas/xcap-diff.ts';
 import type { TrackedDocument } from './xcap-diff-document.ts';
 import type { VersionTexts } from './xcap-diff-texts.ts';
@@ -49,9 +50,21 @@ export function candidateOf(item: DiffItem, commit: () => void): Candidate {
   return { item: outline, size: diffItemSize(outline), commit };
 }
 
-/** Of a node's content; `unknown` where that is not known yet. */
-export function digestOf(found: NodeContent | undefined | 'unknown'): string | undefined {
-  return found === 'unknown' ? found : found && createHash('sha256').update(found.text).digest('base64');
+const digests = new WeakMap<object, string>();
+
+/**
+ * Of a node's content; `unknown` where that is not known yet. Made once for all who name the node. One that is longer than any that is
+ * told with its content has the document's version for a digest: it is taken to change whenever the document does.
+ */
+export function digestOf(found: NodeContent | undefined | 'unknown', { etag }: TrackedDocument): string | undefined {
+  if (found === 'unknown' || found === undefined) return found;
+  if (found.text.length > LARGE) return `in ${etag}`;
+  let digest = digests.get(found.node);
+  if (digest === undefined) {
+    digest = createHash('sha256').update(found.text).digest('base64');
+    digests.set(found.node, digest);
+  }
+  return digest;
 }
 
 /** An entity tag of the whole (RFC 5839 6.1): of each thing's URI and version, whatever their order. */

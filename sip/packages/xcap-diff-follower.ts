@@ -205,7 +205,7 @@ export class DiffFollower implements DocumentFollower {
   stateTag(): string | undefined {
     return this.digest(
       ({ tracked }) => (tracked.isLoaded ? tracked.etag : 'unknown'),
-      (followed) => digestOf(this.find(followed)),
+      (followed) => digestOf(this.find(followed), followed.tracked),
     );
   }
 
@@ -235,7 +235,7 @@ export class DiffFollower implements DocumentFollower {
       if (tracked.etag === undefined && !followed.named) this.drop(followed);
     }
     for (const followed of this.nodes) {
-      const digest = this.access.of(followed.tracked) ? digestOf(this.find(followed)) : 'unknown';
+      const digest = this.access.of(followed.tracked) ? digestOf(this.find(followed), followed.tracked) : 'unknown';
       followed.told = digest === 'unknown' ? undefined : digest;
       followed.seen = digest === 'unknown' ? undefined : (followed.tracked.etag ?? '');
     }
@@ -351,7 +351,7 @@ export class DiffFollower implements DocumentFollower {
       if (!full && followed.seen === (tracked.etag ?? '')) continue;
       const found = this.find(followed);
       if (found === 'unknown') continue;
-      const digest = digestOf(found);
+      const digest = digestOf(found, tracked);
       if (!full && digest === followed.told) {
         followed.seen = tracked.etag ?? '';
         continue;

@@ -41,6 +41,8 @@ export interface NodeResource {
 export interface NodeContent {
   /** An element as it stands in its document, an attribute's value with references resolved. */
   readonly text: string;
+  /** The same for all that name it in one tree, however they do. */
+  readonly node: object;
   /** Bindings in scope around an element. */
   readonly namespaces: ReadonlyMap<string, string>;
 }

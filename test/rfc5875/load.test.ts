@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { PacedQueue } from '../../sip/events/paced-queue.ts';
 import { xcapDiffPackage } from '../../sip/packages/xcap-diff.ts';
+import { digestOf } from '../../sip/packages/xcap-diff-candidate.ts';
 import { TrackedDocument } from '../../sip/packages/xcap-diff-document.ts';
 import { VersionTexts } from '../../sip/packages/xcap-diff-texts.ts';
 import type { XcapResources } from '../../sip/packages/xcap-resources.ts';
@@ -101,6 +103,35 @@ describe('xcap-diff under load', () => {
     expect(mostInTurn).toBeLessThan(3 * 1024 * 1024);
     pack.closed?.(watch);
     wheel.close();
+  });
+
+  test('looks at a node once for all who name it, and at a very long one not at all', () => {
+    const tracked = new TrackedDocument(key, true, new VersionTexts());
+    tracked.load(version(7, '<a/>'));
+    const node = {};
+    const digest = digestOf({ text: '<b/>', node, namespaces: new Map() }, tracked);
+    expect(digest).toMatch(/^.{44}$/);
+    // Only its length is looked at, whoever asks.
+    const unread = { length: 10, node } as unknown as string;
+    expect(digestOf({ text: unread, node, namespaces: new Map() }, tracked)).toBe(digest);
+    const long = digestOf({ text: 'x'.repeat(100_000), node: {}, namespaces: new Map() }, tracked);
+    expect(long).toBe('in e7');
+    tracked.load(version(8, '<a/>'));
+    expect(digestOf({ text: 'x'.repeat(100_000), node: {}, namespaces: new Map() }, tracked)).not.toBe(long);
+  });
+
+  test('a turn of the event loop ends when what is told takes long, however few are told', async () => {
+    let [turns, done] = [0, 0];
+    const queue = new PacedQueue<number>(() => {
+      done++;
+      for (const end = performance.now() + 20; performance.now() < end; );
+    });
+    for (let n = 0; n < 5; n++) queue.push(n);
+    while (done < 5) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns++;
+    }
+    expect(turns).toBeGreaterThanOrEqual(4);
   });
 
   test('keeps the steps of a document while somebody needs them, but not without end', () => {

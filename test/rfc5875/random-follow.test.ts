@@ -65,7 +65,7 @@ function firstElement(key: DocumentKey): NodeResource {
     key,
     select(document) {
       const [element] = document.root.elements;
-      return element && { text: document.source.slice(element.start, element.end), namespaces: new Map() };
+      return element && { text: document.source.slice(element.start, element.end), node: document, namespaces: new Map() };
     },
   };
 }
