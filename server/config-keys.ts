@@ -7,11 +7,12 @@ import { CONNECTION_KEYS, type ConnectionConfig } from './connection-settings.ts
 import { type Endpoint, readHttpEndpoint, readSipEndpoint } from './endpoint-setting.ts';
 import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
+import { PACING_KEYS, type PacingConfig } from './pacing-settings.ts';
 import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
-export interface Config extends CallConfig, ConnectionConfig, MessageConfig {
+export interface Config extends CallConfig, ConnectionConfig, MessageConfig, PacingConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -297,6 +298,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: wholeNumber(0, 3600, 'seconds'),
   },
   ...CONNECTION_KEYS,
+  ...PACING_KEYS,
   ...CALL_KEYS,
   {
     name: 'usages',

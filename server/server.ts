@@ -21,6 +21,7 @@ import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { messageSettings } from './message-settings.ts';
 import { Metrics } from './metrics.ts';
+import { pacingSettings } from './pacing-settings.ts';
 import { makeDataDirectory } from './storage/data-directory.ts';
 import { lockDataDirectory } from './storage/sqlite/data-lock.ts';
 import { SqliteDocumentStore } from './storage/sqlite/documents.ts';
@@ -146,6 +147,7 @@ async function listen(
     minExpires: config.minExpires,
     timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
+    pacing: pacingSettings(config),
     calls: callSettings(config),
     messages: messageSettings(config),
     log,
