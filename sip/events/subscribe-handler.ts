@@ -67,7 +67,8 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
 
-  await eventPackage.ready?.(resource);
+  // Documents may change while they are read: what decides is in memory only when there is nothing left to wait for.
+  for (let loading = eventPackage.ready?.(resource); loading; loading = eventPackage.ready?.(resource)) await loading;
   if (notifier.index.countOf(identity) >= options.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
   if (notifier.index.size >= options.maxInAll) throw new SipError(503, 'Too many subscriptions', [['Retry-After', '600']]);
   const decision = eventPackage.authorize(identity, resource, now());

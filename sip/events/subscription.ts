@@ -1,10 +1,9 @@
 /** One subscription in its dialog (RFC 6665 4.2): its timers, what its watcher was told last, and how it is kept over a restart. */
+import { isTranslated } from '../core/translated-address.ts';
 import type { UacTarget } from '../core/uac.ts';
 import { Dialog, type DialogState } from '../dialog/dialog.ts';
 import type { ContentCoding } from '../message/content-coding.ts';
 import type { SipRequest } from '../message/message.ts';
-import { parseNameAddr } from '../message/name-addr.ts';
-import { parseSipUri } from '../message/uri.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
 import type { Body } from './event-package.ts';
@@ -185,10 +184,8 @@ export class Subscription extends WatchBase {
  */
 export function notifyTarget(request: SipRequest, flow: Flow): { target: UacTarget; destination?: Destination } {
   if (flow.reliable) return { target: { flow } };
-  const { host } = request.via;
   const contact = request.headers.get('Contact');
-  if (contact === undefined || host === flow.remoteAddress || request.headers.has('Record-Route')) return { target: {} };
-  if (parseSipUri(parseNameAddr(contact).uri).host.toLowerCase() !== host) return { target: {} };
+  if (contact === undefined || !isTranslated(contact, request, flow)) return { target: {} };
   const destination = { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort };
   return { target: { destinations: [destination] }, destination };
 }
