@@ -268,10 +268,10 @@ export class Notifier {
     if (subscription.status !== subscription.lastStatus) subscription.full = true;
 
     const suppressed = subscription.condition === undefined ? undefined : suppress(subscription);
-    const body = suppressed ? undefined : bodyOf(subscription);
+    const change = due === 'changed' && subscription.lastStatus === subscription.status;
+    const body = suppressed ? undefined : bodyOf(subscription, change);
     const { ending } = subscription;
-    if (suppressed && !ending && due === 'changed' && subscription.lastStatus === subscription.status) return;
-    if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && !isNews(subscription, body)) return;
+    if (!ending && change && (suppressed || !isNews(subscription, body))) return;
     if (ending) this.finish(subscription, ending);
     // A list's body is never like another.
     subscription.lastBody = subscription.eventPackage.require ? undefined : body;
