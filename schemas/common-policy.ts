@@ -32,6 +32,7 @@ export type Condition =
   | ValidityCondition
   | OtherIdentityCondition
   | ExternalListCondition
+  | AnonymousRequestCondition
   | UnknownCondition;
 
 /** Holds if any member matches the authenticated identity (RFC 4745 7.1.1). Without members only an unauthenticated requester matches (RFC 5025 3.1.1.2). */
@@ -104,6 +105,11 @@ export interface ExternalListCondition {
   readonly anchors: readonly string[];
 }
 
+/** Holds for those who do not say who they are (OMA XDM Core). */
+export interface AnonymousRequestCondition {
+  readonly kind: 'anonymous-request';
+}
+
 /** A condition not understood: its rule matches nobody (RFC 4745 7, 10.1). */
 export interface UnknownCondition {
   readonly kind: 'unknown';
@@ -156,6 +162,7 @@ function parseCondition(element: XmlElement): Condition {
   }
   if (element.uri === OMA_COMMON_POLICY) {
     if (element.local === 'other-identity') return { kind: 'other-identity' };
+    if (element.local === 'anonymous-request') return { kind: 'anonymous-request' };
     if (element.local === 'external-list') {
       const anchors = childrenNamed(element, OMA_COMMON_POLICY, 'entry').map((entry) => attribute(entry, 'anc') ?? '');
       return { kind: 'external-list', anchors };

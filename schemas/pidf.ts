@@ -4,9 +4,9 @@
  */
 import { turn } from './turns.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
-import { FragmentGrowth, fragmentBindings, fragmentText, missingDeclarations, type SourceRange } from './xml/fragment.ts';
+import { FragmentGrowth, fragmentBindings, missingDeclarations } from './xml/fragment.ts';
 import { AS_STORED, parseXml, readXml, XmlError } from './xml/parse.ts';
-import { attribute, child, childrenNamed, inScopeNamespaces, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
+import { attribute, child, childrenNamed, inScopeNamespaces, ownText, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
 export const PIDF = 'urn:ietf:params:xml:ns:pidf';
 export const CPIM_PIDF = 'urn:ietf:params:xml:ns:cpim-pidf';
@@ -45,7 +45,7 @@ export const ROOT_BINDINGS: ReadonlyMap<string, string> = new Map([
   ['dm', DATA_MODEL],
   ['rpid', RPID],
 ]);
-export const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
+const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
 
 /**
  * Parses a PIDF document, or a document of its forerunner application/cpim-pidf+xml, which is then read as PIDF.
@@ -124,16 +124,6 @@ function kindOf({ uri, local }: XmlElement): ComponentKind {
   return 'extension';
 }
 
-/**
- * The component's text as it stands below the root that `writePidf` writes, without the given parts of its source.
- * The ranges must lie inside its content or be attributes, must not overlap, and be in document order.
- */
-export function withoutRanges(component: PresenceComponent, removed: readonly SourceRange[]): string {
-  if (removed.length === 0) return component.text;
-  const splices = removed.map(({ start, end }) => ({ start, end, text: '' }));
-  return fragmentText(component.element, component.source, component.declarations, splices);
-}
-
 const KIND_ORDER: readonly ComponentKind[] = ['tuple', 'note', 'person', 'device', 'extension'];
 
 export interface WrittenComponent {
@@ -143,16 +133,11 @@ export interface WrittenComponent {
 
 /** A PIDF document about the entity (a URI) with the given components, put into the order the schema asks for (RFC 3863 4.4). */
 export function writePidf(entity: string, components: Iterable<WrittenComponent>): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<presence${ROOT_DECLARATIONS} entity="${escapeAttribute(entity)}">\n${writeComponents(components)}</presence>\n`;
-}
-
-/** What stands inside the root, each component on a line of its own. */
-export function writeComponents(components: Iterable<WrittenComponent>): string {
   const byKind: Record<ComponentKind, string> = { tuple: '', note: '', person: '', device: '', extension: '' };
   for (const { kind, text } of components) byKind[kind] += `${text}\n`;
-  let out = '';
+  let out = `<?xml version="1.0" encoding="UTF-8"?>\n<presence${ROOT_DECLARATIONS} entity="${escapeAttribute(entity)}">\n`;
   for (const kind of KIND_ORDER) out += byKind[kind];
-  return out;
+  return `${out}</presence>\n`;
 }
 
 /** The document of one who is not available: one closed tuple that is the same every time. */
@@ -160,6 +145,7 @@ export function writeClosedPidf(entity: string): string {
   return writePidf(entity, [CLOSED_TUPLE]);
 }
 
+/** That tuple. */
 export const CLOSED_TUPLE: WrittenComponent = { kind: 'tuple', text: '<tuple id="offline"><status><basic>closed</basic></status></tuple>' };
 
 /** What a tuple says in PIDF's own terms. */
@@ -176,11 +162,11 @@ export function summariseTuple(tuple: PresenceComponent): TupleSummary {
   const status = child(tuple.element, PIDF, 'status');
   const basic = status && child(status, PIDF, 'basic');
   const contact = child(tuple.element, PIDF, 'contact');
-  const value = basic && textContent(basic).trim();
+  const value = basic && ownText(basic).trim();
   return {
     id: tuple.id ?? '',
     basic: value === 'open' || value === 'closed' ? value : undefined,
-    contact: contact && textContent(contact).trim(),
+    contact: contact && ownText(contact).trim(),
     priority: contact && attribute(contact, 'priority'),
     notes: childrenNamed(tuple.element, PIDF, 'note').map(textContent),
   };

@@ -1,4 +1,5 @@
 /** Registration information (RFC 3680 5). */
+import { oneOf, required, requiredNumber, wholeNumber } from './xml/attributes.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
 import { XmlError } from './xml/parse.ts';
 import { attribute, child, childrenNamed, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
@@ -95,11 +96,11 @@ export function parseReginfo({ root }: XmlDocument): Reginfo {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${REGINFO}}reginfo`);
   }
   return {
-    version: number(root, 'version') ?? missing(root, 'version'),
+    version: requiredNumber(root, 'version'),
     state: oneOf(['full', 'partial'] as const, root, 'state'),
     registrations: childrenNamed(root, REGINFO, 'registration').map((registration) => ({
-      aor: attribute(registration, 'aor') ?? missing(registration, 'aor'),
-      id: attribute(registration, 'id') ?? missing(registration, 'id'),
+      aor: required(registration, 'aor'),
+      id: required(registration, 'id'),
       state: oneOf(REGISTRATION_STATES, registration, 'state'),
       contacts: childrenNamed(registration, REGINFO, 'contact').map(parseContact),
     })),
@@ -108,43 +109,25 @@ export function parseReginfo({ root }: XmlDocument): Reginfo {
 
 function parseContact(element: XmlElement): RegisteredContact {
   const event = oneOf(EVENTS, element, 'event');
-  const expires = number(element, 'expires');
-  const retryAfter = number(element, 'retry-after');
-  if (event === 'shortened' && expires === undefined) missing(element, 'expires');
-  if (event === 'probation' && retryAfter === undefined) missing(element, 'retry-after');
+  const expires = wholeNumber(element, 'expires');
+  const retryAfter = wholeNumber(element, 'retry-after');
+  if (event === 'shortened') required(element, 'expires');
+  if (event === 'probation') required(element, 'retry-after');
   const uri = child(element, REGINFO, 'uri');
   if (uri === undefined) throw new XmlError('<contact> needs a <uri>');
   const name = child(element, REGINFO, 'display-name');
   return {
-    id: attribute(element, 'id') ?? missing(element, 'id'),
+    id: required(element, 'id'),
     state: oneOf(['active', 'terminated'] as const, element, 'state'),
     event,
     uri: textContent(uri).trim(),
     displayName: name === undefined ? undefined : textContent(name),
-    durationRegistered: number(element, 'duration-registered'),
+    durationRegistered: wholeNumber(element, 'duration-registered'),
     expires,
     retryAfter,
     q: attribute(element, 'q'),
     callId: attribute(element, 'callid'),
-    cseq: number(element, 'cseq'),
-    unknownParams: childrenNamed(element, REGINFO, 'unknown-param').map(
-      (param) => [attribute(param, 'name') ?? missing(param, 'name'), textContent(param)] as const,
-    ),
+    cseq: wholeNumber(element, 'cseq'),
+    unknownParams: childrenNamed(element, REGINFO, 'unknown-param').map((param) => [required(param, 'name'), textContent(param)] as const),
   };
-}
-
-function number(element: XmlElement, local: string): number | undefined {
-  const value = attribute(element, local);
-  if (value === undefined) return undefined;
-  if (!/^\+?\d+$/.test(value.trim())) throw new XmlError(`${local} of <${element.local}> is "${value}", not a whole number`);
-  return Number(value);
-}
-
-function oneOf<T extends string>(values: readonly T[], element: XmlElement, local: string): T {
-  const value = attribute(element, local);
-  return values.find((v) => v === value) ?? missing(element, local, values);
-}
-
-function missing(element: XmlElement, local: string, values?: readonly string[]): never {
-  throw new XmlError(`<${element.local}> needs the attribute ${local}${values ? ` (${values.join(', ')})` : ''}`);
 }

@@ -1,5 +1,6 @@
 /** Resource list meta-information (RFC 4662 5): the root part of a list notification. */
 import { type DisplayName, readDisplayName, writeDisplayName } from './display-name.ts';
+import { oneOf, required, requiredNumber } from './xml/attributes.ts';
 import { escapeAttribute } from './xml/escape.ts';
 import { XmlError } from './xml/parse.ts';
 import { attribute, childrenNamed, type XmlDocument, type XmlElement } from './xml/tree.ts';
@@ -67,12 +68,10 @@ export function parseRlmi({ root }: XmlDocument): Rlmi {
   if (root.local !== 'list' || root.uri !== RLMI) {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${RLMI}}list`);
   }
-  const version = required(root, 'version').trim();
   const fullState = required(root, 'fullState').trim();
-  if (!/^\d+$/.test(version)) throw new XmlError(`version of <list> is "${version}", not a whole number`);
   return {
     uri: required(root, 'uri'),
-    version: Number(version),
+    version: requiredNumber(root, 'version'),
     fullState: fullState === 'true' || fullState === '1',
     names: names(root),
     cid: attribute(root, 'cid'),
@@ -85,18 +84,10 @@ export function parseRlmi({ root }: XmlDocument): Rlmi {
 }
 
 function parseInstance(element: XmlElement): RlmiInstance {
-  const written = required(element, 'state');
-  const state = STATES.find((s) => s === written);
-  if (!state) throw new XmlError(`state of <instance> is "${written}", not one of ${STATES.join(', ')}`);
+  const state = oneOf(STATES, element, 'state');
   return { id: required(element, 'id'), state, reason: attribute(element, 'reason'), cid: attribute(element, 'cid') };
 }
 
 function names(element: XmlElement): DisplayName[] {
   return childrenNamed(element, RLMI, 'name').map(readDisplayName);
-}
-
-function required(element: XmlElement, local: string): string {
-  const value = attribute(element, local);
-  if (value === undefined) throw new XmlError(`<${element.local}> needs the attribute ${local}`);
-  return value;
 }

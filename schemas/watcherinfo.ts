@@ -1,4 +1,5 @@
 /** Watcher information (RFC 3858). */
+import { oneOf, required, requiredNumber, wholeNumber } from './xml/attributes.ts';
 import { escapeAttribute, escapeText } from './xml/escape.ts';
 import { XmlError } from './xml/parse.ts';
 import { attribute, childrenNamed, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
@@ -66,11 +67,11 @@ export function parseWatcherinfo({ root }: XmlDocument): Watcherinfo {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${WATCHERINFO}}watcherinfo`);
   }
   return {
-    version: number(root, 'version') ?? missing(root, 'version'),
+    version: requiredNumber(root, 'version'),
     state: oneOf(['full', 'partial'] as const, root, 'state'),
     lists: childrenNamed(root, WATCHERINFO, 'watcher-list').map((list) => ({
-      resource: attribute(list, 'resource') ?? missing(list, 'resource'),
-      package: attribute(list, 'package') ?? missing(list, 'package'),
+      resource: required(list, 'resource'),
+      package: required(list, 'package'),
       watchers: childrenNamed(list, WATCHERINFO, 'watcher').map(parseWatcher),
     })),
   };
@@ -78,28 +79,12 @@ export function parseWatcherinfo({ root }: XmlDocument): Watcherinfo {
 
 function parseWatcher(element: XmlElement): Watcher {
   return {
-    id: attribute(element, 'id') ?? missing(element, 'id'),
+    id: required(element, 'id'),
     uri: textContent(element).trim(),
     displayName: attribute(element, 'display-name'),
     status: oneOf(STATUSES, element, 'status'),
     event: oneOf(EVENTS, element, 'event'),
-    expiration: number(element, 'expiration'),
-    durationSubscribed: number(element, 'duration-subscribed'),
+    expiration: wholeNumber(element, 'expiration'),
+    durationSubscribed: wholeNumber(element, 'duration-subscribed'),
   };
-}
-
-function number(element: XmlElement, local: string): number | undefined {
-  const value = attribute(element, local);
-  if (value === undefined) return undefined;
-  if (!/^\+?\d+$/.test(value.trim())) throw new XmlError(`${local} of <${element.local}> is "${value}", not a whole number`);
-  return Number(value);
-}
-
-function oneOf<T extends string>(values: readonly T[], element: XmlElement, local: string): T {
-  const value = attribute(element, local);
-  return values.find((v) => v === value) ?? missing(element, local, values);
-}
-
-function missing(element: XmlElement, local: string, values?: readonly string[]): never {
-  throw new XmlError(`<${element.local}> needs the attribute ${local}${values ? ` (${values.join(', ')})` : ''}`);
 }

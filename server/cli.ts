@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { AccountError } from './accounts/account-store.ts';
 import { AdminError } from './admin/admin-client.ts';
 import { clearMailbox, setMailbox, showMailbox } from './admin/mailbox-commands.ts';
+import { explainWhy } from './admin/why-command.ts';
 import { ConfigError, loadConfig } from './config.ts';
 import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
 import type { Endpoint } from './endpoint-setting.ts';
@@ -84,6 +85,12 @@ function program(surroundings: Surroundings): Command {
     .argument('[counts...]', 'new and old messages, such as voice-message=2/8, or voice-message=2/8:0/2 with the urgent ones among them')
     .action((address, counts, flags) => setMailbox(address, counts, flags, surroundings));
   mailbox('clear', 'forget what was set').action((address, flags) => clearMailbox(address, flags, surroundings));
+  dataOptions(root.command('why').description('ask a running server what a watcher may see of a user, and which rules make it so'))
+    .argument('<watcher>', `${ADDRESS}, of any domain, or anonymous`)
+    .argument('<presentity>', ADDRESS)
+    .option('--package <NAME>', 'the event package: presence or dialog')
+    .option('--json', 'print the answer as JSON')
+    .action((watcher, presentity, flags) => explainWhy(watcher, presentity, flags, surroundings));
   return root;
 }
 

@@ -15,6 +15,7 @@ import { UserAgentClient } from './core/uac.ts';
 import type { SubHandling, Watch } from './events/event-package.ts';
 import { EventStateCompositor, publishHandler } from './events/event-state-compositor.ts';
 import { Notifier } from './events/notifier.ts';
+import { type Sight, sightOf } from './events/sight.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
 import type { WatchBase } from './events/watch.ts';
 import { WatcherLists } from './events/watcher-list.ts';
@@ -97,6 +98,8 @@ export interface SipNode {
   usersChanged(): void;
   /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
+  /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
+  sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
   start(): Promise<ListeningPoint[]>;
   stop(): Promise<void>;
@@ -194,9 +197,10 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
-    const judge = (): SubHandling => presence.authorize(watcher, presentity, now()).handling;
+    // A document may have changed while the documents were read.
     const loading = presence.ready?.(presentity);
-    return loading ? loading.then(judge) : judge();
+    if (loading) return loading.then(() => presenceHandling(watcher, presentity));
+    return presence.authorize(watcher, presentity, now()).handling;
   };
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
@@ -284,6 +288,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const handling = presenceHandling(watcher, presentity);
       return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
+    sightOf: (packageName, watcher, presentity) => sightOf(notifier, packageName, watcher, presentity, now),
     async start() {
       const points: ListeningPoint[] = [];
       for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));

@@ -87,6 +87,13 @@ export function textContent(element: XmlElement): string {
   return out;
 }
 
+/** The character data that stands in the element itself, and not in its descendants. */
+export function ownText(element: XmlElement): string {
+  let out = '';
+  for (const c of element.children) if (c.kind === 'text') out += c.text;
+  return out;
+}
+
 /** The namespace name bound to `prefix` ('' for the default namespace) at the element, or undefined. */
 export function lookupNamespace(element: XmlElement, prefix: string): string | undefined {
   if (prefix === 'xml') return 'http://www.w3.org/XML/1998/namespace';

@@ -252,6 +252,7 @@ ownDocument('reginfo', 'reginfo');
 ownDocument('rlmi', 'list');
 ownDocument('dialog-info', 'dialog-info');
 ownDocument('conference-info', 'conference-info');
+ownDocument('simple-filter', 'filter-set');
 
 const ruleset = { namespace: `${IETF}common-policy`, local: 'ruleset' };
 own('common-policy.xsd', ruleset.namespace, ruleset);

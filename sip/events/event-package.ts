@@ -4,6 +4,7 @@
  */
 import type { DocumentChange } from '../../xcap/document-store.ts';
 import type { SipRequest } from '../message/message.ts';
+import type { Explanation } from './explanation.ts';
 
 export type SubHandling = 'block' | 'confirm' | 'polite-block' | 'allow';
 
@@ -25,6 +26,8 @@ export interface Body {
   readonly bytes: Buffer;
   /** Of the whole state that a watcher knows who has been told this, and all before (RFC 5839 6.1). */
   readonly entityTag?: string | undefined;
+  /** Equal in bodies between which nothing worth telling has changed, where that is not for the bytes to say. */
+  readonly essence?: string | undefined;
 }
 
 /** A subscription as packages see it. */
@@ -49,6 +52,8 @@ export interface RenderRequest {
   readonly watch: Watch;
   /** The whole state must be told: the first NOTIFY, and the first after a refresh or a restart. */
   readonly full: boolean;
+  /** The body is to be filtered: it must be a document that stands for itself, with what is new and what is gone (RFC 4660 5.3.1). */
+  readonly filtered?: boolean;
   /** How many NOTIFYs came before in this subscription; skips ahead over a restart, never back. */
   readonly version: number;
 }
@@ -79,17 +84,29 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   ready?(resource: string): Promise<void> | undefined;
   /** Throws SipError when there is no such resource. */
   authorize(watcher: string, resource: string, now: number): D;
+  /** Why `authorize` decides as it does: which rules hold, which do not, and for what reason. As it, throws SipError. */
+  explain?(watcher: string, resource: string, now: number): Explanation;
   state(resource: string): State;
   /** Undefined: nothing worth telling this watch has changed. Never called for a blocked or unconfirmed watch. */
   render(state: State, decision: D, request: RenderRequest): Body | undefined;
+  /**
+   * For subscriptions, not for members of lists: what `render` gave, as this watch is told it, e.g. as changes since what it was told last.
+   * Undefined: nothing of it is news.
+   */
+  encode?(body: Body, request: RenderRequest): Body | undefined;
   /** A watch begins or ends, or has begun again after a restart. */
   opened?(watch: Watch): void | Promise<void>;
   closed?(watch: Watch): void;
   /** A refresh came, which may have changed the terms; it is answered and told once this is done. */
   refreshed?(watch: Watch): void | Promise<void>;
-  /** Every body without an entity tag tells the whole state, so that its digest can be that (RFC 5839 6.1). */
+  /**
+   * Its bodies are XML that filters may be applied to (RFC 4660). `volatile` matches what changes in them by itself, e.g. counters: with
+   * nothing else new there is nothing to tell.
+   */
+  readonly filtering?: { readonly volatile?: RegExp };
+  /** What `render` gives tells the whole state, so that its digest can be the state's entity tag (RFC 5839 6.1). */
   readonly bodiesAreWhole?: true;
-  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known, or for a watch whose bodies are. */
+  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known. */
   entityTag?(watch: Watch): string | undefined;
   /** The watcher has the state that there is now, or does not want it (RFC 5839 6.2): nothing of it is news any more. */
   settled?(watch: Watch): void;

@@ -60,6 +60,7 @@ export class Notifier {
         // What the NOTIFY said is not known to the watcher: the next one says it all, and comes without a change.
         subscription.full = true;
         subscription.lastBody = undefined;
+        subscription.filter?.noteLost();
         subscription.lastStatus = 'init';
         this.tellAgain(subscription, retryAfter);
       },
@@ -272,12 +273,13 @@ export class Notifier {
     const body = suppressed ? undefined : bodyOf(subscription);
     const { ending } = subscription;
     if (suppressed && !ending && due === 'changed' && subscription.lastStatus === subscription.status) return;
-    if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && sameBody(body, subscription.lastBody)) return;
+    if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && !isNews(subscription, body)) return;
     if (ending) this.finish(subscription, ending);
     // A list's body is never like another.
     subscription.lastBody = subscription.eventPackage.require ? undefined : body;
     subscription.lastStatus = subscription.status;
     subscription.full = false;
+    subscription.filter?.noteTold();
     try {
       subscription.toldAt = this.options.now();
       const entityTag = suppressed ? suppressed.entityTag : body && entityTagOf(body, subscription.eventPackage);
@@ -345,7 +347,7 @@ export class Notifier {
   }
 
   private renderMember(member: MemberWatch): void {
-    const { eventPackage, resource, state: before } = member;
+    const { eventPackage, resource, filter, state: before } = member;
     const gone = this.judge.judge(member);
     if (gone) {
       if (member.status === 'pending' || member.status === 'active') this.judge.transit(member, { status: 'terminated', event: gone });
@@ -353,12 +355,17 @@ export class Notifier {
       member.status = 'terminated';
     }
     const { status, decision } = member;
-    const body =
-      status === 'active' && decision
-        ? eventPackage.render(eventPackage.state(resource), decision, { watch: member, full: true, version: 0 })
-        : undefined;
+    const request = { watch: member, full: true, filtered: filter !== undefined, version: 0 };
+    let body = status === 'active' && decision ? eventPackage.render(eventPackage.state(resource), decision, request) : undefined;
+    if (filter && body) {
+      body = filter.apply(body, eventPackage.filtering?.volatile);
+      if (before?.status === status && filter.triggered === false) return;
+      filter.noteTold();
+    }
     const reason = status === 'terminated' ? (gone ?? 'rejected') : undefined;
-    if (before && before.status === status && before.reason === reason && sameBody(body, before.body)) return;
+    if (body?.bytes.length === 0) body = undefined;
+    const same = filter && !body ? !before?.body : sameBody(body, before?.body);
+    if (before && before.status === status && before.reason === reason && same) return;
     member.state = { status: status === 'active' || status === 'pending' ? status : 'terminated', reason, body };
     member.changed(member);
   }
@@ -370,9 +377,15 @@ function rank({ eventPackage }: Subscription): number {
   return eventPackage.require ? 0 : 2;
 }
 
+/** Whether the body of a change is told: where triggers decide they do so alone (RFC 4660 5.3). */
+function isNews({ filter, lastBody }: Subscription, body: Body | undefined): boolean {
+  return (body && filter?.triggered) ?? !sameBody(body, lastBody);
+}
+
 function sameBody(a: Body | undefined, b: Body | undefined): boolean {
   if (a === b) return true;
   // A package with nothing to add renders nothing; that is no change either.
   if (a === undefined) return true;
+  if (b !== undefined && a.essence !== undefined) return a.essence === b.essence;
   return b !== undefined && a.contentType === b.contentType && a.bytes.equals(b.bytes);
 }

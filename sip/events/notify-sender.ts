@@ -40,7 +40,8 @@ export class NotifySender {
     const remaining = Math.max(0, Math.ceil((expiresAt - now) / 1000));
     headers.add('Subscription-State', ending ? `terminated;reason=${ending}` : `${status};expires=${remaining}`);
     if (eventPackage.require) headers.add('Require', eventPackage.require);
-    if (body) {
+    // RFC 4660 5.3.1: a filter may leave nothing.
+    if (body && body.bytes.length > 0) {
       headers.add('Content-Type', body.contentType);
       const coded = subscription.coding && encodedBody(body.bytes, subscription.coding);
       if (coded && subscription.coding) headers.add('Content-Encoding', subscription.coding);

@@ -14,6 +14,7 @@ import type { Flow } from '../transport/transport.ts';
 import { chooseContentType } from './content-type.ts';
 import type { EventPackage } from './event-package.ts';
 import type { Notifier } from './notifier.ts';
+import { readFilters } from './subscribe-filters.ts';
 import { notifyTarget, Subscription } from './subscription.ts';
 
 export interface SubscribeHandlerOptions {
@@ -69,10 +70,12 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes, eventPackage.partialContentType);
   const terms = eventPackage.readTerms?.(request, undefined);
+  const filters = readFilters(request, eventPackage, resource, undefined);
   const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
 
-  await eventPackage.ready?.(resource);
+  // Documents may change while they are read: what decides is in memory only when there is nothing left to wait for.
+  for (let loading = eventPackage.ready?.(resource); loading; loading = eventPackage.ready?.(resource)) await loading;
   if (notifier.index.countOf(identity) >= options.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
   if (notifier.index.size >= options.maxInAll) throw new SipError(503, 'Too many subscriptions', [['Retry-After', '600']]);
   const decision = eventPackage.authorize(identity, resource, now());
@@ -97,6 +100,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   };
   const subscription = new Subscription(init, dialog, detach(eventHeader), since + expires * 1000, target, destination);
   subscription.condition = condition;
+  subscription.filterSet = filters;
   subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
   if (expires === 0) {
     subscription.fetch = true;
@@ -128,9 +132,11 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const { eventPackage } = subscription;
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const terms = eventPackage.readTerms?.(request, subscription.terms);
+  const filters = readFilters(request, eventPackage, subscription.resource, subscription.filterSet);
   const condition = conditionOf(request);
   subscription.dialog.receive(request);
   subscription.terms = terms;
+  subscription.filterSet = filters;
   subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
   if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
   subscription.condition = undefined;

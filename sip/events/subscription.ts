@@ -1,14 +1,15 @@
 /** One subscription in its dialog (RFC 6665 4.2): its timers, what its watcher was told last, and how it is kept over a restart. */
+import { isTranslated } from '../core/translated-address.ts';
 import type { UacTarget } from '../core/uac.ts';
 import { Dialog, type DialogState } from '../dialog/dialog.ts';
 import type { ContentCoding } from '../message/content-coding.ts';
 import type { SipRequest } from '../message/message.ts';
-import { parseNameAddr } from '../message/name-addr.ts';
-import { parseSipUri } from '../message/uri.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
 import type { Body } from './event-package.ts';
+import { filterFor, type KeptFilter } from './filter-set.ts';
 import { WatchBase, type WatchInit } from './watch.ts';
+import { WatchFilter } from './watch-filter.ts';
 import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
 
 export type EndReason = 'deactivated' | 'probation' | 'rejected' | 'timeout' | 'giveup' | 'noresource';
@@ -32,6 +33,7 @@ export interface SubscriptionRecord {
   readonly terms?: unknown;
   /** Suppress-If-Match, where it holds. */
   readonly condition?: string;
+  readonly filters?: readonly KeptFilter[];
   /** What bodies may be coded in. */
   readonly coding?: ContentCoding;
   /** Where a watcher behind a NAT is reached. */
@@ -76,6 +78,7 @@ export class Subscription extends WatchBase {
   /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
   toldAt = 0;
   lastBody: Body | undefined;
+  private filters: readonly KeptFilter[] | undefined;
   lastStatus: WatcherStatus | 'init' = 'init';
 
   constructor(
@@ -102,6 +105,18 @@ export class Subscription extends WatchBase {
     const { target, destination } = notifyTarget(request, flow);
     this.target = target;
     this.destination = destination;
+  }
+
+  /** All filters that its SUBSCRIBEs have set (RFC 4660). A list's are for its members. */
+  get filterSet(): readonly KeptFilter[] | undefined {
+    return this.filters;
+  }
+
+  set filterSet(filters: readonly KeptFilter[] | undefined) {
+    if (filters === this.filters) return;
+    this.filters = filters;
+    const contents = filters && !this.eventPackage.require ? filterFor(filters, this.resource, this.resource) : undefined;
+    this.filter = contents && new WatchFilter(contents);
   }
 
   get endsAt(): number {
@@ -136,6 +151,7 @@ export class Subscription extends WatchBase {
       firstCSeq: this.firstCSeq,
       ...(this.terms === undefined ? {} : { terms: this.terms }),
       ...(this.condition === undefined ? {} : { condition: this.condition }),
+      ...(this.filters === undefined ? {} : { filters: this.filters }),
       ...(this.coding === undefined ? {} : { coding: this.coding }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
     };
@@ -152,6 +168,7 @@ export class Subscription extends WatchBase {
     subscription.coding = record.coding;
     subscription.event = record.lastEvent;
     subscription.condition = record.condition;
+    subscription.filterSet = record.filters;
     return subscription;
   }
 }
@@ -162,10 +179,8 @@ export class Subscription extends WatchBase {
  */
 export function notifyTarget(request: SipRequest, flow: Flow): { target: UacTarget; destination?: Destination } {
   if (flow.reliable) return { target: { flow } };
-  const { host } = request.via;
   const contact = request.headers.get('Contact');
-  if (contact === undefined || host === flow.remoteAddress || request.headers.has('Record-Route')) return { target: {} };
-  if (parseSipUri(parseNameAddr(contact).uri).host.toLowerCase() !== host) return { target: {} };
+  if (contact === undefined || !isTranslated(contact, request, flow)) return { target: {} };
   const destination = { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort };
   return { target: { destinations: [destination] }, destination };
 }

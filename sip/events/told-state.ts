@@ -3,11 +3,21 @@ import { hash } from 'node:crypto';
 import type { Body, EventPackage } from './event-package.ts';
 import type { Subscription } from './subscription.ts';
 
-/** The state as the watcher may see it now; undefined where there is none to tell. */
+/** What the watcher is to be told of the state as it may see it now; undefined where there is nothing. */
 export function bodyOf(subscription: Subscription): Body | undefined {
+  const { eventPackage, full, notified: version } = subscription;
+  const whole = visibleState(subscription);
+  return whole && eventPackage.encode ? eventPackage.encode(whole, { watch: subscription, full, version }) : whole;
+}
+
+/** The state as the watcher may see it now, before it is told as changes. */
+function visibleState(subscription: Subscription): Body | undefined {
   const { status, decision, eventPackage, ending, full, notified: version } = subscription;
   if (status !== 'active' || !decision || (ending !== undefined && ending !== 'timeout')) return undefined;
-  return eventPackage.render(eventPackage.state(subscription.resource), decision, { watch: subscription, full, version });
+  const { filter } = subscription;
+  const request = { watch: subscription, full, filtered: filter !== undefined, version };
+  const body = eventPackage.render(eventPackage.state(subscription.resource), decision, request);
+  return filter === undefined || body === undefined ? body : filter.apply(body, eventPackage.filtering?.volatile);
 }
 
 /** One body is told to many watchers. */
@@ -50,8 +60,7 @@ export function suppress(subscription: Subscription): { readonly entityTag: stri
 function stateTag(subscription: Subscription): string | undefined {
   const { eventPackage, status } = subscription;
   if (status !== 'active') return undefined;
-  const entityTag = eventPackage.entityTag?.(subscription);
-  if (entityTag !== undefined) return entityTag;
-  const body = eventPackage.bodiesAreWhole && bodyOf(subscription);
+  if (eventPackage.entityTag) return eventPackage.entityTag(subscription);
+  const body = eventPackage.bodiesAreWhole && visibleState(subscription);
   return body ? entityTagOf(body, eventPackage) : undefined;
 }

@@ -30,7 +30,7 @@ export class WaitingJudge {
   judge(eventPackage: EventPackage, resource: string): void {
     if (!this.options.watchers.hasWaiting(eventPackage.name, resource)) return;
     const loading = eventPackage.ready?.(resource);
-    if (loading) loading.then(() => this.decide(eventPackage, resource)).catch((error) => this.options.failed(error));
+    if (loading) loading.then(() => this.judge(eventPackage, resource)).catch((error) => this.options.failed(error));
     else this.decide(eventPackage, resource);
   }
 

@@ -1,6 +1,7 @@
 /** A watcher's interest in one resource: by a subscription of its own, or as a member of a list that it subscribed to. */
 import type { Timer } from '../transport/timer-wheel.ts';
 import type { Body, Decision, EventPackage, Watch } from './event-package.ts';
+import type { WatchFilter } from './watch-filter.ts';
 import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
 
 export interface WatchInit {
@@ -31,6 +32,8 @@ export abstract class WatchBase implements Watch {
   decision: Decision | undefined;
   /** Fires when the decision may become another one by itself. */
   decisionTimer: Timer | undefined;
+  /** What the watcher wants to be told of it, where that is not all (RFC 4660). */
+  filter: WatchFilter | undefined;
   /** In the notifier's queue. */
   queued = false;
   /** No longer watched; whatever still comes for it is dropped. */

@@ -97,6 +97,10 @@ export function dialogPackage({
       }
       return decision;
     },
+    explain(watcher, resource, now) {
+      if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
+      return policy.explain(resource, watcher, undefined, now);
+    },
     state: (resource) => states.get(resource),
     render(dialogs, { sees }, { watch, full, version }) {
       const terms = (watch.terms ?? {}) as DialogTerms;

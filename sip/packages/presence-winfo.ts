@@ -25,6 +25,7 @@ export function watcherinfoPackage(watched: EventPackage, lists: WatcherLists, n
     // RFC 3857 4.4: an hour.
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: false,
+    filtering: { volatile: / (?:version|duration-subscribed|expiration)="\d+"/g },
     ready: (resource) => watched.ready?.(resource),
     authorize(watcher, resource, at) {
       // Who may watch the user at all is asked so that an unknown user is a 404 here too.
@@ -34,14 +35,15 @@ export function watcherinfoPackage(watched: EventPackage, lists: WatcherLists, n
     state(resource) {
       return resource;
     },
-    render(resource, _decision, { watch, full, version }) {
-      const since = full ? 0 : revisionTold(watch);
-      const entries = lists.since(watched.name, resource, since).filter((entry) => worthTelling(entry, since, full));
+    render(resource, _decision, { watch, full, filtered, version }) {
+      const told = revisionTold(watch);
+      const whole = full || filtered === true;
+      const entries = lists.since(watched.name, resource, whole ? 0 : told).filter((entry) => worthTelling(entry, told, full));
       watch.memo = lists.latest;
       forgetTold(resource);
-      if (entries.length === 0 && !full) return undefined;
+      if (entries.length === 0 && !whole) return undefined;
       const watchers = entries.map((entry) => toWatcher(entry, now()));
-      const text = writeWatcherinfo({ version, state: full ? 'full' : 'partial', lists: [{ resource, package: watched.name, watchers }] });
+      const text = writeWatcherinfo({ version, state: whole ? 'full' : 'partial', lists: [{ resource, package: watched.name, watchers }] });
       return { contentType: WATCHERINFO_TYPE, bytes: Buffer.from(text, 'utf8') };
     },
     opened(watch) {
@@ -64,9 +66,9 @@ function revisionTold(reader: Watch): number {
   return typeof reader.memo === 'number' ? reader.memo : 0;
 }
 
-/** Full state has no watchers that are gone; and who came and went unseen is not told of (RFC 3857 4.7.2). */
-function worthTelling(entry: WatcherEntry, since: number, full: boolean): boolean {
-  return entry.status !== 'terminated' || (!full && entry.created <= since);
+/** Full state has no watchers that were gone before; and who came and went unseen is not told of (RFC 3857 4.7.2). */
+function worthTelling({ status, created, revision }: WatcherEntry, told: number, full: boolean): boolean {
+  return status !== 'terminated' || (!full && created <= told && revision > told);
 }
 
 function toWatcher({ id, watcher, displayName, status, event, since, expiresAt }: WatcherEntry, now: number) {

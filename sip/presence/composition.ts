@@ -11,10 +11,10 @@
  * - Unknown extensions are kept as they came.
  */
 import { canonicalAddress } from '../../schemas/address.ts';
-import { type PresenceComponent, RPID, readComponent } from '../../schemas/pidf.ts';
+import { type PresenceComponent, type PresenceDocument, RPID, readComponent } from '../../schemas/pidf.ts';
 import { escapeAttribute } from '../../schemas/xml/escape.ts';
 import { fragmentText } from '../../schemas/xml/fragment.ts';
-import { textContent, type XmlElement } from '../../schemas/xml/tree.ts';
+import { ownText, textContent, type XmlElement } from '../../schemas/xml/tree.ts';
 import { mergeOccurrences } from './merged-component.ts';
 import { byPrecedence, classOf, contactOf, deviceIdOf, type Occurrence, occurrencesOf, type PresenceSource, saidAt } from './occurrence.ts';
 import { componentAt, validityOf } from './timed-presence.ts';
@@ -134,17 +134,22 @@ function withId(component: PresenceComponent, id: string): PresenceComponent {
 }
 
 /**
- * The presentity's sphere (RFC 4480 3.9, RFC 4745 7.2) at `now`: the value its persons agree on, or undefined when they say none or several.
+ * The presentity's sphere (RFC 4480 3.11) at `now`: the value on which all persons of all that is published agree, or undefined when they
+ * say none or several (RFC 5025 3.1.2). In lower case, for case does not tell spheres apart (RFC 4745 7.3).
  */
-export function sphereOf(components: readonly PresenceComponent[], now: number): string | undefined {
+export function sphereOf(documents: readonly PresenceDocument[], now: number): string | undefined {
   let sphere: string | undefined;
-  for (const { kind, element } of components) {
-    if (kind !== 'person') continue;
-    const said = element.elements.find((e) => e.uri === RPID && e.local === 'sphere' && holdsAt(e, now));
-    const value = sphereValue(said);
-    if (value === undefined) continue;
-    if (sphere !== undefined && sphere !== value) return undefined;
-    sphere = value;
+  for (const { components } of documents) {
+    for (const { kind, element } of components) {
+      if (kind !== 'person') continue;
+      for (const said of element.elements) {
+        if (said.uri !== RPID || said.local !== 'sphere' || !holdsAt(said, now)) continue;
+        const value = sphereValue(said)?.toLowerCase();
+        if (value === undefined) continue;
+        if (sphere !== undefined && sphere !== value) return undefined;
+        sphere = value;
+      }
+    }
   }
   return sphere;
 }
@@ -155,14 +160,10 @@ function holdsAt(element: XmlElement, now: number): boolean {
 }
 
 /** RPID writes a sphere as an element (`<home/>`) or as text; common policy compares it as a string. */
-function sphereValue(sphere: XmlElement | undefined): string | undefined {
-  if (!sphere) return undefined;
+function sphereValue(sphere: XmlElement): string | undefined {
   const [value] = sphere.elements;
   if (value) return value.local;
-  const text = sphere.children
-    .map((c) => (c.kind === 'text' ? c.text : ''))
-    .join('')
-    .trim();
+  const text = ownText(sphere).trim().replace(/\s+/g, ' ');
   return text === '' ? undefined : text;
 }
 

@@ -4,8 +4,10 @@ import { addressHost } from '../../schemas/address.ts';
 import type { Condition, IdentityMember } from '../../schemas/common-policy.ts';
 
 export interface Circumstances {
-  /** Canonical address of the authenticated watcher. */
+  /** Canonical address of the watcher. */
   readonly watcher: string;
+  /** Is it known that the watcher has this address? */
+  readonly authenticated: boolean;
   /** The presentity's sphere, if it is known. */
   readonly sphere: string | undefined;
   /** Milliseconds since the epoch. */
@@ -31,16 +33,20 @@ export function namesWatcher(conditions: readonly Condition[], circumstances: Om
 }
 
 /** Does a condition of common policy hold? */
-export function conditionHolds(condition: Condition, { watcher, sphere, now, lists, named }: Circumstances): boolean {
+export function conditionHolds(condition: Condition, { watcher, authenticated, sphere, now, lists, named }: Circumstances): boolean {
   switch (condition.kind) {
     case 'identity':
+      // RFC 5025 3.1.1.2: an unauthenticated request matches an empty identity, and no other.
+      if (!authenticated) return condition.members.length === 0;
       return condition.members.some((member) => identifies(member, watcher));
     case 'sphere':
       return sphere !== undefined && condition.tokens.includes(sphere.toLowerCase());
     case 'validity':
       return condition.intervals.some(({ from, until }) => from <= now && now < until);
     case 'other-identity':
-      return !named;
+      return !named && authenticated;
+    case 'anonymous-request':
+      return !authenticated;
     case 'external-list':
       return condition.anchors.some((anchor) => lists.get(anchor)?.has(watcher) ?? false);
     case 'unknown':
@@ -75,11 +81,35 @@ export function nextBoundary(conditions: readonly Condition[], now: number): num
   return next;
 }
 
+/** Why a condition does not hold, in the same words for every watcher. */
+export function whyNot(condition: Condition, { watcher, authenticated, sphere, now, lists }: Circumstances): string {
+  switch (condition.kind) {
+    case 'identity':
+      return !authenticated ? 'the watcher is not authenticated' : `the watcher is ${watcher}`;
+    case 'sphere':
+      return sphere === undefined
+        ? 'the sphere is not known: nothing published says one, or not always the same'
+        : `the sphere is ${sphere}`;
+    case 'validity':
+      return `it is ${isoDate(now)}`;
+    case 'other-identity':
+      return !authenticated ? 'the watcher is not authenticated' : 'another rule names the watcher';
+    case 'external-list': {
+      const empty = condition.anchors.every((anchor) => (lists.get(anchor)?.size ?? 0) === 0);
+      return empty ? 'there is no such list of the presentity, or nobody in it' : 'the watcher is not a member';
+    }
+    case 'anonymous-request':
+      return 'the watcher is authenticated';
+    case 'unknown':
+      return 'the condition is not understood';
+  }
+}
+
 /** What a condition says, in words short enough for a log line. */
 export function describeCondition(condition: Condition): string {
   switch (condition.kind) {
     case 'identity':
-      return describeSome(condition.members, describeMember);
+      return condition.members.length === 0 ? 'whoever is not authenticated' : describeSome(condition.members, describeMember);
     case 'sphere':
       return `sphere ${condition.value.slice(0, LONGEST_DESCRIBED)}`;
     case 'validity':
@@ -87,26 +117,21 @@ export function describeCondition(condition: Condition): string {
     case 'other-identity':
       return 'whoever no other rule names';
     case 'external-list':
-      return describeLists(condition.anchors);
+      return `members of ${describeSome(condition.anchors, (anchor) => anchor)}`;
+    case 'anonymous-request':
+      return 'whoever is not authenticated';
     case 'unknown':
       return `unknown condition ${condition.name}`;
   }
 }
 
-const DESCRIBED = 3;
 /** Alternatives that a description has, and characters of each: there can be thousands. */
 const MOST_DESCRIBED = 10;
-const LONGEST_DESCRIBED = 100;
+const LONGEST_DESCRIBED = 200;
 
-function describeSome<T>(items: readonly T[], describe: (item: T) => string): string {
+function describeSome<T>(items: readonly T[], describe: (item: T) => string, between = ' or '): string {
   const some = items.slice(0, MOST_DESCRIBED).map((item) => describe(item).slice(0, LONGEST_DESCRIBED));
-  return items.length > MOST_DESCRIBED ? `${some.join(' or ')} or ${items.length - MOST_DESCRIBED} more` : some.join(' or ');
-}
-
-function describeLists(anchors: readonly string[]): string {
-  const named = anchors.slice(0, DESCRIBED).map((anchor) => anchor.slice(0, 300));
-  const more = anchors.length > DESCRIBED ? ` and ${anchors.length - DESCRIBED} more lists` : '';
-  return `members of ${named.join(', ')}${more}`;
+  return some.join(between) + (items.length > MOST_DESCRIBED ? `${between}${items.length - MOST_DESCRIBED} more` : '');
 }
 
 function isoDate(moment: number): string {
@@ -118,7 +143,7 @@ function describeMember(member: IdentityMember): string {
     case 'one':
       return member.id;
     case 'many': {
-      const except = member.except.map((e) => e.id ?? e.domain ?? '').join(', ');
+      const except = describeSome(member.except, (e) => e.id ?? e.domain ?? '', ', ');
       return `anyone${member.domain === undefined ? '' : ` of ${member.domain}`}${except === '' ? '' : ` except ${except}`}`;
     }
     case 'unknown':

@@ -49,6 +49,7 @@ export function contactOf(tuple: PresenceComponent): string {
   return summariseTuple(tuple).contact?.trim() ?? '';
 }
 
+/** What has no id is nothing that an id could name: '' stands for it. */
 export function occurrencesOf({ id, occurrences }: PresenceComponent): readonly string[] {
-  return occurrences ?? (id === undefined ? [] : [id]);
+  return occurrences ?? [id ?? ''];
 }

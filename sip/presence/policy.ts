@@ -1,6 +1,7 @@
 /**
  * Presence authorization (RFC 5025) from all of a presentity's rule documents: rules are compiled once per change and combined by RFC 4745 10.
  */
+import { hash } from 'node:crypto';
 import {
   ALL_PERMISSIONS,
   combinePermissions,
@@ -15,8 +16,11 @@ import {
 import { LARGE, turn } from '../../schemas/turns.ts';
 import { AS_STORED, readXml } from '../../schemas/xml/parse.ts';
 import type { DocumentChange, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
+import { ANONYMOUS } from '../core/identity.ts';
 import type { Decision, SubHandling } from '../events/event-package.ts';
-import { conditionsHold, describeCondition, namesWatcher, nextBoundary } from './conditions.ts';
+import type { Explanation } from '../events/explanation.ts';
+import { type Circumstances, conditionsHold, describeCondition, namesWatcher, nextBoundary } from './conditions.ts';
+import { explainRules } from './explained-rules.ts';
 import { PolicyCache } from './policy-cache.ts';
 import { LIST_AUID, type ListMembers, referredLists } from './referred-lists.ts';
 import { RuleIndex } from './rule-index.ts';
@@ -34,7 +38,7 @@ export interface RuleSource {
 
 const PRESENCE_RULES: RuleSource = { auids: ['pres-rules', 'org.openmobilealliance.pres-rules'], actions: PRES_RULES };
 
-interface CompiledRule extends PresenceRule {
+export interface CompiledRule extends PresenceRule {
   /** Where it stands, for the explanation. */
   readonly document: string;
   /** Unique in the policy. */
@@ -42,12 +46,18 @@ interface CompiledRule extends PresenceRule {
 }
 
 interface CompiledPolicy {
+  /** Paths of the documents that the rules are from. */
+  readonly documents: readonly string[];
+  /** In order. */
+  readonly all: readonly CompiledRule[];
   readonly rules: RuleIndex<CompiledRule>;
   /** The members of the lists that rules refer to, by the lists' URIs. */
   readonly lists: ReadonlyMap<string, ReadonlySet<string>>;
   readonly decisions: Map<string, CachedDecision>;
   /** What rules that hold together come to, by their indexes: most watchers share a few such combinations. */
   readonly combinations: Map<string, PresenceDecision>;
+  /** Members of the sets in all that is cached. */
+  weight: number;
 }
 
 interface CachedDecision {
@@ -56,6 +66,10 @@ interface CachedDecision {
 }
 
 const DECISION_LIMIT = 10_000;
+/** Members of sets that what is cached for one presentity may have together. */
+const WEIGHT_LIMIT = 200_000;
+/** Characters above which a key is kept as its digest. */
+const LONG_KEY = 200;
 
 export class PresencePolicy {
   private readonly policies: PolicyCache<CompiledPolicy>;
@@ -79,7 +93,7 @@ export class PresencePolicy {
         if (index.size > 0) await turn();
         index.add(piece);
       }
-      return { rules: index, lists, decisions: new Map(), combinations: new Map() };
+      return { documents: stored.map(pathOf), all: rules, rules: index, lists, decisions: new Map(), combinations: new Map(), weight: 0 };
     });
   }
 
@@ -105,29 +119,41 @@ export class PresencePolicy {
   /** Must only be called once `ready` has said that the rules are in memory. */
   decide(presentity: string, watcher: string, sphere: string | undefined, now: number): PresenceDecision {
     if (watcher === presentity) return OWN_PRESENCE;
-    const policy = this.policies.get(presentity);
-    if (!policy) throw new Error(`the presence rules of ${presentity} are not in memory`);
+    const policy = this.policyOf(presentity);
     const key = sphere === undefined ? watcher : `${watcher} ${sphere}`;
     const cached = policy.decisions.get(key);
     if (cached && now >= cached.madeAt && (cached.decision.validUntil === undefined || now < cached.decision.validUntil)) {
       return cached.decision;
     }
     const decision = this.evaluate(policy, watcher, sphere, now);
-    if (policy.decisions.size >= DECISION_LIMIT) policy.decisions.clear();
+    makeRoom(policy);
     policy.decisions.set(key, { madeAt: now, decision });
     return decision;
+  }
+
+  /** Why `decide` decides as it does. Must only be called once `ready` has said that the rules are in memory. */
+  explain(presentity: string, watcher: string, sphere: string | undefined, now: number): Explanation {
+    const { documents, all, lists, rules } = this.policyOf(presentity);
+    const { permissions } = this.decide(presentity, watcher, sphere, now);
+    // Their own presence is decided about without any rule.
+    if (watcher === presentity) return explainRules({ documents: [], rules: [], sphere, permissions }, undefined);
+    const circumstances = circumstancesOf({ lists, rules }, watcher, sphere, now);
+    return explainRules({ documents, rules: all, sphere, permissions }, circumstances);
+  }
+
+  private policyOf(presentity: string): CompiledPolicy {
+    const policy = this.policies.get(presentity);
+    if (!policy) throw new Error(`the presence rules of ${presentity} are not in memory`);
+    return policy;
   }
 
   private evaluate(policy: CompiledPolicy, watcher: string, sphere: string | undefined, now: number): PresenceDecision {
     const matching: CompiledRule[] = [];
     let validUntil: number | undefined;
-    const { lists, rules } = policy;
-    const candidates = rules.candidates(watcher);
-    const named =
-      rules.others && candidates.some((some) => some.some(({ conditions }) => namesWatcher(conditions, { watcher, sphere, now, lists })));
-    for (const some of candidates) {
+    const circumstances = circumstancesOf(policy, watcher, sphere, now);
+    for (const some of policy.rules.candidates(watcher)) {
       for (const rule of some) {
-        if (conditionsHold(rule.conditions, { watcher, sphere, now, lists, named })) matching.push(rule);
+        if (conditionsHold(rule.conditions, circumstances)) matching.push(rule);
         const boundary = nextBoundary(rule.conditions, now);
         if (boundary !== undefined && (validUntil === undefined || boundary < validUntil)) validUntil = boundary;
       }
@@ -137,23 +163,54 @@ export class PresencePolicy {
       const permissions = this.defaultHandling === 'allow' ? ALL_PERMISSIONS : NO_PERMISSIONS;
       return decision(this.defaultHandling, permissions, `default decision ${this.defaultHandling}: no rule matches`, until);
     }
-    const combination = matching.map(({ index }) => index).join();
+    const combination = shortened(matching.map(({ index }) => index).join());
     let combined = policy.combinations.get(combination);
     if (!combined) {
       // RFC 5025 3.2.1: rules that match but say nothing of handling block.
       const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
       combined = decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), explainAll(matching), {});
-      if (policy.combinations.size >= DECISION_LIMIT) policy.combinations.clear();
+      policy.weight += weightOf(combined.permissions);
+      makeRoom(policy);
       policy.combinations.set(combination, combined);
     }
     return validUntil === undefined ? combined : { ...combined, validUntil };
   }
 }
 
+function circumstancesOf(
+  { lists, rules }: Pick<CompiledPolicy, 'lists' | 'rules'>,
+  watcher: string,
+  sphere: string | undefined,
+  now: number,
+): Circumstances {
+  // RFC 5025 3.1.1.2: who gives no name is nobody that a rule could name.
+  const unnamed = { watcher, authenticated: watcher !== ANONYMOUS, sphere, now, lists };
+  const names = (rule: CompiledRule): boolean => namesWatcher(rule.conditions, unnamed);
+  return { ...unnamed, named: rules.others && rules.candidates(watcher).some((some) => some.some(names)) };
+}
+
+/** What is dropped is decided anew. */
+function makeRoom(policy: CompiledPolicy): void {
+  const { decisions, combinations } = policy;
+  if (decisions.size < DECISION_LIMIT && combinations.size < DECISION_LIMIT && policy.weight < WEIGHT_LIMIT) return;
+  decisions.clear();
+  combinations.clear();
+  policy.weight = 0;
+}
+
+function weightOf({ provideDevices, providePersons, provideServices, provideUnknownAttributes }: Permissions): number {
+  return [provideDevices, providePersons, provideServices, provideUnknownAttributes].reduce((sum, set) => sum + set.length, 0);
+}
+
+/** The same for the same text, and never long. */
+function shortened(key: string): string {
+  return key.length <= LONG_KEY ? key : hash('sha256', key, 'base64url');
+}
+
 function decision(handling: SubHandling, permissions: Permissions, because: string, until: { validUntil?: number }): PresenceDecision {
   // Who is not allowed sees nothing, whatever else the rules grant.
   const effective = handling === 'allow' ? permissions : NO_PERMISSIONS;
-  return { handling, permissions: effective, view: `${handling} ${permissionsKey(effective)}`, because, ...until };
+  return { handling, permissions: effective, view: shortened(`${handling} ${permissionsKey(effective)}`), because, ...until };
 }
 
 const OWN_PRESENCE: PresenceDecision = decision('allow', ALL_PERMISSIONS, 'their own presence', {});
@@ -176,12 +233,9 @@ function explain(rule: CompiledRule): string {
 const PIECE = 200;
 
 /** The limits of today are not those under which a document was stored; and a large one is read in turns. */
-async function readRules(
-  { key, text }: StoredDocument,
-  source: RuleSource,
-  take: (rule: Omit<CompiledRule, 'index'>) => void,
-): Promise<void> {
-  const document = `${key.auid}/users/${key.xui}/${key.name}`;
+async function readRules(stored: StoredDocument, source: RuleSource, take: (rule: Omit<CompiledRule, 'index'>) => void): Promise<void> {
+  const document = pathOf(stored);
+  const { text } = stored;
   const tree = await readXml(text, AS_STORED);
   if (text.length > LARGE) await turn();
   let read = 0;
@@ -189,6 +243,10 @@ async function readRules(
     take({ ...rule, document });
     if (++read % PIECE === 0) await turn();
   }
+}
+
+function pathOf({ key: { auid, xui, name } }: StoredDocument): string {
+  return `${auid}/users/${xui}/${name}`;
 }
 
 function* piecesOf<T>(items: readonly T[]): Generator<readonly T[], void> {

@@ -43,10 +43,11 @@ export class RuleIndex<R extends ConditionalRule> {
 
 const NONE: readonly never[] = [];
 
-/** The identities that the rule's first identity condition names, when it names each by itself. */
+/** The identities that the rule's first identity condition names, when it names each by itself. An empty one is for the unauthenticated. */
 function namedIdentities(rule: ConditionalRule): Set<string> | undefined {
   for (const condition of rule.conditions) {
     if (condition.kind !== 'identity') continue;
+    if (condition.members.length === 0) return undefined;
     const names = new Set<string>();
     for (const member of condition.members) {
       if (member.kind === 'many') return undefined;

@@ -1,35 +1,114 @@
 /**
  * Privacy filtering (RFC 5025 3.3): what of a presence document a watcher's permissions let through.
- * Nothing is let through but by a permission, save what 3.3.2 says is always reported.
+ * A component that is not granted whole is written anew from what is granted of it, so that nothing gets through but by a permission,
+ * save what 3.3.2 says is always reported. What comes out would come through once more unchanged (RFC 5025 4).
  */
-import { OMA_PRESENCE } from '../../schemas/oma-presence.ts';
-import { DATA_MODEL, PIDF, type PresenceComponent, RPID, summariseTuple, withoutRanges } from '../../schemas/pidf.ts';
-import type { Permissions, Selector } from '../../schemas/pres-rules.ts';
-import type { SourceRange } from '../../schemas/xml/fragment.ts';
-import { child, textContent, type XmlAttribute, type XmlElement } from '../../schemas/xml/tree.ts';
+import { DATA_MODEL, PIDF, type PresenceComponent, RPID } from '../../schemas/pidf.ts';
+import type { AttributePermission, Permissions } from '../../schemas/pres-rules.ts';
+import { escapeAttribute, escapeText } from '../../schemas/xml/escape.ts';
+import { ownText, type XmlAttribute, type XmlElement } from '../../schemas/xml/tree.ts';
+import { isGranted } from './granted-components.ts';
 
 /** The component's text as the permissions leave it, or undefined when they give no access to it at all. */
 export function transformComponent(component: PresenceComponent, permissions: Permissions): string | undefined {
   switch (component.kind) {
-    case 'tuple':
-      if (!granted(component, permissions.provideServices)) return undefined;
-      break;
-    case 'person':
-      if (!granted(component, permissions.providePersons)) return undefined;
-      break;
-    case 'device':
-      if (!granted(component, permissions.provideDevices)) return undefined;
-      break;
     case 'note':
       // RFC 5025 has no permission for the document's own notes; they are treated as the notes of its parts are.
-      return permissions.provideAllAttributes || permissions.provideNote ? component.text : undefined;
+      if (!permissions.provideNote) return undefined;
+      return permissions.provideAllAttributes ? component.text : withDeclarations(component, whole(component.element, component.source));
     case 'extension':
       return permissions.provideAllAttributes ? component.text : undefined;
   }
+  if (!isGranted(component, permissions)) return undefined;
   if (permissions.provideAllAttributes) return component.text;
-  const removed: SourceRange[] = [];
-  for (const element of component.element.elements) filterAttribute(element, component, permissions, removed);
-  return withoutComments(withoutRanges(component, removed));
+  let content = '';
+  for (const element of component.element.elements) content += grantedText(element, component, permissions);
+  return withDeclarations(component, writeElement(component.element, component.source, ['id'], content));
+}
+
+/** One child element of a tuple, person or device as the permissions (not all of them) leave it; empty when they do not let it be seen. */
+function grantedText(element: XmlElement, { kind, source }: PresenceComponent, permissions: Permissions): string {
+  const { uri, local } = element;
+  if (uri === RPID && local === 'user-input') return userInput(element, source, permissions);
+  if (kind === 'tuple' && uri === PIDF && local === 'status') return status(element, source, permissions);
+  const reported = REPORTED[kind]?.find((one) => one.uri === uri && one.local === local);
+  if (reported) return reported.attributes ? value(element, source, reported.attributes) : whole(element, source);
+  return isPermitted(element, permissions) ? whole(element, source) : '';
+}
+
+/** What RFC 5025 3.3.2 has reported always, where it gives access to the component. */
+interface Reported {
+  readonly uri: string;
+  readonly local: string;
+  /** Of an element that has nothing but text: the attributes that belong to it. Absent: whatever it holds. */
+  readonly attributes?: readonly string[];
+}
+
+const REPORTED: Readonly<Record<string, readonly Reported[]>> = {
+  tuple: [
+    { uri: PIDF, local: 'contact', attributes: ['priority'] },
+    { uri: PIDF, local: 'timestamp', attributes: [] },
+    { uri: RPID, local: 'service-class' },
+  ],
+  person: [{ uri: DATA_MODEL, local: 'timestamp', attributes: [] }],
+  device: [
+    { uri: DATA_MODEL, local: 'timestamp', attributes: [] },
+    { uri: DATA_MODEL, local: 'deviceID', attributes: [] },
+  ],
+};
+
+/** Basic status is reported always; whatever else an agent put into `<status>` is an attribute like any other. */
+function status(element: XmlElement, source: string, permissions: Permissions): string {
+  let content = '';
+  for (const inner of element.elements) {
+    if (inner.uri === PIDF && inner.local === 'basic') content += value(inner, source, []);
+    else if (isPermitted(inner, permissions)) content += whole(inner, source);
+  }
+  return writeElement(element, source, [], content);
+}
+
+/** The permission that reveals an element of RPID, the data model or PIDF (RFC 5025 3.3.2.1 to 3.3.2.13). */
+const PERMISSIONS = new Map<string, AttributePermission>([
+  [`${RPID} activities`, 'provideActivities'],
+  [`${RPID} class`, 'provideClass'],
+  [`${RPID} mood`, 'provideMood'],
+  [`${RPID} place-is`, 'providePlaceIs'],
+  [`${RPID} place-type`, 'providePlaceType'],
+  [`${RPID} privacy`, 'providePrivacy'],
+  [`${RPID} relationship`, 'provideRelationship'],
+  [`${RPID} sphere`, 'provideSphere'],
+  [`${RPID} status-icon`, 'provideStatusIcon'],
+  [`${RPID} time-offset`, 'provideTimeOffset'],
+  [`${DATA_MODEL} deviceID`, 'provideDeviceID'],
+  [`${DATA_MODEL} note`, 'provideNote'],
+  [`${PIDF} note`, 'provideNote'],
+]);
+
+function isPermitted({ uri, local }: XmlElement, permissions: Permissions): boolean {
+  const known = PERMISSIONS.get(`${uri} ${local}`);
+  if (known !== undefined) return permissions[known];
+  // RFC 5025 3.3.2.14: only what nothing else gives access to. Input is judged by its own scale, wherever it stands.
+  if (uri === RPID && local === 'user-input') return false;
+  return permissions.provideUnknownAttributes.some((unknown) => unknown.name === local && unknown.namespace === uri);
+}
+
+/** RFC 5025 3.3.2.12; the attribute that the RFC calls "since" is named last-input in RPID (RFC 4480 3.13). */
+function userInput(element: XmlElement, source: string, { provideUserInput }: Permissions): string {
+  switch (provideUserInput) {
+    case 'false':
+      return '';
+    case 'bare':
+      return value(element, source, ['id']);
+    case 'thresholds':
+      return value(element, source, ['idle-threshold']);
+    case 'full':
+      return whole(element, source);
+  }
+}
+
+/** The element with all that it holds. */
+function whole({ start, end }: XmlElement, source: string): string {
+  return withoutComments(source.slice(start, end));
 }
 
 /** What is no element has no permission that could reveal it. A CDATA section is text, whatever it looks like. */
@@ -38,105 +117,34 @@ function withoutComments(text: string): string {
   return text.replace(/<!\[CDATA\[[\s\S]*?\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, (part) => (part.startsWith('<![') ? part : ''));
 }
 
-/**
- * RFC 5025 3.3.1: is the component among those that one of the selectors identifies? One that was put together of several is so if all
- * of them are: their parts are told apart no more.
- */
-function granted(component: PresenceComponent, selectors: 'all' | readonly Selector[]): boolean {
-  if (selectors === 'all') return true;
-  const ids: readonly (string | undefined)[] = component.occurrences ?? [component.id];
-  if (ids.length === 0) return selectors.some((selector) => identifies(selector, component, component.id));
-  return ids.every((id) => selectors.some((selector) => identifies(selector, component, id)));
+/** The element with its own text and no more than these attributes. */
+function value(element: XmlElement, source: string, attributes: readonly string[]): string {
+  return writeElement(element, source, attributes, escapeText(ownText(element)));
 }
 
-function identifies(selector: Selector, component: PresenceComponent, id: string | undefined): boolean {
-  const { element } = component;
-  switch (selector.kind) {
-    case 'class':
-      return childValue(element, RPID, 'class') === selector.value;
-    case 'occurrence-id':
-      return id === selector.value;
-    case 'deviceID':
-      return component.kind === 'device' && childValue(element, DATA_MODEL, 'deviceID') === selector.value;
-    case 'service-uri':
-      return component.kind === 'tuple' && summariseTuple(component).contact === selector.value;
-    case 'service-id': {
-      const description = component.kind === 'tuple' ? child(element, OMA_PRESENCE, 'service-description') : undefined;
-      return description !== undefined && childValue(description, OMA_PRESENCE, 'service-id') === selector.value;
-    }
-    case 'service-uri-scheme': {
-      const contact = component.kind === 'tuple' ? summariseTuple(component).contact : undefined;
-      return contact !== undefined && contact.slice(0, Math.max(0, contact.indexOf(':'))) === selector.value;
-    }
+function writeElement(element: XmlElement, source: string, attributes: readonly string[], content: string): string {
+  const { name, prefix, declarations } = element;
+  const kept = (a: XmlAttribute): boolean => a.uri === '' && attributes.includes(a.local);
+  let tag = name;
+  for (const a of element.attributes) if (kept(a)) tag += ` ${source.slice(a.start, a.end)}`;
+  for (const [declared, uri] of declarations ?? []) {
+    if (declared === '' || declared === prefix || content.includes(`${declared}:`)) tag += declaration(declared, uri);
   }
+  return content === '' ? `<${tag}/>` : `<${tag}>${content}</${name}>`;
 }
 
-function childValue(element: XmlElement, uri: string, local: string): string | undefined {
-  const found = child(element, uri, local);
-  return found && textContent(found).trim();
+function declaration(prefix: string, uri: string): string {
+  return ` xmlns${prefix === '' ? '' : `:${prefix}`}="${escapeAttribute(uri)}"`;
 }
 
-/** RPID attributes and the permission that reveals each (RFC 5025 3.3.2.1 to 3.3.2.11). */
-const RPID_PERMISSIONS: Readonly<Record<string, keyof Permissions>> = {
-  activities: 'provideActivities',
-  class: 'provideClass',
-  mood: 'provideMood',
-  'place-is': 'providePlaceIs',
-  'place-type': 'providePlaceType',
-  privacy: 'providePrivacy',
-  relationship: 'provideRelationship',
-  sphere: 'provideSphere',
-  'status-icon': 'provideStatusIcon',
-  'time-offset': 'provideTimeOffset',
-};
-
-/** Adds to `removed` what the permissions (not all of them) take away of one child element of a tuple, person or device. */
-function filterAttribute(element: XmlElement, component: PresenceComponent, permissions: Permissions, removed: SourceRange[]): void {
-  const { uri, local } = element;
-  if (uri === RPID && local === 'user-input') {
-    filterUserInput(element, component, permissions, removed);
-  } else if (component.kind === 'tuple' && uri === PIDF && local === 'status') {
-    // Basic status is always reported; whatever else an agent put into <status> is an attribute like any other.
-    for (const inner of element.elements) {
-      if (inner.uri === PIDF && inner.local === 'basic') continue;
-      if (!attributeGranted(inner, component, permissions)) removed.push(inner);
-    }
-  } else if (!attributeGranted(element, component, permissions)) removed.push(element);
+/** Gives a component the declarations that it took from its document's root, as far as what is left of it still needs them. */
+function withDeclarations({ element, declarations }: PresenceComponent, text: string): string {
+  if (declarations === '') return text;
+  const nameEnd = 1 + element.name.length;
+  const needed = declarations.replace(DECLARATION, (written, prefix: string | undefined) =>
+    prefix === undefined || prefix === element.prefix || text.includes(`${prefix}:`) ? written : '',
+  );
+  return text.slice(0, nameEnd) + needed + text.slice(nameEnd);
 }
 
-function attributeGranted({ uri, local }: XmlElement, { kind }: PresenceComponent, permissions: Permissions): boolean {
-  if (uri === PIDF) {
-    if (kind === 'tuple' && (local === 'contact' || local === 'timestamp')) return true;
-    if (local === 'note') return permissions.provideNote;
-  }
-  if (uri === DATA_MODEL) {
-    if (local === 'timestamp' && kind !== 'tuple') return true;
-    if (local === 'deviceID') return kind === 'device' || permissions.provideDeviceID;
-    if (local === 'note') return permissions.provideNote;
-  }
-  if (uri === RPID) {
-    if (local === 'service-class' && kind === 'tuple') return true;
-    const permission = RPID_PERMISSIONS[local];
-    if (permission !== undefined) return permissions[permission] === true;
-  }
-  return permissions.provideUnknownAttributes.some((unknown) => unknown.name === local && unknown.namespace === uri);
-}
-
-/** RFC 5025 3.3.2.12; the attribute that the RFC calls "since" is named last-input in RPID (RFC 4480 3.13). */
-function filterUserInput(element: XmlElement, { source }: PresenceComponent, permissions: Permissions, removed: SourceRange[]): void {
-  const level = permissions.provideUserInput;
-  if (level === 'false') removed.push(element);
-  else if (level !== 'full') {
-    for (const a of element.attributes) {
-      if (a.uri === '' && a.local === 'id') continue;
-      if (level === 'thresholds' && a.uri === '' && a.local === 'idle-threshold') continue;
-      removed.push(withLeadingSpace(a, source));
-    }
-  }
-}
-
-function withLeadingSpace(a: XmlAttribute, source: string): SourceRange {
-  let { start } = a;
-  while (/\s/.test(source.charAt(start - 1))) start--;
-  return { start, end: a.end };
-}
+const DECLARATION = / xmlns(?::([^=]+))?="[^"]*"/g;

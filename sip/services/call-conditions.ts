@@ -21,7 +21,7 @@ export function matchingRules<R extends Placed<CallRule>>(rules: RuleIndex<R>, q
   const { facts, lists, party, events } = question;
   const candidates = rules.candidates(party ?? '');
   const watcher = party ?? '';
-  const unnamed = { watcher, now: facts.now, lists, sphere: undefined };
+  const unnamed = { watcher, authenticated: true, now: facts.now, lists, sphere: undefined };
   const common = (rule: R) => rule.conditions.filter(isNaming);
   const named = rules.others && party !== undefined && candidates.some((some) => some.some((rule) => namesWatcher(common(rule), unnamed)));
   const circumstances = { ...unnamed, named };
@@ -57,6 +57,8 @@ function holds(condition: CallCondition, circumstances: Circumstances, { facts, 
           return false;
       }
       break;
+    case 'anonymous-request':
+      return facts.anonymous;
     case 'presence-status':
       return facts.activities.includes(condition.value);
     case 'media':
