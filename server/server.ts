@@ -18,6 +18,7 @@ import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { HttpConnections } from './http-connections.ts';
+import { listSettings } from './list-settings.ts';
 import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { messageSettings } from './message-settings.ts';
@@ -148,6 +149,7 @@ async function listen(
     timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
     calls: callSettings(config),
+    listSettings: listSettings(config),
     messages: messageSettings(config),
     log,
   });

@@ -30,8 +30,9 @@ import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
-import { listPackage } from './rls/list-package.ts';
+import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
 import { type CallSettings, documentedServices } from './services/call-services.ts';
 import { createMessages, type MessageSettings } from './services/messages.ts';
 import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
@@ -86,6 +87,7 @@ export interface SipNodeOptions {
   /** What applies to all calls that users divert or bar. */
   readonly calls: CallSettings;
   readonly messages: MessageSettings;
+  readonly listSettings: ListSettings;
   /** Further services: they are asked after barring and messages, and before diversion. */
   readonly callServices?: readonly CallService[] | undefined;
 }
@@ -150,7 +152,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
   const membersOf = async (uri: string, owner: string): Promise<string[]> => {
-    const list = (await lists.resolve(uri, owner))?.list;
+    const list = (await lists.open(owner).list(uri))?.found;
     return list ? listMembers(list).map(({ canonical }) => canonical) : [];
   };
   const presence = presencePackage({
@@ -170,13 +172,13 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const servesDomain = (host: string): boolean => users.servesDomain(host);
-  const presenceLists = listPackage(presence, { directory: lists, notifier, now, servesDomain });
-  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now), presenceLists]) notifier.register(eventPackage);
+  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now)]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
   const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
   const compositors = [compositor, ...published.compositors];
+  const listsOfResources = resourceLists({ directory: lists, notifier, now, settings: options.listSettings, servesDomain, isUser });
   const userServices = documentedServices({
     documents,
     membersOf,
@@ -250,7 +252,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     forwarder: proxy,
     log,
     acceptEncoding: ACCEPTED_CODINGS,
-    supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG],
+    supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG, BROUGHT_LIST_TAG],
     allowEvents: () => notifier.eventNames,
     accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
     isLocalAddress: (host, port) => transport.isLocal(host, port),
@@ -268,7 +270,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
       maxInAll: MAX_SUBSCRIPTIONS,
       reachedAt: (flow) => transport.sentBy(flow),
-      listPackage: (asked, resource) => (asked.key === presence.key && lists.find(resource) ? presenceLists : undefined),
+      listPackage: (asked, resource, request) => listsOfResources.packageFor(asked, resource, request),
     }),
   );
   transactions.onRequest = (transaction) => router.route(transaction);

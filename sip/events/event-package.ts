@@ -84,6 +84,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   ready?(resource: string): Promise<void> | undefined;
   /** Throws SipError when there is no such resource. */
   authorize(watcher: string, resource: string, now: number): D;
+  /** Throws SipError when the resource takes no new subscriptions, whoever asks. */
+  admit?(resource: string): void;
   /** Why `authorize` decides as it does: which rules hold, which do not, and for what reason. As it, throws SipError. */
   explain?(watcher: string, resource: string, now: number): Explanation;
   state(resource: string): State;

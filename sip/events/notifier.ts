@@ -7,10 +7,11 @@ import type { DocumentChange } from '../../xcap/document-store.ts';
 import type { StateStore, StateTable } from '../core/state-store.ts';
 import type { UserAgentClient } from '../core/uac.ts';
 import type { Body, EventPackage } from './event-package.ts';
+import { stateOfMember } from './member-state.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
 import { type EndReason, Subscription, type SubscriptionRecord } from './subscription.ts';
-import { bodyOf, entityTagOf, suppress } from './told-state.ts';
+import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
 import { WatchIndex } from './watch-index.ts';
@@ -347,27 +348,16 @@ export class Notifier {
   }
 
   private renderMember(member: MemberWatch): void {
-    const { eventPackage, resource, filter, state: before } = member;
     const gone = this.judge.judge(member);
     if (gone) {
       if (member.status === 'pending' || member.status === 'active') this.judge.transit(member, { status: 'terminated', event: gone });
       member.decision = undefined;
       member.status = 'terminated';
     }
-    const { status, decision } = member;
-    const request = { watch: member, full: true, filtered: filter !== undefined, version: 0 };
-    let body = status === 'active' && decision ? eventPackage.render(eventPackage.state(resource), decision, request) : undefined;
-    if (filter && body) {
-      body = filter.apply(body, eventPackage.filtering?.volatile);
-      if (before?.status === status && filter.triggered === false) return;
-      filter.noteTold();
-    }
-    const reason = status === 'terminated' ? (gone ?? 'rejected') : undefined;
-    if (body?.bytes.length === 0) body = undefined;
-    const same = filter && !body ? !before?.body : sameBody(body, before?.body);
-    if (before && before.status === status && before.reason === reason && same) return;
-    member.state = { status: status === 'active' || status === 'pending' ? status : 'terminated', reason, body };
-    member.changed(member);
+    const state = stateOfMember(member, gone);
+    if (!state) return;
+    member.state = state;
+    member.changed();
   }
 }
 
@@ -380,12 +370,4 @@ function rank({ eventPackage }: Subscription): number {
 /** Whether the body of a change is told: where triggers decide they do so alone (RFC 4660 5.3). */
 function isNews({ filter, lastBody }: Subscription, body: Body | undefined): boolean {
   return (body && filter?.triggered) ?? !sameBody(body, lastBody);
-}
-
-function sameBody(a: Body | undefined, b: Body | undefined): boolean {
-  if (a === b) return true;
-  // A package with nothing to add renders nothing; that is no change either.
-  if (a === undefined) return true;
-  if (b !== undefined && a.essence !== undefined) return a.essence === b.essence;
-  return b !== undefined && a.contentType === b.contentType && a.bytes.equals(b.bytes);
 }

@@ -28,8 +28,8 @@ export interface SubscribeHandlerOptions {
   readonly maxInAll: number;
   /** The Contact URI's host and port by which this server is reached, for a peer that came over the flow. */
   reachedAt(flow: Flow): string;
-  /** The package for a resource that is a list, given the package asked for; undefined for any other resource. */
-  listPackage(eventPackage: EventPackage, resource: string): EventPackage | undefined;
+  /** The package for a resource that is a list, or whose list comes in the request, given the package asked for; undefined for any other. Throws SipError. */
+  listPackage(eventPackage: EventPackage, resource: string, request: SipRequest): EventPackage | undefined;
 }
 
 /** For `router.handle('SUBSCRIBE', ...)`. */
@@ -83,6 +83,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     context.log.info({ event: asked.name, watcher: identity, resource, because: decision.because }, 'subscription refused');
     throw new SipError(403);
   }
+  eventPackage.admit?.(resource);
 
   const toTag = createTag();
   const dialog = Dialog.accept(request, toTag, contactOf(request, flow, options));
@@ -206,7 +207,7 @@ function acceptSilently(context: RequestContext, expires: number, options: Subsc
 }
 
 function packageFor(request: SipRequest, asked: EventPackage, resource: string, { listPackage }: SubscribeHandlerOptions): EventPackage {
-  const list = listPackage(asked, resource);
+  const list = listPackage(asked, resource, request);
   if (!list) return asked;
   const supported = [...request.headers.list('Supported'), ...request.headers.list('Require')].map((tag) => tag.toLowerCase());
   if (!supported.includes('eventlist')) {

@@ -64,3 +64,12 @@ function stateTag(subscription: Subscription): string | undefined {
   const body = eventPackage.bodiesAreWhole && visibleState(subscription);
   return body ? entityTagOf(body, eventPackage) : undefined;
 }
+
+/** Is the body told last as good as this one? */
+export function sameBody(a: Body | undefined, b: Body | undefined): boolean {
+  if (a === b) return true;
+  // A package with nothing to add renders nothing; that is no change either.
+  if (a === undefined) return true;
+  if (b !== undefined && a.essence !== undefined) return a.essence === b.essence;
+  return b !== undefined && a.contentType === b.contentType && a.bytes.equals(b.bytes);
+}

@@ -57,18 +57,21 @@ export abstract class WatchBase implements Watch {
 /** What a list's subscription sees of one member. */
 export interface MemberState {
   readonly status: 'pending' | 'active' | 'terminated';
-  readonly reason: 'rejected' | 'noresource' | undefined;
+  /** Of the terminated: a value of Subscription-State's reason (RFC 4662 5.5). */
+  readonly reason: string | undefined;
   readonly body: Body | undefined;
 }
 
 /** One resource of a list, watched with the list watcher's own rights (RFC 4662 4.1: a virtual subscription, never SIP sent to ourselves). */
 export class MemberWatch extends WatchBase {
   state: MemberState | undefined;
+  /** Of the body told last, for packages whose bodies have one. */
+  version = 0;
   /** Told after every change of `state`. */
-  readonly changed: (member: MemberWatch) => void;
+  readonly changed: () => void;
   private readonly endsAtOfList: () => number | undefined;
 
-  constructor(init: WatchInit, endsAtOfList: () => number | undefined, changed: (member: MemberWatch) => void) {
+  constructor(init: WatchInit, endsAtOfList: () => number | undefined, changed: () => void) {
     super(init);
     this.endsAtOfList = endsAtOfList;
     this.changed = changed;
