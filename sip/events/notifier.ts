@@ -9,6 +9,7 @@ import type { UserAgentClient } from '../core/uac.ts';
 import type { Body, EventPackage } from './event-package.ts';
 import { sayFarewell } from './farewell.ts';
 import { stateOfMember } from './member-state.ts';
+import { NotifyPacing } from './notify-pacing.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
 import { type EndReason, Subscription } from './subscription.ts';
@@ -25,10 +26,10 @@ export interface NotifierOptions extends WatchJudgeOptions {
   readonly state: StateStore;
   /** Is the canonical address a user here? */
   readonly isUser: (address: string) => boolean;
+  /** Least milliseconds between NOTIFYs that a watcher wants without a change (RFC 6446); 0: no bound. */
+  readonly forcedInterval: number;
 }
 
-/** Seconds until a NOTIFY that was refused for the moment is sent again, when the refusal does not say. */
-const RETRY_AFTER = 30;
 /** After a restart so many watchers are told their state in each slice of time, in milliseconds: ten thousand in a second. */
 const RESTORED_PER_SLICE = 200;
 const RESTORE_SLICE = 20;
@@ -41,6 +42,7 @@ export class Notifier {
   private readonly book: SubscriptionBook;
   private readonly queue = new PacedQueue<WatchBase>((watch) => this.process(watch));
   private readonly sender: NotifySender;
+  readonly pacing: NotifyPacing;
   private readonly judge: WatchJudge;
   private readonly waiting: WaitingJudge;
   private readonly options: NotifierOptions;
@@ -56,18 +58,30 @@ export class Notifier {
       waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
     });
     this.waiting = new WaitingJudge({ ...options, failed: (error) => this.failed(error) });
+    this.pacing = new NotifyPacing({
+      ...options,
+      touch: (subscription) => this.touch(subscription),
+      force: (subscription) => {
+        subscription.due = 'forced';
+        subscription.full = true;
+        this.enqueue(subscription);
+      },
+    });
     this.sender = new NotifySender(options.uac, {
       delivered: (subscription) => {
         if (subscription.due !== 'nothing') this.enqueue(subscription);
       },
       moved: (subscription) => this.book.save(subscription),
+      rated: (subscription, event) => {
+        if (this.pacing.changeRates(subscription, event)) this.book.save(subscription);
+      },
       undelivered: (subscription, retryAfter) => {
         // What the NOTIFY said is not known to the watcher: the next one says it all, and comes without a change.
         subscription.full = true;
         subscription.lastBody = undefined;
         subscription.filter?.noteLost();
         subscription.lastStatus = 'init';
-        this.tellAgain(subscription, retryAfter);
+        this.pacing.tellAgain(subscription, retryAfter);
       },
       lost: (subscription, why) => this.lose(subscription, why),
     });
@@ -124,27 +138,6 @@ export class Notifier {
     subscription.full = true;
     subscription.held = false;
     this.enqueue(subscription);
-  }
-
-  /**
-   * After a NOTIFY that was refused for the moment: nothing is told before the time that the watcher named, in seconds, unless it asks
-   * (RFC 3261 20.33). Where it named none, a change is told at once.
-   */
-  private tellAgain(subscription: Subscription, retryAfter: number | undefined): void {
-    subscription.held = retryAfter !== undefined;
-    this.touchAfter(subscription, (retryAfter ?? RETRY_AFTER) * 1000);
-  }
-
-  private touchAfter(subscription: Subscription, delay: number): void {
-    const { wheel } = this.options;
-    if (subscription.againTimer) wheel.reschedule(subscription.againTimer, delay);
-    else {
-      const again = (s: Subscription): void => {
-        s.held = false;
-        this.touch(s);
-      };
-      subscription.againTimer = wheel.schedule(delay, again, subscription);
-    }
   }
 
   private enqueue(watch: WatchBase): void {
@@ -210,7 +203,11 @@ export class Notifier {
 
   /** Brings back the subscriptions of an earlier run; each is told its state once. Resolves when all are there, lists' members too. */
   async restore(): Promise<void> {
-    const restored = this.book.load((key) => this.packages.get(key));
+    const restored: Subscription[] = [];
+    for (const [subscription, { rates }] of this.book.load((key) => this.packages.get(key))) {
+      if (rates) this.pacing.setRates(subscription, rates);
+      restored.push(subscription);
+    }
     const opened: unknown[] = [];
     for (const subscription of restored) {
       if (subscription.eventPackage.watcherinfo && subscription.status !== 'init') this.judge.report(subscription);
@@ -261,15 +258,15 @@ export class Notifier {
     const gone = this.judge.judge(subscription);
     if (gone) subscription.ending = gone;
     else if (subscription.status === 'terminated') subscription.ending = 'rejected';
-    if (due === 'changed' && this.comesTooSoon(subscription)) return;
+    if (due === 'changed' && this.pacing.putOff(subscription)) return;
     // Who was not to see the state for a time may not have kept what it knew of it.
     if (subscription.status !== subscription.lastStatus) subscription.full = true;
 
     const suppressed = subscription.condition === undefined ? undefined : suppress(subscription);
-    const body = suppressed ? undefined : bodyOf(subscription);
+    const change = due === 'changed' && subscription.lastStatus === subscription.status;
+    const body = suppressed ? undefined : bodyOf(subscription, change);
     const { ending } = subscription;
-    if (suppressed && !ending && due === 'changed' && subscription.lastStatus === subscription.status) return;
-    if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && !isNews(subscription, body)) return;
+    if (!ending && change && (suppressed || !isNews(subscription, body))) return;
     if (ending) this.finish(subscription, ending);
     // A list's body is never like another.
     subscription.lastBody = subscription.eventPackage.require ? undefined : body;
@@ -286,18 +283,9 @@ export class Notifier {
       this.lose(subscription, 'it cannot be sent');
       return;
     }
-    if (!ending && subscription.outgrown) this.book.save(subscription);
-  }
-
-  /** Puts off what the package's interval does not let be told yet; never an end, nor another status. */
-  private comesTooSoon(subscription: Subscription): boolean {
-    const { eventPackage, ending, lastStatus, status, toldAt } = subscription;
-    if (eventPackage.interval === undefined || ending || lastStatus !== status) return false;
-    const wait = toldAt + eventPackage.interval - this.options.now();
-    if (wait <= 0 || wait > eventPackage.interval) return false;
-    subscription.due = 'changed';
-    this.touchAfter(subscription, wait);
-    return true;
+    if (ending) return;
+    if (subscription.rates) this.pacing.noteSent(subscription);
+    if (subscription.outgrown) this.book.save(subscription);
   }
 
   /**
@@ -338,6 +326,7 @@ export class Notifier {
     if (watch.decisionTimer) this.options.wheel.cancel(watch.decisionTimer);
     if (!(watch instanceof Subscription)) return;
     for (const timer of [watch.expiryTimer, watch.againTimer]) if (timer) this.options.wheel.cancel(timer);
+    if (watch.rates) this.pacing.cancel(watch);
     this.book.forget(watch);
     watch.eventPackage.closed?.(watch);
   }

@@ -11,6 +11,8 @@ export interface NotifyOutcomes {
   undelivered(subscription: Subscription, retryAfter: number | undefined): void;
   /** The watcher has told another address of its own. */
   moved(subscription: Subscription): void;
+  /** The watcher wants other rates (RFC 6446 9.3), as an Event header field says. */
+  rated(subscription: Subscription, event: string): void;
   /** The subscription is at an end. */
   lost(subscription: Subscription, why: string): void;
 }
@@ -38,7 +40,10 @@ export class NotifySender {
     const { headers } = request;
     headers.add('Event', subscription.eventHeader);
     const remaining = Math.max(0, Math.ceil((expiresAt - now) / 1000));
-    headers.add('Subscription-State', ending ? `terminated;reason=${ending}` : `${status};expires=${remaining}`);
+    headers.add(
+      'Subscription-State',
+      ending ? `terminated;reason=${ending}` : `${status};expires=${remaining}${subscription.rates?.params ?? ''}`,
+    );
     if (eventPackage.require) headers.add('Require', eventPackage.require);
     // RFC 4660 5.3.1: a filter may leave nothing.
     if (body && body.bytes.length > 0) {
@@ -77,6 +82,11 @@ class NotifyTransaction implements UacCallbacks {
       outcomes.undelivered(subscription, Number.isNaN(wait) ? undefined : wait);
     }
     if (status < 300 && subscription.dialog.receiveSuccess(response)) outcomes.moved(subscription);
+    // RFC 6446 4.1: only who has asked for rates may ask for others here.
+    if (subscription.rates && status < 300) {
+      const event = headers.get('Event');
+      if (event !== undefined) outcomes.rated(subscription, event);
+    }
     outcomes.delivered(subscription);
   }
 

@@ -12,8 +12,10 @@ import { detach } from '../message/text.ts';
 import { ownUri } from '../transport/own-uri.ts';
 import type { Flow } from '../transport/transport.ts';
 import { chooseContentType } from './content-type.ts';
+import { eventId, eventName } from './event-header.ts';
 import type { EventPackage } from './event-package.ts';
 import type { Notifier } from './notifier.ts';
+import { readRates } from './rate-control.ts';
 import { readFilters } from './subscribe-filters.ts';
 import { notifyTarget, Subscription } from './subscription.ts';
 
@@ -53,16 +55,6 @@ export function subscribeHandler(options: SubscribeHandlerOptions): (context: Re
   };
 }
 
-/** The event type of an Event header field, without its parameters (RFC 6665 8.4). */
-export function eventName(header: string): string {
-  const end = header.indexOf(';');
-  return (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
-}
-
-function eventId(header: string): string | undefined {
-  return /;\s*id\s*=\s*([^;\s]+)/i.exec(header)?.[1];
-}
-
 async function create(context: RequestContext, asked: EventPackage, eventHeader: string, options: SubscribeHandlerOptions): Promise<void> {
   const { request, flow, identity } = context;
   const { notifier, now } = options;
@@ -72,6 +64,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes, eventPackage.partialContentType);
   const terms = eventPackage.readTerms?.(request, undefined);
+  const rates = readRates(eventHeader);
   const filters = readFilters(request, eventPackage, resource, undefined);
   const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
@@ -109,7 +102,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   if (expires === 0) {
     subscription.fetch = true;
     subscription.ending = 'timeout';
-  }
+  } else if (rates) notifier.pacing.setRates(subscription, rates);
   try {
     await notifier.admit(subscription);
   } catch (error) {
@@ -149,6 +142,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const { eventPackage } = subscription;
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const terms = eventPackage.readTerms?.(request, subscription.terms);
+  const rates = readRates(eventHeader);
   const filters = readFilters(request, eventPackage, subscription.resource, subscription.filterSet);
   const condition = conditionOf(request);
   subscription.dialog.receive(request);
@@ -163,6 +157,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     notifier.forget(subscription);
   } else {
     subscription.expiresAt = now() + expires * 1000;
+    if (rates || subscription.rates) notifier.pacing.setRates(subscription, rates);
     notifier.refreshed(subscription);
   }
   const answer = (): void => {

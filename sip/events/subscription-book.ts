@@ -38,11 +38,11 @@ export class SubscriptionBook {
   }
 
   /** Those of an earlier run; the records of packages that are not there any more go. */
-  load(packageOf: (key: string) => EventPackage | undefined): Subscription[] {
-    const found: Subscription[] = [];
+  load(packageOf: (key: string) => EventPackage | undefined): [Subscription, SubscriptionRecord][] {
+    const found: [Subscription, SubscriptionRecord][] = [];
     for (const [id, record] of this.table.load()) {
       const eventPackage = packageOf(record.package);
-      if (eventPackage) found.push(Subscription.restore(id, record, eventPackage));
+      if (eventPackage) found.push([Subscription.restore(id, record, eventPackage), record]);
       else this.table.delete(id);
     }
     return found;

@@ -8,6 +8,7 @@ import type { Timer } from '../transport/timer-wheel.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
 import type { Body } from './event-package.ts';
 import { filterFor, type KeptFilter } from './filter-set.ts';
+import type { RateControl, Rates } from './rate-control.ts';
 import { WatchBase, type WatchInit } from './watch.ts';
 import { WatchFilter } from './watch-filter.ts';
 import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
@@ -35,6 +36,8 @@ export interface SubscriptionRecord {
   /** Suppress-If-Match, where it holds. */
   readonly condition?: string;
   readonly filters?: readonly KeptFilter[];
+  /** As the watcher asked for them. */
+  readonly rates?: Rates;
   /** What bodies may be coded in. */
   readonly coding?: ContentCoding;
   /** Where a watcher behind a NAT is reached. */
@@ -79,6 +82,7 @@ export class Subscription extends WatchBase {
   /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
   toldAt = 0;
   lastBody: Body | undefined;
+  rates: RateControl | undefined;
   private filters: readonly KeptFilter[] | undefined;
   lastStatus: WatcherStatus | 'init' = 'init';
 
@@ -154,6 +158,7 @@ export class Subscription extends WatchBase {
       ...(this.terms === undefined ? {} : { terms: this.terms }),
       ...(this.condition === undefined ? {} : { condition: this.condition }),
       ...(this.filters === undefined ? {} : { filters: this.filters }),
+      ...(this.rates === undefined ? {} : { rates: this.rates.asked }),
       ...(this.coding === undefined ? {} : { coding: this.coding }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
     };
