@@ -23,7 +23,7 @@ import { WatcherLists } from './events/watcher-list.ts';
 import { ACCEPTED_CODINGS } from './message/content-coding.ts';
 import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
-import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { watcherinfoPackages } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
@@ -181,7 +181,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const servesDomain = (host: string): boolean => users.servesDomain(host);
-  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now, options.pacing.winfo)]) notifier.register(eventPackage);
+  notifier.register(presence);
+  for (const each of watcherinfoPackages(presence, watchers, now, options.pacing.winfo)) notifier.register(each);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
