@@ -1,8 +1,9 @@
 /** Partial presence (RFC 5262): a presence document with a version, or how it has changed since the version before. */
-import { ROOT_DECLARATIONS } from './pidf.ts';
 import { escapeAttribute } from './xml/escape.ts';
-import type { Patch } from './xml/patch.ts';
+import { AS_STORED, parseXml, readRoot } from './xml/parse.ts';
+import { createPatch } from './xml/patch.ts';
 import { writeDeclarations, writePatchOperation } from './xml/patch-operation.ts';
+import { attribute } from './xml/tree.ts';
 
 export const PIDF_DIFF = 'urn:ietf:params:xml:ns:pidf-diff';
 export const PIDF_DIFF_TYPE = 'application/pidf-diff+xml';
@@ -10,29 +11,51 @@ export const PIDF_DIFF_TYPE = 'application/pidf-diff+xml';
 /** A document but for its version, which stands between the two parts. */
 export type Versioned = readonly [before: string, after: string];
 
-const HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n';
-
-/** The whole document about the entity (a URI), with what `writeComponents` wrote. */
-export function pidfFull(entity: string, content: string): Versioned {
-  return [`${HEAD}${fullTag(entity)} version="`, `">\n${content}</p:pidf-full>\n`];
+/** A presence document to be told by versions. */
+export interface PartialDocument {
+  /** The whole as `<pidf-full>`. */
+  readonly full: Versioned;
+  /** The same without a version: what patches are made between. */
+  readonly text: string;
+  readonly entity: string;
 }
 
-/** The document that patches between versions are made of: what `pidfFull` gives, without a version. */
-export function unversioned(entity: string, content: string): string {
-  return `${HEAD}${fullTag(entity)}>\n${content}</p:pidf-full>\n`;
+/** Makes the root of a PIDF document that was written here `<pidf-full>`; everything else stays as it is. */
+export function partialDocument(pidf: string): PartialDocument {
+  const root = readRoot(pidf);
+  const prefix = freePrefix('p', root.declarations?.keys() ?? []);
+  const tag = pidf.slice(root.start + 1 + root.name.length, root.contentStart - (root.selfClosing ? 2 : 1));
+  const end = root.selfClosing ? pidf.length : pidf.lastIndexOf('</');
+  const head = `${pidf.slice(0, root.start)}<${prefix}:pidf-full xmlns:${prefix}="${PIDF_DIFF}"${tag}`;
+  const tail = `>${pidf.slice(root.contentStart, end)}</${prefix}:pidf-full>\n`;
+  return {
+    full: [`${head} version="`, `"${tail}`],
+    text: head + tail,
+    entity: attribute(root, 'entity') ?? '',
+  };
 }
 
-function fullTag(entity: string): string {
-  return `<p:pidf-full xmlns:p="${PIDF_DIFF}"${ROOT_DECLARATIONS} entity="${escapeAttribute(entity)}"`;
-}
-
-/** The operations that make one `unversioned` document of another; undefined where they put the whole in its place. */
-export function pidfDiff(entity: string, { namespaces, operations }: Patch): Versioned | undefined {
+/** The `<pidf-diff>` from one document to another; undefined where it would put the whole in its place, or be longer than that. */
+export function pidfDiff(before: PartialDocument, after: PartialDocument): Versioned | undefined {
+  const patch = createPatch(parseXml(before.text, AS_STORED), parseXml(after.text, AS_STORED));
+  if (!patch) return undefined;
+  const { namespaces, operations } = patch;
   if (operations.some(({ name, sel }) => name === 'replace' && sel === '*')) return undefined;
-  const taken = new Set([...namespaces.keys(), ...operations.flatMap((operation) => [...(operation.namespaces?.keys() ?? [])])]);
-  let prefix = 'd';
-  for (let n = 2; taken.has(prefix); n++) prefix = `d${n}`;
-  const tag = `<${prefix}:pidf-diff xmlns:${prefix}="${PIDF_DIFF}"${writeDeclarations(namespaces)} entity="${escapeAttribute(entity)}"`;
-  const patch = operations.map((operation) => `${writePatchOperation(operation, prefix)}\n`).join('');
-  return [`${HEAD}${tag} version="`, `">\n${patch}</${prefix}:pidf-diff>\n`];
+  const prefix = freePrefix('d', [...namespaces.keys(), ...operations.flatMap((operation) => [...(operation.namespaces?.keys() ?? [])])]);
+  const bindings = `xmlns:${prefix}="${PIDF_DIFF}"${writeDeclarations(namespaces)}`;
+  const head = `<?xml version="1.0" encoding="UTF-8"?>\n<${prefix}:pidf-diff ${bindings} entity="${escapeAttribute(after.entity)}" version="`;
+  const patched = operations.map((operation) => `${writePatchOperation(operation, prefix)}\n`).join('');
+  const diff: Versioned = [head, `">\n${patched}</${prefix}:pidf-diff>\n`];
+  return lengthOf(diff) < lengthOf(after.full) ? diff : undefined;
+}
+
+function lengthOf([before, after]: Versioned): number {
+  return before.length + after.length;
+}
+
+function freePrefix(wanted: string, taken: Iterable<string>): string {
+  const names = new Set(taken);
+  let prefix = wanted;
+  for (let n = 2; names.has(prefix); n++) prefix = `${wanted}${n}`;
+  return prefix;
 }

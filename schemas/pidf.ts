@@ -45,7 +45,7 @@ export const ROOT_BINDINGS: ReadonlyMap<string, string> = new Map([
   ['dm', DATA_MODEL],
   ['rpid', RPID],
 ]);
-export const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
+const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
 
 /**
  * Parses a PIDF document, or a document of its forerunner application/cpim-pidf+xml, which is then read as PIDF.
@@ -133,16 +133,11 @@ export interface WrittenComponent {
 
 /** A PIDF document about the entity (a URI) with the given components, put into the order the schema asks for (RFC 3863 4.4). */
 export function writePidf(entity: string, components: Iterable<WrittenComponent>): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<presence${ROOT_DECLARATIONS} entity="${escapeAttribute(entity)}">\n${writeComponents(components)}</presence>\n`;
-}
-
-/** What stands inside the root, each component on a line of its own. */
-export function writeComponents(components: Iterable<WrittenComponent>): string {
   const byKind: Record<ComponentKind, string> = { tuple: '', note: '', person: '', device: '', extension: '' };
   for (const { kind, text } of components) byKind[kind] += `${text}\n`;
-  let out = '';
+  let out = `<?xml version="1.0" encoding="UTF-8"?>\n<presence${ROOT_DECLARATIONS} entity="${escapeAttribute(entity)}">\n`;
   for (const kind of KIND_ORDER) out += byKind[kind];
-  return out;
+  return `${out}</presence>\n`;
 }
 
 /** The document of one who is not available: one closed tuple that is the same every time. */
@@ -150,6 +145,7 @@ export function writeClosedPidf(entity: string): string {
   return writePidf(entity, [CLOSED_TUPLE]);
 }
 
+/** That tuple. */
 export const CLOSED_TUPLE: WrittenComponent = { kind: 'tuple', text: '<tuple id="offline"><status><basic>closed</basic></status></tuple>' };
 
 /** What a tuple says in PIDF's own terms. */

@@ -22,10 +22,12 @@ export function requiredNumber(element: XmlElement, local: string): number {
 
 /** One of a few values. */
 export function oneOf<T extends string>(values: readonly T[], element: XmlElement, local: string): T {
-  const value = attribute(element, local);
-  return values.find((v) => v === value) ?? missing(element, local, values);
+  const value = required(element, local);
+  const known = values.find((v) => v === value);
+  if (known === undefined) throw new XmlError(`${local} of <${element.local}> is "${value}", not one of ${values.join(', ')}`);
+  return known;
 }
 
-function missing(element: XmlElement, local: string, values?: readonly string[]): never {
-  throw new XmlError(`<${element.local}> needs the attribute ${local}${values ? ` (${values.join(', ')})` : ''}`);
+function missing(element: XmlElement, local: string): never {
+  throw new XmlError(`<${element.local}> needs the attribute ${local}`);
 }

@@ -40,6 +40,8 @@ export interface Binding {
    * that of a connection is not kept over a restart.
    */
   readonly flow: Flow | undefined;
+  /** An address translator has made the address in the Contact unreachable (`translated-address.ts`): datagrams go back where they come from. */
+  readonly translated: boolean;
   /** What last happened to it (RFC 3680 4.7.1). */
   readonly event: BindingEvent;
   /** Rises with everything that happens to any binding; 0 for what an earlier run has left. */
@@ -132,6 +134,7 @@ export interface StoredBinding {
   readonly event: BindingEvent;
   /** Where datagrams come from that the agent sends; connections do not last. */
   readonly source?: Destination | undefined;
+  readonly translated?: true | undefined;
 }
 
 const NO_PATH: readonly string[] = [];
@@ -156,6 +159,7 @@ export function storedBinding(binding: Binding): StoredBinding {
     userAgent,
     event,
     source,
+    translated: binding.translated || undefined,
   };
   return path.length === 0 ? kept : { ...kept, path };
 }
@@ -179,6 +183,7 @@ export function isCovered(now: Binding, before: Binding, storedUntil: number): b
     now.regId === before.regId &&
     now.callId === before.callId &&
     now.userAgent === before.userAgent &&
+    now.translated === before.translated &&
     sameWay(now, before)
   );
 }
@@ -198,6 +203,6 @@ function datagrams(flow: Flow | undefined): Flow | undefined {
 }
 
 export function restoredBinding(aor: string, record: StoredBinding): Binding {
-  const { displayName, instance, regId, userAgent, path, source: _, ...rest } = record;
-  return { ...rest, aor, displayName, instance, regId, userAgent, path: path ?? NO_PATH, flow: undefined, revision: 0 };
+  const { displayName, instance, regId, userAgent, path, source: _, translated = false, ...rest } = record;
+  return { ...rest, aor, displayName, instance, regId, userAgent, path: path ?? NO_PATH, flow: undefined, translated, revision: 0 };
 }

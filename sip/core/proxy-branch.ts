@@ -1,14 +1,16 @@
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import { indexOutsideQuotes } from '../message/params.ts';
 import { SipError } from '../message/sip-error.ts';
+import { isSecureUri } from '../message/uri.ts';
 import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { ClientTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
+import { isSecure } from '../transport/flow.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 import type { Failure } from './best-response.ts';
 import type { RoutedRequest } from './request-context.ts';
 import { createResponse, type HeaderField } from './respond.ts';
-import { postprocessRoutes } from './route-processing.ts';
+import { locatedAs, postprocessRoutes } from './route-processing.ts';
 import { aim, type Target, type Way } from './target-set.ts';
 
 /** What all branches of the proxy share. */
@@ -89,9 +91,10 @@ export class ProxyBranch {
       request.headers.set('Max-Breadth', String(this.breadth));
       request.branchSuffix = this.owner.mark;
       const nextHop = postprocessRoutes(request);
-      if (way.flow !== undefined && !way.flow.closed) return void this.dispatch(request, way.flow);
+      if (way.flow !== undefined && !way.flow.closed && (!isSecureUri(way.uri) || isSecure(way.flow)))
+        return void this.dispatch(request, way.flow);
       if (way.flowOnly) return void this.wayFailed({ status: 430, response: undefined });
-      const destinations = this.host.locate(request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop));
+      const destinations = this.host.locate(locatedAs(way.uri, request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop)));
       if (isList(destinations)) return void this.dispatch(request, destinations);
       destinations.then(
         (found) => this.dispatch(request, found),

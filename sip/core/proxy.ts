@@ -22,7 +22,7 @@ import { RecordRoutes } from './record-route.ts';
 import { requestTarget } from './request-checks.ts';
 import type { RoutedRequest } from './request-context.ts';
 import { type ContextHost, type Leg, type Resolution, ResponseContext } from './response-context.ts';
-import { type OwnAddresses, postprocessRoutes, preprocessRoutes } from './route-processing.ts';
+import { locatedAs, type OwnAddresses, postprocessRoutes, preprocessRoutes } from './route-processing.ts';
 import type { OwnRoute, RequestForwarder } from './router.ts';
 import type { StateStore } from './state-store.ts';
 import { requestUri, targetGroups } from './target-set.ts';
@@ -130,7 +130,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
       outgoing.uri = way.uri;
       const nextHop = postprocessRoutes(outgoing);
       if (way.flow !== undefined) return void this.transactions.forwardStateless(outgoing, way.flow, branch);
-      const destinations = this.locate(nextHop);
+      const destinations = this.locate(locatedAs(way.uri, nextHop));
       if (Array.isArray(destinations)) this.transactions.forwardStateless(outgoing, destinations, branch);
       else
         void Promise.resolve(destinations).then(

@@ -2,11 +2,12 @@ import { hash } from 'node:crypto';
 import { canonicalAddress } from '../../schemas/address.ts';
 import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
-import type { SipUri } from '../message/uri.ts';
+import { isSecureUri, type SipUri } from '../message/uri.ts';
 import type { Destination, Flow } from '../transport/flow.ts';
 import { ownUri } from '../transport/own-uri.ts';
 import { isFirstHop } from './outbound.ts';
 import type { StateStore } from './state-store.ts';
+import { isTranslated } from './translated-address.ts';
 
 /** URI parameter that proves the dialog to be one that we let through. */
 export const TOKEN_PARAM = 'rct';
@@ -55,10 +56,10 @@ export class RecordRoutes {
   record(request: SipRequest, received: SipRequest, from: Flow, to: Flow, isRegistrants: boolean): void {
     if (!DIALOG_FORMING.has(request.method)) return;
     // Here the Request-URI is that of the next hop where it is a strict router, and so is the first Route elsewhere.
-    const secure =
-      /^sips:/i.test(request.uri) || (request.headers.has('Route') && /^[^<]*<?sips:/i.test(request.headers.get('Route') ?? ''));
+    const [route = ''] = request.headers.has('Route') ? request.headers.list('Route') : [];
+    const secure = isSecureUri(request.uri) || /^[^<]*<\s*sips:/i.test(route);
     const dialog = dialogOf(received);
-    const incoming = this.value(secure, from, dialog, isFirstHop(received) && (from.reliable || hasOutboundContact(received)));
+    const incoming = this.value(secure, from, dialog, isFirstHop(received) && (from.reliable || needsFlow(received, from)));
     const outgoing = this.value(secure, to, dialog, isRegistrants);
     if (incoming !== outgoing) request.headers.addFirst('Record-Route', incoming);
     request.headers.addFirst('Record-Route', outgoing);
@@ -112,7 +113,9 @@ function dialogOf(request: SipRequest): string {
   return `${request.callId} ${one < other ? `${one} ${other}` : `${other} ${one}`}`;
 }
 
-/** RFC 5626 4.3: `ob` asks for requests of the dialog over the flow of this one. */
-function hasOutboundContact(request: SipRequest): boolean {
-  return /;ob[;>]/.test(request.headers.get('Contact') ?? '');
+/** RFC 5626 4.3: `ob` asks for requests of the dialog over the flow of this one. Where its address is translated there is no other way. */
+function needsFlow(request: SipRequest, from: Flow): boolean {
+  const contact = request.headers.get('Contact');
+  if (contact === undefined) return false;
+  return /;ob[;>]/.test(contact) || isTranslated(contact, request, from);
 }

@@ -7,6 +7,7 @@ import { sameUri } from '../message/uri-comparison.ts';
 import type { Flow } from '../transport/transport.ts';
 import { type Binding, bindingId, type ContactDetails, contactDetails } from './binding.ts';
 import { pathOf, regIds } from './outbound.ts';
+import { isTranslated } from './translated-address.ts';
 
 /** How long registrations hold, in seconds, and how many there may be. */
 export interface BindingLimits {
@@ -110,6 +111,7 @@ function bind(
     updatedAt: now,
     userAgent: userAgent === undefined || userAgent === existing?.userAgent ? existing?.userAgent : detach(userAgent),
     flow,
+    translated: flow !== undefined && isTranslated(`<${details.contact}>`, request, flow),
     event: existing === undefined ? 'registered' : 'refreshed',
     revision,
   };

@@ -1,6 +1,6 @@
 import type { SipRequest } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
-import { parseSipUri, type SipUri } from '../message/uri.ts';
+import { isSecureUri, parseSipUri, type SipUri } from '../message/uri.ts';
 import { TOKEN_PARAM } from './record-route.ts';
 
 /** Which URIs name this server. */
@@ -68,6 +68,15 @@ function dropOwnMaddr(request: SipRequest, own: OwnAddresses): void {
 export function replaceRoutes(request: SipRequest, routes: readonly string[]): void {
   if (routes.length === 0) request.headers.delete('Route');
   else request.headers.set('Route', routes.join(', '));
+}
+
+/**
+ * The URI by which the next hop is located. RFC 3261 16.6 step 7: where the Request-URI is a SIPS URI, every next hop is located as if it
+ * were one, so that none is reached but by TLS.
+ * @param target the Request-URI, before a strict router's took its place
+ */
+export function locatedAs(target: string, nextHop: string): string {
+  return isSecureUri(target) ? nextHop.replace(/^sip:/i, 'sips:') : nextHop;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { SipRequest } from '../message/message.ts';
-import { parseSipUri } from '../message/uri.ts';
-import { type Flow, isWebSocket } from '../transport/flow.ts';
+import { isSecureUri, parseSipUri } from '../message/uri.ts';
+import { type Flow, isSecure, isWebSocket } from '../transport/flow.ts';
 import type { Binding } from './binding.ts';
 
 /** One way to a target: what is sent, and over what. */
@@ -24,12 +24,14 @@ export interface Target {
 
 /** The way to a binding, for everything that is sent to a registrant. */
 export function wayTo(binding: Binding): Way {
-  const { flow, path, regId } = binding;
+  const { contact, path, regId, translated } = binding;
+  // RFC 3261 26.2.2: what is to be secure takes no way that is not.
+  const flow = isSecureUri(contact) && !isSecure(binding.flow) ? undefined : binding.flow;
   // RFC 7118 5: nobody can connect to a WebSocket client.
-  const flowOnly = path.length === 0 && (regId !== undefined || (flow !== undefined && isWebSocket(flow.protocol)));
-  // A path leads past the flow of its last element; of a plain contact over UDP the address counts.
-  const own = path.length === 0 && (flowOnly || flow?.reliable) ? flow : undefined;
-  return { uri: requestUri(binding.contact), routes: path, nextHop: undefined, flow: own, flowOnly };
+  const flowOnly = path.length === 0 && (regId !== undefined || (binding.flow !== undefined && isWebSocket(binding.flow.protocol)));
+  // A path leads past the flow of its last element; of a plain contact over UDP the address counts, unless nobody can get there.
+  const own = path.length === 0 && (flowOnly || flow?.reliable || translated) ? flow : undefined;
+  return { uri: requestUri(contact), routes: path, nextHop: undefined, flow: own, flowOnly };
 }
 
 /** RFC 3261 19.1.1 table 1: neither `method` nor header fields may stand in a Request-URI. */
@@ -80,5 +82,5 @@ export function targetGroups(bindings: readonly Binding[], secure: boolean): Tar
 }
 
 function isUsable({ contact }: Binding, secure: boolean): boolean {
-  return secure ? /^sips:/i.test(contact) : /^sips?:/i.test(contact);
+  return secure ? isSecureUri(contact) : /^sips?:/i.test(contact);
 }

@@ -5,6 +5,7 @@ import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import type { Locator } from '../transport/locate.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
+import { locatedAs } from './route-processing.ts';
 
 export interface UacTarget {
   /** Used while it is an open connection; a UDP flow only where the next hop cannot be located. */
@@ -46,9 +47,9 @@ export class UserAgentClient {
   /** Where the request goes; an empty list where that cannot be said. */
   private locateNextHop(request: SipRequest): readonly Destination[] | Promise<readonly Destination[]> {
     try {
-      if (request.nextHop !== undefined) return this.locator.locate(request.nextHop);
+      if (request.nextHop !== undefined) return this.locator.locate(locatedAs(request.uri, request.nextHop));
       const [route] = request.headers.list('Route');
-      return this.locator.locate(route === undefined ? request.uri : parseNameAddr(route).uri);
+      return this.locator.locate(route === undefined ? request.uri : locatedAs(request.uri, parseNameAddr(route).uri));
     } catch (error) {
       if (error instanceof SipError) return [];
       throw error;

@@ -37,6 +37,8 @@ export interface Watch {
   /** Canonical address of the watcher. */
   readonly watcher: string;
   readonly displayName: string | undefined;
+  /** Textual address that it came from, with authentication off. */
+  readonly source?: string | undefined;
   readonly resource: string;
   /** Media type chosen for its bodies from those that the watcher accepts. */
   readonly contentType: string;
@@ -84,11 +86,18 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   ready?(resource: string): Promise<void> | undefined;
   /** Throws SipError when there is no such resource. */
   authorize(watcher: string, resource: string, now: number): D;
+  /** Throws SipError when the resource takes no new subscriptions, whoever asks. */
+  admit?(resource: string): void;
   /** Why `authorize` decides as it does: which rules hold, which do not, and for what reason. As it, throws SipError. */
   explain?(watcher: string, resource: string, now: number): Explanation;
   state(resource: string): State;
   /** Undefined: nothing worth telling this watch has changed. Never called for a blocked or unconfirmed watch. */
   render(state: State, decision: D, request: RenderRequest): Body | undefined;
+  /**
+   * For subscriptions, not for members of lists: what `render` gave, as this watch is told it, e.g. as changes since what it was told last.
+   * Undefined: nothing of it is news.
+   */
+  encode?(body: Body, request: RenderRequest): Body | undefined;
   /** A watch begins or ends, or has begun again after a restart. */
   opened?(watch: Watch): void | Promise<void>;
   closed?(watch: Watch): void;
@@ -99,9 +108,9 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
    * nothing else new there is nothing to tell.
    */
   readonly filtering?: { readonly volatile?: RegExp };
-  /** Every body without an entity tag tells the whole state, so that its digest can be that (RFC 5839 6.1). */
+  /** What `render` gives tells the whole state, so that its digest can be the state's entity tag (RFC 5839 6.1). */
   readonly bodiesAreWhole?: true;
-  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known, or for a watch whose bodies are. */
+  /** Where bodies are not whole: the entity tag of what there is to tell the watch now, all of it; undefined while that is not known. */
   entityTag?(watch: Watch): string | undefined;
   /** The watcher has the state that there is now, or does not want it (RFC 5839 6.2): nothing of it is news any more. */
   settled?(watch: Watch): void;

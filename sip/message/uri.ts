@@ -66,6 +66,11 @@ export function parseSipUri(text: string): SipUri {
   return uri;
 }
 
+/** Is it a sips: URI, which goes over TLS on every hop (RFC 3261 26.2.2)? */
+export function isSecureUri(text: string): boolean {
+  return /^sips:/i.test(text);
+}
+
 /** RFC 5118 4.10: RFC 3261's grammar lets a colon too many into an IPv6 address; it is taken out. */
 export function hostOf(text: string): string {
   const host = text.toLowerCase();

@@ -7,19 +7,25 @@ import {
   type PresenceDocument,
   parsePidf,
   readComponent,
+  summariseTuple,
+  writeClosedPidf,
+  writeCpimPidf,
+  writePidf,
 } from '../../schemas/pidf.ts';
 import { PIDF_DIFF_TYPE } from '../../schemas/pidf-diff.ts';
+import type { Permissions } from '../../schemas/pres-rules.ts';
 import { decodeUtf8 } from '../../schemas/xml/parse.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
-import type { EventPackage } from '../events/event-package.ts';
+import type { Body, EventPackage } from '../events/event-package.ts';
 import type { EventStateCompositor, PublicationFormat } from '../events/event-state-compositor.ts';
 import { SipError } from '../message/sip-error.ts';
-import { compose, sphereOf } from '../presence/composition.ts';
+import { type Composition, compose, sphereOf } from '../presence/composition.ts';
 import type { HardState } from '../presence/hard-state.ts';
 import type { PresenceSource } from '../presence/occurrence.ts';
 import type { PresenceDecision, PresencePolicy } from '../presence/policy.ts';
+import { transformComponent } from '../presence/transformations.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
-import { PresenceView } from './presence-view.ts';
+import { forgetTold, partialBody } from './partial-presence.ts';
 
 export const presenceFormat: PublicationFormat<PresenceDocument> = {
   eventName: 'presence',
@@ -27,20 +33,15 @@ export const presenceFormat: PublicationFormat<PresenceDocument> = {
   parse: (body) => parsePidf(decodeUtf8(body)),
 };
 
-/** A user's presence at one moment, and what has been made of it for watchers so far, by their views. */
+/** A user's presence at one moment, with the bodies made of it so far. */
 export interface PresenceState {
+  readonly entity: string;
   readonly components: readonly PresenceComponent[];
   readonly sphere: string | undefined;
   /** When it becomes another one by itself, in milliseconds since the epoch; infinity if never. */
   readonly changesAt: number;
-  readonly views: Map<string, PresenceView>;
-}
-
-/** What a watcher of partial presence has been told. */
-interface Told {
-  readonly version: number;
-  /** Undefined when it is not known what the watcher has. */
-  readonly view: PresenceView | undefined;
+  /** By content type and view. */
+  readonly bodies: Map<string, Body>;
 }
 
 export interface PresencePackageOptions {
@@ -49,6 +50,8 @@ export interface PresencePackageOptions {
   readonly hardState: HardState;
   readonly compositor: EventStateCompositor<PresenceDocument>;
   readonly wheel: TimerWheel;
+  /** Least milliseconds between two NOTIFYs of changes in one subscription. */
+  readonly interval: number;
   readonly now: () => number;
   /** What is known of a user who publishes nothing. */
   readonly unpublished?: (user: string) => PresenceDocument | undefined;
@@ -60,7 +63,7 @@ export interface PresencePackageOptions {
 
 /** States kept beyond those of users who have published something. */
 const STATE_LIMIT = 10_000;
-const VIEW_LIMIT = 100;
+const BODY_LIMIT = 100;
 /** Milliseconds; keeps timers within what the wheel can hold. */
 const LONGEST_WAIT = 24 * 3600_000;
 
@@ -103,28 +106,16 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     if (other) sources.push({ document: other, publishedAt: at });
     const hard = hardState.document(resource);
     if (hard) sources.push({ document: hard, publishedAt: undefined });
-    if (sources.length === 0) state = { components: CLOSED, sphere: undefined, changesAt: Number.POSITIVE_INFINITY, views: new Map() };
-    else {
-      const { components, changesAt } = compose(sources, resource, at);
-      const sphere = sphereOf(
-        sources.map(({ document }) => document),
-        at,
-      );
-      state = { components, sphere, changesAt, views: new Map() };
-    }
+    const { components, changesAt } = sources.length === 0 ? NOTHING : compose(sources, resource, at);
+    const sphere = sphereOf(
+      sources.map(({ document }) => document),
+      at,
+    );
+    state = { entity: resource, components, sphere, changesAt, bodies: new Map() };
     follow(resource, state.changesAt, at);
     if (states.size >= sweepAt) sweep();
     states.set(resource, state);
     return state;
-  };
-  const viewOf = (resource: string, { views, components }: PresenceState, decision: PresenceDecision): PresenceView => {
-    let view = views.get(decision.view);
-    if (!view) {
-      view = new PresenceView(resource, components, decision);
-      if (views.size >= VIEW_LIMIT) views.clear();
-      views.set(decision.view, view);
-    }
-    return view;
   };
   const ready = (resource: string): Promise<void> | undefined => {
     // Names that are nobody's must not drive out the rules of those who are somebody.
@@ -145,6 +136,7 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     watcherinfo: true,
     bodiesAreWhole: true,
     filtering: {},
+    ...(options.interval > 0 ? { interval: options.interval } : {}),
     ready,
     ...(changed && { changed }),
     authorize(watcher, resource, now) {
@@ -156,29 +148,20 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
       return policy.explain(resource, watcher, stateOf(resource).sphere, now);
     },
     state: stateOf,
-    render(state, decision, { watch, full, version }) {
-      const view = viewOf(watch.resource, state, decision);
-      if (watch.contentType !== PIDF_DIFF_TYPE) return view.body(watch.contentType);
-      const told = watch.memo as Told | undefined;
-      // RFC 5263 4.4: from 1 on; who was told in an earlier run knows some number below this.
-      const next = told ? told.version + 1 : watch.restored ? version + 1 : 1;
-      const known = full ? undefined : told?.view;
-      if (told && known?.content === view.content) {
-        watch.memo = { version: told.version, view } satisfies Told;
-        return undefined;
+    render(state, decision, { watch }) {
+      const contentType = watch.contentType === CPIM_PIDF_TYPE ? CPIM_PIDF_TYPE : PIDF_TYPE;
+      const key = `${contentType} ${decision.view}`;
+      let body = state.bodies.get(key);
+      if (!body) {
+        body = renderBody(state, decision, contentType);
+        if (state.bodies.size >= BODY_LIMIT) state.bodies.clear();
+        state.bodies.set(key, body);
       }
-      watch.memo = { version: next, view } satisfies Told;
-      return view.partial(next, known);
+      return body;
     },
-    entityTag(watch) {
-      if (watch.contentType !== PIDF_DIFF_TYPE) return undefined;
-      const { resource, watcher } = watch;
-      const state = stateOf(resource);
-      return viewOf(resource, state, policy.decide(resource, watcher, state.sphere, now())).entityTag;
-    },
+    encode: (body, request) => (request.watch.contentType === PIDF_DIFF_TYPE ? partialBody(body, request) : body),
     settled(watch) {
-      const told = watch.memo as Told | undefined;
-      if (told) watch.memo = { version: told.version, view: undefined } satisfies Told;
+      if (watch.contentType === PIDF_DIFF_TYPE) forgetTold(watch);
     },
     *affectedBy(change) {
       const presentity = policy.changed(change);
@@ -192,4 +175,29 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
   };
 }
 
-const CLOSED: readonly PresenceComponent[] = [readComponent(CLOSED_TUPLE.text, [])];
+const CLOSED = readComponent(CLOSED_TUPLE.text, []);
+const NOTHING: Composition = { components: [CLOSED], changesAt: Number.POSITIVE_INFINITY };
+
+function renderBody({ entity, components }: PresenceState, { handling, permissions }: PresenceDecision, contentType: string): Body {
+  const cpim = contentType === CPIM_PIDF_TYPE;
+  let text: string;
+  if (handling !== 'allow') {
+    // RFC 5025 3.2.1: the politely blocked see somebody who is not there, always the same.
+    text = cpim ? writeCpimPidf(entity, [summariseTuple(CLOSED)]) : writeClosedPidf(entity);
+  } else if (cpim) {
+    const tuples = components.filter((c) => c.kind === 'tuple' && transformComponent(c, permissions) !== undefined).map(summariseTuple);
+    text = writeCpimPidf(entity, permissions.provideNote || permissions.provideAllAttributes ? tuples : tuples.map(withoutNotes));
+  } else text = writePidf(entity, visible(components, permissions));
+  return { contentType, bytes: Buffer.from(text, 'utf8') };
+}
+
+function* visible(components: readonly PresenceComponent[], permissions: Permissions) {
+  for (const component of components) {
+    const text = transformComponent(component, permissions);
+    if (text !== undefined) yield { kind: component.kind, text };
+  }
+}
+
+function withoutNotes(tuple: ReturnType<typeof summariseTuple>): ReturnType<typeof summariseTuple> {
+  return { ...tuple, notes: [] };
+}

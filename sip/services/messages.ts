@@ -109,8 +109,8 @@ function deliver(uac: UserAgentClient, request: SipRequest, binding: Binding, do
   const way = wayTo(binding);
   const aimed = aim(request, way);
   aimed.nextHop = postprocessRoutes(aimed);
-  // Behind a flow that is the only way there is nothing to be located.
-  send(uac, aimed, { flow: way.flow, ...(way.flowOnly ? { destinations: [] } : {}) }, done);
+  // Where the flow is the way there is nothing to be located.
+  send(uac, aimed, { flow: way.flow, ...(way.flowOnly || way.flow !== undefined ? { destinations: [] } : {}) }, done);
 }
 
 function sendAbroad({ uac, nextHops }: MessagesOptions, request: SipRequest, done: Done): void {

@@ -57,3 +57,8 @@ export function keepAliveSeconds(protocol: Protocol): number {
 export function isWebSocket(protocol: Protocol): protocol is 'WS' | 'WSS' {
   return protocol === 'WS' || protocol === 'WSS';
 }
+
+/** Is it a connection by TLS? */
+export function isSecure(flow: Flow | undefined): boolean {
+  return flow?.protocol === 'TLS' || flow?.protocol === 'WSS';
+}

@@ -9,6 +9,7 @@ import {
   type Frame,
   hostPort,
   openSipSocket,
+  type PeerTls,
   type PeerTransport,
   type SipAddress,
   type SipSocket,
@@ -22,6 +23,14 @@ export interface CallAgentOptions {
   readonly domain: string;
   readonly server: SipAddress;
   readonly transport?: PeerTransport;
+  /** For `tls` and `wss`. */
+  readonly tls?: PeerTls;
+  /** Of our Contact; `sip` if not given. */
+  readonly scheme?: 'sip' | 'sips';
+  /** The address that Via and Contact name, as of an agent behind a NAT; our own if not given. */
+  readonly behind?: SipAddress;
+  /** Parameters of the Contact URI, such as `;ob`. */
+  readonly contactParams?: string;
   readonly password?: string;
   readonly log?: TrafficListener;
 }
@@ -185,6 +194,7 @@ export class CallAgent {
       options.transport ?? 'udp',
       (frame) => agent.#receive(frame),
       (fault) => agent.faults.push(fault),
+      options.tls,
     );
     return agent;
   }
@@ -195,8 +205,15 @@ export class CallAgent {
   }
 
   get contact(): string {
-    const { transport, local } = this.socket;
-    return `sip:${this.options.user}@${hostPort(local)}${transportParameter(transport)}`;
+    const { transport } = this.socket;
+    const { scheme = 'sip', user, contactParams = '' } = this.options;
+    const parameter = scheme === 'sips' && transport === 'TLS' ? '' : transportParameter(transport);
+    return `${scheme}:${user}@${hostPort(this.named)}${parameter}${contactParams}`;
+  }
+
+  /** Where we say we are. */
+  private get named(): SipAddress {
+    return this.options.behind ?? this.socket.local;
   }
 
   error(text: string): Error {
@@ -242,12 +259,12 @@ export class CallAgent {
 
   /** Sends a request and leaves it to the caller to wait for its responses. */
   send(method: string, uri: string, sending: Sending = {}): Outgoing {
-    const { transport, local } = this.socket;
+    const { transport } = this.socket;
     const branch = `z9hG4bK${token()}`;
     const bytes = serialise(
       `${method} ${uri} SIP/2.0`,
       [
-        ['Via', `SIP/2.0/${transport} ${hostPort(local)};branch=${branch}${transport === 'UDP' ? ';rport' : ''}`],
+        ['Via', `SIP/2.0/${transport} ${hostPort(this.named)};branch=${branch}${transport === 'UDP' ? ';rport' : ''}`],
         ['Max-Forwards', String(sending.maxForwards ?? 70)],
         ['From', sending.from ?? `<${this.address}>;tag=${token(4)}`],
         ['To', sending.to ?? `<${uri}>`],
