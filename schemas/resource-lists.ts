@@ -63,16 +63,26 @@ function parseItem(element: XmlElement): ListItem | undefined {
     case 'list':
       return parseList(element);
     case 'entry':
-      return { kind: 'entry', uri: (attribute(element, 'uri') ?? '').trim(), displayNames: displayNames(element) };
+      return parseEntry(element);
     case 'entry-ref':
-      return { kind: 'entryRef', ref: (attribute(element, 'ref') ?? '').trim(), displayNames: displayNames(element) };
+      return { kind: 'entryRef', ref: unfolded(attribute(element, 'ref')), displayNames: displayNames(element) };
     case 'external':
-      return { kind: 'external', anchor: (attribute(element, 'anchor') ?? '').trim(), displayNames: displayNames(element) };
+      return { kind: 'external', anchor: unfolded(attribute(element, 'anchor')), displayNames: displayNames(element) };
     default:
       return undefined;
   }
 }
 
+/** An `<entry>` element. */
+export function parseEntry(element: XmlElement): Entry {
+  return { kind: 'entry', uri: (attribute(element, 'uri') ?? '').trim(), displayNames: displayNames(element) };
+}
+
 function displayNames(element: XmlElement): DisplayName[] {
   return childrenNamed(element, RESOURCE_LISTS, 'display-name').map(readDisplayName);
+}
+
+/** A URI has no white space: what there is was put in to fold the line. */
+function unfolded(uri: string | undefined): string {
+  return (uri ?? '').replace(/\s+/g, '');
 }

@@ -18,10 +18,12 @@ import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
 import { listenHttp } from './http.ts';
 import { HttpConnections } from './http-connections.ts';
+import { listSettings } from './list-settings.ts';
 import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { messageSettings } from './message-settings.ts';
 import { Metrics } from './metrics.ts';
+import { pacingSettings } from './pacing-settings.ts';
 import { makeDataDirectory } from './storage/data-directory.ts';
 import { lockDataDirectory } from './storage/sqlite/data-lock.ts';
 import { SqliteDocumentStore } from './storage/sqlite/documents.ts';
@@ -145,9 +147,14 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    maxSubscriptionsPerAddress: config.maxSubscriptionsPerAddress,
+    deactivateOnStop: config.deactivateOnStop,
+    t1: config.t1,
     timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
+    pacing: pacingSettings(config),
     calls: callSettings(config),
+    listSettings: listSettings(config),
     messages: messageSettings(config),
     log,
   });

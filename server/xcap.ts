@@ -52,7 +52,7 @@ export async function createXcap(options: XcapOptions): Promise<Xcap> {
   const usages = applicationUsages({ documents, services, isUser: hasAccount, mayWatch, root: publicRoot || (roots[0] ?? ''), more });
   const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots, publicRoot, limits });
   return {
-    lists: listDirectory(services, service, documents),
+    lists: listDirectory(services, service, documents, roots[0] ?? '/'),
     resources: xcapResources({ service, usages, documents, directory, root: roots[0] ?? '/', rootUri, requester }),
     bodyLimit: service.documentBytes,
     plugin: async (app) => {

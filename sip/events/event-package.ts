@@ -37,6 +37,8 @@ export interface Watch {
   /** Canonical address of the watcher. */
   readonly watcher: string;
   readonly displayName: string | undefined;
+  /** Textual address that it came from, with authentication off. */
+  readonly source?: string | undefined;
   readonly resource: string;
   /** Media type chosen for its bodies from those that the watcher accepts. */
   readonly contentType: string;
@@ -84,6 +86,8 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   ready?(resource: string): Promise<void> | undefined;
   /** Throws SipError when there is no such resource. */
   authorize(watcher: string, resource: string, now: number): D;
+  /** Throws SipError when the resource takes no new subscriptions, whoever asks. */
+  admit?(resource: string): void;
   /** Why `authorize` decides as it does: which rules hold, which do not, and for what reason. As it, throws SipError. */
   explain?(watcher: string, resource: string, now: number): Explanation;
   state(resource: string): State;

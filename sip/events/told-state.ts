@@ -3,10 +3,15 @@ import { hash } from 'node:crypto';
 import type { Body, EventPackage } from './event-package.ts';
 import type { Subscription } from './subscription.ts';
 
-/** What the watcher is to be told of the state as it may see it now; undefined where there is nothing. */
-export function bodyOf(subscription: Subscription): Body | undefined {
-  const { eventPackage, full, notified: version } = subscription;
+/** What the watcher is to be told of the state as it may see it now; undefined where there is nothing, in a `change` that its triggers pass over too. */
+export function bodyOf(subscription: Subscription, change = false): Body | undefined {
+  const { eventPackage, full, notified: version, filter } = subscription;
   const whole = visibleState(subscription);
+  if (filter && whole) {
+    // No change is to be counted from what is not told.
+    if (change && filter.triggered === false) return undefined;
+    if (whole.bytes.length === 0) return whole;
+  }
   return whole && eventPackage.encode ? eventPackage.encode(whole, { watch: subscription, full, version }) : whole;
 }
 
@@ -63,4 +68,13 @@ function stateTag(subscription: Subscription): string | undefined {
   if (eventPackage.entityTag) return eventPackage.entityTag(subscription);
   const body = eventPackage.bodiesAreWhole && visibleState(subscription);
   return body ? entityTagOf(body, eventPackage) : undefined;
+}
+
+/** Is the body told last as good as this one? */
+export function sameBody(a: Body | undefined, b: Body | undefined): boolean {
+  if (a === b) return true;
+  // A package with nothing to add renders nothing; that is no change either.
+  if (a === undefined) return true;
+  if (b !== undefined && a.essence !== undefined) return a.essence === b.essence;
+  return b !== undefined && a.contentType === b.contentType && a.bytes.equals(b.bytes);
 }

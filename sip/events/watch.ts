@@ -14,6 +14,8 @@ export interface WatchInit {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly terms?: unknown;
+  /** Textual address that it came from, where nothing else says whose it is (authentication is off). */
+  readonly source?: string | undefined;
 }
 
 /** What both kinds share; the notifier moves it through the states of `watcher-state`. */
@@ -25,6 +27,7 @@ export abstract class WatchBase implements Watch {
   readonly displayName: string | undefined;
   readonly contentType: string;
   readonly since: number;
+  readonly source: string | undefined;
   terms: unknown;
   memo: unknown;
   status: 'init' | WatcherStatus = 'init';
@@ -47,6 +50,7 @@ export abstract class WatchBase implements Watch {
     this.displayName = init.displayName;
     this.contentType = init.contentType;
     this.since = init.since;
+    this.source = init.source;
     this.terms = init.terms;
   }
 
@@ -57,18 +61,21 @@ export abstract class WatchBase implements Watch {
 /** What a list's subscription sees of one member. */
 export interface MemberState {
   readonly status: 'pending' | 'active' | 'terminated';
-  readonly reason: 'rejected' | 'noresource' | undefined;
+  /** Of the terminated: a value of Subscription-State's reason (RFC 4662 5.5). */
+  readonly reason: string | undefined;
   readonly body: Body | undefined;
 }
 
 /** One resource of a list, watched with the list watcher's own rights (RFC 4662 4.1: a virtual subscription, never SIP sent to ourselves). */
 export class MemberWatch extends WatchBase {
   state: MemberState | undefined;
+  /** Of the body told last, for packages whose bodies have one. */
+  version = 0;
   /** Told after every change of `state`. */
-  readonly changed: (member: MemberWatch) => void;
+  readonly changed: () => void;
   private readonly endsAtOfList: () => number | undefined;
 
-  constructor(init: WatchInit, endsAtOfList: () => number | undefined, changed: (member: MemberWatch) => void) {
+  constructor(init: WatchInit, endsAtOfList: () => number | undefined, changed: () => void) {
     super(init);
     this.endsAtOfList = endsAtOfList;
     this.changed = changed;

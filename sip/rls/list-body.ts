@@ -1,10 +1,10 @@
 /** The body of a list's NOTIFY: multipart/related with an RLMI document at its root (RFC 4662 5, RFC 2387). */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type InstanceState, RLMI_TYPE, type RlmiResource, writeRlmi } from '../../schemas/rlmi.ts';
 import type { Body } from '../events/event-package.ts';
 import type { MemberState } from '../events/watch.ts';
 import { randomHex } from '../message/identifiers.ts';
-import type { ListMember, ResolvedList } from './resolved-list.ts';
+import type { ListMember, MemberList } from './resolved-list.ts';
 
 export interface MemberReport {
   readonly member: ListMember;
@@ -12,40 +12,59 @@ export interface MemberReport {
   readonly state: MemberState | undefined;
 }
 
-/** `reports` in the order of the list. */
-export function writeListBody(list: ResolvedList, version: number, fullState: boolean, reports: readonly MemberReport[]): Body {
+/**
+ * How parts are named: as RFC 2045 7 says, or bare: `Content-Id`, without the angle brackets. Agents exist that find parts only by the very
+ * text of RLMI's cid under that very name.
+ */
+export type PartNaming = 'standard' | 'bare';
+
+export interface ListBody {
+  readonly list: MemberList;
+  readonly version: number;
+  readonly fullState: boolean;
+  /** In the order of the list. */
+  readonly reports: readonly MemberReport[];
+  readonly naming: PartNaming;
+  /** Tells the parts of a list within another from those of the other; '' for the outermost. */
+  readonly path: string;
+}
+
+export function writeListBody({ list, version, fullState, reports, naming, path }: ListBody): Body {
   const boundary = randomHex(12);
   const parts: Buffer[] = [];
   const resources: RlmiResource[] = [];
-  let text = '';
   for (const { member, state } of reports) {
     const { uri, names } = member;
-    if (!state) {
-      resources.push({ uri, names, instances: [] });
+    // RFC 4662 5.5: an active instance must have its state with it.
+    if (!state || (state.status === 'active' && !state.body)) {
+      resources.push({ uri, names, instances: NONE });
       continue;
     }
     const id = instanceId(member.canonical);
-    const cid = state.body && `${id}@${CID_DOMAIN}`;
+    const cid = state.body && `${path}${id}@${CID_DOMAIN}`;
     const instance = { id, state: state.status satisfies InstanceState, reason: state.reason, cid };
     resources.push({ uri, names, instances: [instance] });
     if (state.body && cid) {
-      text = partHead(boundary, cid, state.body.contentType);
-      parts.push(Buffer.from(text, 'latin1'), state.body.bytes, CRLF);
+      parts.push(Buffer.from(partHead(boundary, cid, state.body.contentType, naming), 'latin1'), state.body.bytes, CRLF);
     }
   }
   const rlmi = writeRlmi({ uri: list.uri, version, fullState, names: list.names, resources });
-  const root = Buffer.from(`${partHead(boundary, ROOT_CID, `${RLMI_TYPE};charset="UTF-8"`)}${rlmi}\r\n`, 'utf8');
+  const rootCid = `${path}list@${CID_DOMAIN}`;
+  const root = Buffer.from(`${partHead(boundary, rootCid, `${RLMI_TYPE};charset="UTF-8"`, naming)}${rlmi}\r\n`, 'utf8');
   const bytes = Buffer.concat([root, ...parts, Buffer.from(`--${boundary}--\r\n`, 'latin1')]);
+  // RFC 2387 3.2: without a start the first part is the root. A bare Content-Id is none that start could name.
+  const start = naming === 'standard' ? `;start="<${rootCid}>"` : '';
   // The boundary is a token, so it needs no quotes; agents exist that read it only so, and only at the end.
-  return { contentType: `multipart/related;type="${RLMI_TYPE}";start="<${ROOT_CID}>";boundary=${boundary}`, bytes };
+  return { contentType: `multipart/related;type="${RLMI_TYPE}"${start};boundary=${boundary}`, bytes };
 }
 
+const NONE: RlmiResource['instances'] = [];
 const CRLF = Buffer.from('\r\n', 'latin1');
 const CID_DOMAIN = 'rollcall';
-const ROOT_CID = `list@${CID_DOMAIN}`;
 
-function partHead(boundary: string, cid: string, contentType: string): string {
-  return `--${boundary}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <${cid}>\r\nContent-Type: ${contentType}\r\n\r\n`;
+function partHead(boundary: string, cid: string, contentType: string, naming: PartNaming): string {
+  const id = naming === 'standard' ? `Content-ID: <${cid}>` : `Content-Id: ${cid}`;
+  return `--${boundary}\r\nContent-Transfer-Encoding: binary\r\n${id}\r\nContent-Type: ${contentType}\r\n\r\n`;
 }
 
 const INSTANCE_CACHE_LIMIT = 50_000;
@@ -55,7 +74,7 @@ const instanceIds = new Map<string, string>();
 export function instanceId(canonical: string): string {
   let id = instanceIds.get(canonical);
   if (id === undefined) {
-    id = createHash('sha256').update(canonical).digest('hex').slice(0, 16);
+    id = hash('sha256', canonical).slice(0, 16);
     if (instanceIds.size >= INSTANCE_CACHE_LIMIT) instanceIds.clear();
     instanceIds.set(canonical, id);
   }

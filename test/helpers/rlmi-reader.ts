@@ -1,10 +1,12 @@
-import { readMultipart } from './multipart-reader.ts';
+import { type ReadPart, readMultipart } from './multipart-reader.ts';
 import { type ReadPidf, readPidf } from './pidf-reader.ts';
 import { header } from './sip-message.ts';
 import type { Notification } from './sip-subscription.ts';
 import { childrenNamed, expectElement, readXml, requiredAttribute, type XmlElement } from './xml-reader.ts';
 
 const RLMI = 'urn:ietf:params:xml:ns:rlmi';
+/** States of other packages than presence. */
+const OTHER_TYPES = new Set(['application/dialog-info+xml', 'application/simple-message-summary']);
 const LANGUAGE = '{http://www.w3.org/XML/1998/namespace}lang';
 
 export interface ReadName {
@@ -19,6 +21,10 @@ export interface ReadInstance {
   readonly reason: string | undefined;
   /** The part the instance names; of an active one it is always there. */
   readonly pidf: ReadPidf | undefined;
+  /** The part as it is, of whatever type. */
+  readonly part: ReadPart | undefined;
+  /** Of a member that is a list itself (RFC 4662 5.5). */
+  readonly list: ReadListState | undefined;
 }
 
 export interface ReadResource {
@@ -40,25 +46,39 @@ export interface ReadListState {
 export function readListState(notification: Notification): ReadListState {
   if (!/\beventlist\b/.test(header(notification.message, 'require') ?? ''))
     throw new Error('a list NOTIFY without Require: eventlist (RFC 4662 4.1)');
-  const { root, parts } = readMultipart(header(notification.message, 'content-type') ?? '', notification.body);
+  return readList(header(notification.message, 'content-type') ?? '', notification.body, new Set());
+}
+
+/** `seen`: Content-IDs of the lists around this one, of which it may use none. */
+function readList(contentType: string, body: string, seen: Set<string>): ReadListState {
+  const { root, parts } = readMultipart(contentType, body);
   if (root.type !== 'application/rlmi+xml') throw new Error(`the root part is ${root.type}`);
   if (root !== parts[0]) throw new Error('the RLMI document is not the first part (RFC 4662 4.5)');
+  for (const { contentId } of parts) {
+    if (seen.has(contentId)) throw new Error(`Content-ID ${contentId} stands twice in one message (RFC 2045 7)`);
+    seen.add(contentId);
+  }
   const list = readXml(root.body);
   expectElement(list, RLMI, 'list');
   const version = requiredAttribute(list, 'version');
-  if (!/^\d+$/.test(version)) throw new Error(`version is "${version}"`);
+  if (!/^\d+$/.test(version) || Number(version) > 0xffff_ffff) throw new Error(`version is "${version}"`);
   const fullState = requiredAttribute(list, 'fullState');
   if (!['true', 'false', '1', '0'].includes(fullState)) throw new Error(`fullState is "${fullState}"`);
   const used = new Set<string>();
-  const documentOf = (cid: string): ReadPidf => {
+  const partOf = (cid: string): ReadPart => {
     if (/[<>]/.test(cid)) throw new Error(`cid in angle brackets: ${cid}`);
     const part = parts.find((candidate) => candidate.contentId === cid);
     if (!part || part === root) throw new Error(`cid ${cid} names no part`);
-    if (part.type !== 'application/pidf+xml') throw new Error(`part ${cid} is ${part.type}`);
     used.add(cid);
-    return readPidf(part.body);
+    return part;
   };
-  const resources = childrenNamed(list, RLMI, 'resource').map((resource) => readResource(resource, documentOf));
+  const contentOf = (part: ReadPart): Pick<ReadInstance, 'pidf' | 'list'> => {
+    const pidf = part.type === 'application/pidf+xml' ? readPidf(part.body) : undefined;
+    const nested = part.type === 'multipart/related' ? readList(part.headers.get('content-type') ?? '', part.body, seen) : undefined;
+    if (!pidf && !nested && !OTHER_TYPES.has(part.type)) throw new Error(`part ${part.contentId} is ${part.type}`);
+    return { pidf, list: nested };
+  };
+  const resources = childrenNamed(list, RLMI, 'resource').map((resource) => readResource(resource, partOf, contentOf));
   const unused = parts.filter((part) => part !== root && !used.has(part.contentId));
   if (unused.length > 0) throw new Error(`parts that no instance names: ${unused.map((part) => part.contentId).join(', ')}`);
   const uris = resources.map((resource) => resource.uri);
@@ -80,7 +100,9 @@ function readNames(element: XmlElement): ReadName[] {
   });
 }
 
-function readResource(resource: XmlElement, documentOf: (cid: string) => ReadPidf): ReadResource {
+type ContentOf = (part: ReadPart) => Pick<ReadInstance, 'pidf' | 'list'>;
+
+function readResource(resource: XmlElement, partOf: (cid: string) => ReadPart, contentOf: ContentOf): ReadResource {
   const instances = childrenNamed(resource, RLMI, 'instance').map((instance) => {
     const state = requiredAttribute(instance, 'state');
     if (state !== 'active' && state !== 'pending' && state !== 'terminated') throw new Error(`instance state is "${state}"`);
@@ -88,7 +110,11 @@ function readResource(resource: XmlElement, documentOf: (cid: string) => ReadPid
     if (state === 'terminated' && reason === undefined) throw new Error('a terminated instance without reason (RFC 4662 5.5)');
     const cid = instance.attributes.get('cid');
     if (state === 'active' && cid === undefined) throw new Error('an active instance without cid (RFC 4662 5.5)');
-    return { id: requiredAttribute(instance, 'id'), state, reason, pidf: cid === undefined ? undefined : documentOf(cid) };
+    const part = cid === undefined ? undefined : partOf(cid);
+    const { pidf, list } = part ? contentOf(part) : {};
+    return { id: requiredAttribute(instance, 'id'), state, reason, part, pidf, list };
   });
+  const ids = instances.map(({ id }) => id);
+  if (new Set(ids).size !== ids.length) throw new Error('an instance id stands twice in a resource (RFC 4662 5.5)');
   return { uri: requiredAttribute(resource, 'uri'), names: readNames(resource), instances };
 }

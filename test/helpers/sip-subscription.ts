@@ -45,7 +45,7 @@ export interface SubscriptionTerms {
 /** What a refresh says otherwise than the SUBSCRIBE before it. */
 export interface TermsChange {
   readonly event?: string;
-  readonly body?: string;
+  readonly body?: string | Buffer;
   readonly headers?: readonly (readonly [name: string, value: string])[];
 }
 

@@ -3,6 +3,8 @@ import { readListState } from '../helpers/rlmi-reader.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
 import type { Subscription } from '../helpers/sip-subscription.ts';
 import {
+  buddiesDocument,
+  buddiesPath,
   buddyEntry,
   buddySelector,
   pidf,
@@ -179,6 +181,7 @@ describe('RFC 4662: lists that change under way', () => {
     const { subscription } = await watchList(stage, a, service);
     const mine = await stage.xcap('A');
     const theirs = await stage.xcap('B');
+    expect((await theirs.put(buddiesPath('B'), buddiesDocument('B', []))).status).toBe(201);
     await mine.delete(servicesPath('A'));
     expect((await theirs.put(servicesPath('B'), servicesDocument(service, stage.root, 'B'))).status).toBe(201);
     const last = await subscription.notify(({ state }) => state === 'terminated');

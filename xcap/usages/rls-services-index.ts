@@ -65,6 +65,12 @@ export class ServiceIndex {
     return found?.key.name === 'index' ? found : undefined;
   }
 
+  /** Resolves once the documents that have changed, as far as is known now, are read; undefined when they are. */
+  settled(): Promise<void> | undefined {
+    if (this.refreshing.size === 0) return undefined;
+    return Promise.all([...this.refreshing.values()].map(({ done }) => done)).then(() => {});
+  }
+
   /** Whether another document than `key` has the URI, or is about to. */
   isTaken(canonical: string, key: DocumentKey): boolean {
     const id = documentId(key);

@@ -1,0 +1,208 @@
+/** One subscription to a list: the tree of lists that it is told, who is watched for it, and what of them is news (RFC 4662 4). */
+import type { Body } from '../events/event-package.ts';
+import type { MemberState } from '../events/watch.ts';
+import { instanceId, type MemberReport, type PartNaming, writeListBody } from './list-body.ts';
+import { type ListMember, type MemberList, watchedMembers } from './resolved-list.ts';
+
+/** Somebody watched for a list's subscription. */
+export interface MemberSource {
+  readonly state: MemberState | undefined;
+  /** The watcher asks for something else now: the terms as the package of the members has read them. */
+  ask?(terms: unknown): void;
+  close(): void;
+}
+
+/** What each state costs in a body beside its document, in bytes. */
+const PART_OVERHEAD = 350;
+/** What it takes to name a member without state. */
+const NAME_OVERHEAD = 100;
+/** RFC 4662 7.4. */
+const REFUSED: MemberState = { status: 'terminated', reason: 'rejected', body: undefined };
+
+/** One list of the tree: the outermost, or one that is a member of another. */
+interface Place {
+  readonly list: MemberList;
+  /** The list that this one is in, and as whose member. */
+  readonly above: { readonly place: Place; readonly canonical: string } | undefined;
+  /** Of the lists in it, by their canonical URIs. */
+  readonly inner: ReadonlyMap<string, Place>;
+  /** Before the names of its parts. */
+  readonly path: string;
+  /** Of the next notification of a list within another. */
+  version: number;
+  /** Must be told whole. */
+  full: boolean;
+  /** Canonical addresses of the members with something new to tell. */
+  readonly changed: Set<string>;
+}
+
+/** What still fits into the body. */
+interface Room {
+  bytes: number;
+  parts: number;
+}
+
+export interface ListSubscriptionOptions {
+  readonly naming: PartNaming;
+  /** Begins to watch a member; undefined where nothing can be known of it. `changed` is called after every change of its state. */
+  open(member: ListMember, changed: () => void): MemberSource | undefined;
+  /** There is something to tell. */
+  touch(): void;
+}
+
+export class ListSubscription {
+  private readonly options: ListSubscriptionOptions;
+  /** As it was when the members were last brought in line with it. */
+  private list: MemberList | undefined;
+  private root: Place | undefined;
+  private readonly sources = new Map<string, MemberSource>();
+  /** Where in the tree each of the watched stands. */
+  private places = new Map<string, Place[]>();
+  /** While members are opened what becomes of them is about to be told anyway. */
+  private following = false;
+  /** Where versions of lists in this one begin: after a restart beyond all that were told before. */
+  private firstVersion: number | undefined;
+
+  constructor(options: ListSubscriptionOptions) {
+    this.options = options;
+  }
+
+  /** Who is watched. */
+  members(): IterableIterator<MemberSource> {
+    return this.sources.values();
+  }
+
+  close(): void {
+    for (const source of this.sources.values()) source.close();
+    this.sources.clear();
+  }
+
+  /**
+   * The next body: the whole list if it is another than before or if asked for, else the members with something new.
+   * @param room bytes that the states may take; what finds no room is told next time
+   * @returns undefined when there is nothing to tell
+   */
+  render(list: MemberList, version: number, full: boolean, room: number): Body | undefined {
+    this.firstVersion ??= version;
+    const place = this.follow(list);
+    const left: Room = { bytes: room, parts: 0 };
+    place.version = version;
+    const body = this.tell(place, full, left);
+    if (place.changed.size > 0) this.options.touch();
+    return body;
+  }
+
+  /** Watches who has come, and no longer who has gone. */
+  private follow(list: MemberList): Place {
+    if (this.root && this.list === list) return this.root;
+    this.list = list;
+    this.places = new Map();
+    const root = this.lay(list, undefined, '', this.root);
+    this.root = root;
+    const wanted = watchedMembers(list);
+    for (const [canonical, source] of this.sources) {
+      if (wanted.has(canonical)) continue;
+      this.sources.delete(canonical);
+      source.close();
+    }
+    this.following = true;
+    for (const [canonical, member] of wanted) {
+      if (this.sources.has(canonical)) continue;
+      const source = this.options.open(member, () => this.noteChange(canonical));
+      if (source) this.sources.set(canonical, source);
+    }
+    this.following = false;
+    return root;
+  }
+
+  private lay(list: MemberList, above: Place['above'], path: string, before: Place | undefined): Place {
+    const inner = new Map<string, Place>();
+    const place: Place = { list, above, inner, path, version: before?.version ?? this.firstVersion ?? 0, full: true, changed: new Set() };
+    for (const { canonical, list: nested } of list.members) {
+      if (nested === undefined || nested === 'refused') continue;
+      const below = this.lay(nested, { place, canonical }, `${path}${instanceId(canonical)}.`, before?.inner.get(canonical));
+      inner.set(canonical, below);
+    }
+    if (inner.size > 0 || above) this.note(place);
+    return place;
+  }
+
+  /** Only a tree needs to know who stands where: in a flat list there is one place for all. */
+  private note(place: Place): void {
+    for (const { canonical, list } of place.list.members) {
+      if (list !== undefined) continue;
+      const places = this.places.get(canonical);
+      if (places) places.push(place);
+      else this.places.set(canonical, [place]);
+    }
+  }
+
+  private noteChange(canonical: string): void {
+    const { root } = this;
+    if (root?.inner.size === 0) root.changed.add(canonical);
+    else for (const place of this.places.get(canonical) ?? []) markChanged(place, canonical);
+    if (!this.following) this.options.touch();
+  }
+
+  private tell(place: Place, full: boolean, room: Room): Body | undefined {
+    const { list, changed } = place;
+    const fullState = full || place.full;
+    const reports: MemberReport[] = [];
+    // Full state names every member, whatever else finds room.
+    if (fullState) room.bytes -= NAME_OVERHEAD * list.members.length;
+    for (const member of fullState ? list.members : changedMembers(place)) {
+      const { canonical } = member;
+      const state = this.stateOf(member, place, fullState, room);
+      if (state === 'no room') {
+        // RFC 4662 4.5: a member may be named without state, which then comes in a NOTIFY of its own.
+        if (fullState) reports.push({ member, state: undefined });
+        changed.add(canonical);
+        continue;
+      }
+      // Of a list in this one, some members may have found no room.
+      if (place.inner.get(canonical)?.changed.size) changed.add(canonical);
+      else changed.delete(canonical);
+      if (state || fullState) reports.push({ member, state });
+      if (state) room.parts++;
+    }
+    place.full = false;
+    if (reports.length === 0 && !fullState) return undefined;
+    const { naming } = this.options;
+    return writeListBody({ list, version: place.version++, fullState, reports, naming, path: place.path });
+  }
+
+  private stateOf(member: ListMember, place: Place, fullState: boolean, room: Room): MemberState | undefined | 'no room' {
+    if (member.list === 'refused') return REFUSED;
+    const below = place.inner.get(member.canonical);
+    const state = below ? undefined : this.sources.get(member.canonical)?.state;
+    if (!below && !state) return undefined;
+    const size = PART_OVERHEAD + (state?.body?.bytes.length ?? 0);
+    if (room.bytes < size && room.parts > 0) {
+      if (below && fullState) below.full = true;
+      return 'no room';
+    }
+    room.bytes -= size;
+    if (!below) return state;
+    const body = this.tell(below, fullState, room);
+    return body && { status: 'active', reason: undefined, body };
+  }
+}
+
+/** The member has something new to tell, and so has every list that its list is in. */
+function markChanged(place: Place, canonical: string): void {
+  place.changed.add(canonical);
+  if (place.above) markChanged(place.above.place, place.above.canonical);
+}
+
+function changedMembers({ list, changed }: Place): ListMember[] {
+  const members = membersOf(list);
+  return [...changed].flatMap((canonical) => members.get(canonical) ?? []);
+}
+
+const byAddress = new WeakMap<MemberList, Map<string, ListMember>>();
+
+function membersOf(list: MemberList): Map<string, ListMember> {
+  let members = byAddress.get(list);
+  if (!members) byAddress.set(list, (members = new Map(list.members.map((member) => [member.canonical, member]))));
+  return members;
+}

@@ -1,0 +1,60 @@
+/** The resource list server: which event packages there are lists of, and what a SUBSCRIBE asks for a list. */
+import type { EventPackage } from '../events/event-package.ts';
+import type { Notifier } from '../events/notifier.ts';
+import type { SipRequest } from '../message/message.ts';
+import { SipError } from '../message/sip-error.ts';
+import { broughtListKey, broughtListPackage, type ListPackageOptions, listKey, listPackage } from './list-package.ts';
+import { BROUGHT_LIST_TAG, bringsList } from './list-terms.ts';
+import type { ListDirectory } from './resolved-list.ts';
+
+/** Event packages of which there are lists. */
+const LISTABLE = ['presence', 'dialog', 'message-summary'];
+
+export interface ListSettings {
+  /** Least time between two notifications of changes in one list subscription, in milliseconds. */
+  readonly interval: number;
+  /** Bytes that the states in one notification may take. */
+  readonly bodyRoom: number;
+}
+
+export interface ResourceListOptions extends Pick<ListPackageOptions, 'notifier' | 'now' | 'servesDomain' | 'isUser'> {
+  readonly directory: ListDirectory;
+  readonly notifier: Notifier;
+  readonly settings: ListSettings;
+}
+
+export interface ResourceLists {
+  /**
+   * The package of lists, where the resource (canonical address) is one or the request brings one; undefined for any other resource.
+   * @throws SipError 489 for a list of what there are no lists of, 420 where the request may not bring one
+   */
+  packageFor(asked: EventPackage, resource: string, request: SipRequest): EventPackage | undefined;
+}
+
+/** Registers the packages of lists with the notifier, which has those of their members already. */
+export function resourceLists(options: ResourceListOptions): ResourceLists {
+  const { directory, notifier, settings, isUser } = options;
+  const listOptions: ListPackageOptions = { ...options, ...settings, openRemote: () => undefined };
+  for (const name of LISTABLE) {
+    const base = notifier.packageNamed(name);
+    if (!base) continue;
+    notifier.register(listPackage(base, listOptions));
+    notifier.register(broughtListPackage(base, listOptions));
+  }
+  return {
+    packageFor(asked, resource, request) {
+      const brought = bringsList(request);
+      const isService = directory.find(resource) !== undefined;
+      const found = notifier.packageNamed(brought ? broughtListKey(asked) : listKey(asked));
+      if (!found) {
+        // Other packages may have a use of their own for a list in the body.
+        if (brought !== 'required' && !isService) return undefined;
+        throw new SipError(489, 'There are no lists for this event package', [['Allow-Events', LISTABLE.join(', ')]]);
+      }
+      if (!brought) return isService ? found : undefined;
+      if (!isUser(resource)) return found;
+      if (brought !== 'required') return undefined;
+      throw new SipError(420, 'Lists are to be brought to the server, not to a user', [['Unsupported', BROUGHT_LIST_TAG]]);
+    },
+  };
+}
