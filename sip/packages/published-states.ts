@@ -1,7 +1,6 @@
 /** The event packages whose state is published, besides presence: each with its compositor. */
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
-import type { CallObserver } from '../core/call-observer.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { Decision } from '../events/event-package.ts';
 import { type CompositorOptions, EventStateCompositor, type PublicationFormat } from '../events/event-state-compositor.ts';
@@ -25,6 +24,8 @@ export interface PublishedStatesOptions {
   readonly documents: DocumentStore;
   readonly membersOf: ListMembers;
   readonly compositor: CompositorOptions;
+  /** Least milliseconds between two NOTIFYs of watcher information in one subscription. */
+  readonly winfoInterval: number;
 }
 
 export interface PublishedStates {
@@ -32,7 +33,7 @@ export interface PublishedStates {
   readonly compositors: readonly Compositor[];
   readonly mailboxes: Mailboxes;
   /** To be told of the calls that the proxy forwards. */
-  readonly calls: CallObserver;
+  readonly calls: ObservedDialogs;
 }
 
 /** What the node does with a compositor, whatever its documents are. */
@@ -40,7 +41,7 @@ export type Compositor = Pick<EventStateCompositor<never>, 'eventName' | 'conten
 
 /** Makes the packages and registers them with the notifier. */
 export function publishedStates(options: PublishedStatesOptions): PublishedStates {
-  const { users, notifier, watchers, state, documents, membersOf, compositor } = options;
+  const { users, notifier, watchers, state, documents, membersOf, compositor, winfoInterval } = options;
   const compositors: Compositor[] = [];
   const publish = <Document, State, D extends Decision>(
     format: PublicationFormat<Document>,
@@ -66,7 +67,7 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
       dialogs.forget(user);
       notifier.stateChanged(dialogs.key, user);
     };
-    notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now));
+    notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now, winfoInterval));
     return dialogs;
   });
   publish(conferenceFormat, (of) => conferencePackage(users, of));
