@@ -23,6 +23,7 @@ import { listenError } from './listen-error.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { messageSettings } from './message-settings.ts';
 import { Metrics } from './metrics.ts';
+import { pacingSettings } from './pacing-settings.ts';
 import { makeDataDirectory } from './storage/data-directory.ts';
 import { lockDataDirectory } from './storage/sqlite/data-lock.ts';
 import { SqliteDocumentStore } from './storage/sqlite/documents.ts';
@@ -146,8 +147,12 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    maxSubscriptionsPerAddress: config.maxSubscriptionsPerAddress,
+    deactivateOnStop: config.deactivateOnStop,
+    t1: config.t1,
     timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
+    pacing: pacingSettings(config),
     calls: callSettings(config),
     listSettings: listSettings(config),
     messages: messageSettings(config),

@@ -15,6 +15,7 @@ import { UserAgentClient } from './core/uac.ts';
 import type { SubHandling, Watch } from './events/event-package.ts';
 import { EventStateCompositor, publishHandler } from './events/event-state-compositor.ts';
 import { Notifier } from './events/notifier.ts';
+import type { PacingSettings } from './events/notify-pacing.ts';
 import { type Sight, sightOf } from './events/sight.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
 import type { WatchBase } from './events/watch.ts';
@@ -80,8 +81,15 @@ export interface SipNodeOptions {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Subscriptions from one address while authentication is off. */
+  readonly maxSubscriptionsPerAddress: number;
+  /** Seconds within which a stop tells all watchers that their subscriptions are at an end; 0: they outlive the stop. */
+  readonly deactivateOnStop: number;
+  /** T1 in milliseconds (RFC 3261 17.1.1.1). */
+  readonly t1: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  readonly pacing: PacingSettings;
   /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
   readonly timerC: number;
   /** What applies to all calls that users divert or bar. */
@@ -128,7 +136,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     onError: (err) => log.warn({ err }, 'SIP transport'),
     onShutOut: (fields, message) => log.warn(fields, message),
   });
-  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit, t1: options.t1 });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
@@ -137,7 +145,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);
   const mayWatch = (address: string): boolean => isUser(address) || !users.servesDomain(addressHost(address) ?? '');
-  const notifier = new Notifier({ uac, wheel, state, watchers, log, now, isUser, mayWatch });
+  const notifier = new Notifier({ uac, wheel, state, watchers, log, now, isUser, mayWatch, forcedInterval: options.pacing.forced });
   watchers.onChange((packageName, resource) => notifier.stateChanged(`${packageName}.winfo`, resource));
 
   const compositorOptions = {
@@ -156,6 +164,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     return list ? listMembers(list).map(({ canonical }) => canonical) : [];
   };
   const presence = presencePackage({
+    interval: options.pacing.presence,
     users,
     policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
     hardState: new HardState(documents),
@@ -172,11 +181,20 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const servesDomain = (host: string): boolean => users.servesDomain(host);
-  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now)]) notifier.register(eventPackage);
+  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now, options.pacing.winfo)]) notifier.register(eventPackage);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
-  const published = publishedStates({ users, notifier, watchers, state, documents, membersOf, compositor: compositorOptions });
+  const published = publishedStates({
+    users,
+    notifier,
+    watchers,
+    state,
+    documents,
+    membersOf,
+    compositor: compositorOptions,
+    winfoInterval: options.pacing.winfo,
+  });
   const compositors = [compositor, ...published.compositors];
   const nextHops = new NextHops(options.nextHops);
   const backEnd = {
@@ -289,6 +307,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       minExpires,
       maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
       maxInAll: MAX_SUBSCRIPTIONS,
+      maxPerSource: options.maxSubscriptionsPerAddress,
       reachedAt: (flow) => transport.sentBy(flow),
       listPackage: (asked, resource, request) => listsOfResources.packageFor(asked, resource, request),
     }),
@@ -322,6 +341,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       return points;
     },
     async stop() {
+      if (options.deactivateOnStop > 0) await notifier.deactivate(options.deactivateOnStop * 1000);
       stopFollowing();
       names.close();
       registrar.stop();

@@ -11,7 +11,7 @@ import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
-import { eventName } from './subscribe-handler.ts';
+import { eventName } from './event-header.ts';
 
 /** What a package lets be published (RFC 3903 6.1). */
 export interface PublicationFormat<Document> {

@@ -4,13 +4,16 @@
  */
 
 import type { DocumentChange } from '../../xcap/document-store.ts';
-import type { StateStore, StateTable } from '../core/state-store.ts';
+import type { StateStore } from '../core/state-store.ts';
 import type { UserAgentClient } from '../core/uac.ts';
 import type { Body, EventPackage } from './event-package.ts';
+import { sayFarewell } from './farewell.ts';
 import { stateOfMember } from './member-state.ts';
+import { NotifyPacing } from './notify-pacing.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
-import { type EndReason, Subscription, type SubscriptionRecord } from './subscription.ts';
+import { type EndReason, Subscription } from './subscription.ts';
+import { SubscriptionBook } from './subscription-book.ts';
 import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
@@ -23,10 +26,10 @@ export interface NotifierOptions extends WatchJudgeOptions {
   readonly state: StateStore;
   /** Is the canonical address a user here? */
   readonly isUser: (address: string) => boolean;
+  /** Least milliseconds between NOTIFYs that a watcher wants without a change (RFC 6446); 0: no bound. */
+  readonly forcedInterval: number;
 }
 
-/** Seconds until a NOTIFY that was refused for the moment is sent again, when the refusal does not say. */
-const RETRY_AFTER = 30;
 /** After a restart so many watchers are told their state in each slice of time, in milliseconds: ten thousand in a second. */
 const RESTORED_PER_SLICE = 200;
 const RESTORE_SLICE = 20;
@@ -36,34 +39,49 @@ const RETRY_DELAY = 1000;
 export class Notifier {
   readonly index = new WatchIndex();
   private readonly packages = new Map<string, EventPackage>();
-  private readonly table: StateTable<SubscriptionRecord>;
+  private readonly book: SubscriptionBook;
   private readonly queue = new PacedQueue<WatchBase>((watch) => this.process(watch));
   private readonly sender: NotifySender;
+  readonly pacing: NotifyPacing;
   private readonly judge: WatchJudge;
   private readonly waiting: WaitingJudge;
   private readonly options: NotifierOptions;
+  /** The server is about to stop. */
+  isClosing = false;
 
   constructor(options: NotifierOptions) {
     this.options = options;
-    this.table = options.state.table('subscriptions');
+    this.book = new SubscriptionBook({ ...options, expired: (subscription) => this.end(subscription, 'timeout') });
     this.judge = new WatchJudge(options, {
       touch: (watch) => this.touch(watch),
-      save: (subscription) => this.save(subscription),
+      save: (subscription) => this.book.save(subscription),
       waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
     });
     this.waiting = new WaitingJudge({ ...options, failed: (error) => this.failed(error) });
+    this.pacing = new NotifyPacing({
+      ...options,
+      touch: (subscription) => this.touch(subscription),
+      force: (subscription) => {
+        subscription.due = 'forced';
+        subscription.full = true;
+        this.enqueue(subscription);
+      },
+    });
     this.sender = new NotifySender(options.uac, {
       delivered: (subscription) => {
         if (subscription.due !== 'nothing') this.enqueue(subscription);
       },
-      moved: (subscription) => this.save(subscription),
+      moved: (subscription) => this.book.save(subscription),
+      rated: (subscription, event) => {
+        if (this.pacing.changeRates(subscription, event)) this.book.save(subscription);
+      },
       undelivered: (subscription, retryAfter) => {
         // What the NOTIFY said is not known to the watcher: the next one says it all, and comes without a change.
         subscription.full = true;
         subscription.lastBody = undefined;
         subscription.filter?.noteLost();
         subscription.lastStatus = 'init';
-        this.tellAgain(subscription, retryAfter);
+        this.pacing.tellAgain(subscription, retryAfter);
       },
       lost: (subscription, why) => this.lose(subscription, why),
     });
@@ -122,27 +140,6 @@ export class Notifier {
     this.enqueue(subscription);
   }
 
-  /**
-   * After a NOTIFY that was refused for the moment: nothing is told before the time that the watcher named, in seconds, unless it asks
-   * (RFC 3261 20.33). Where it named none, a change is told at once.
-   */
-  private tellAgain(subscription: Subscription, retryAfter: number | undefined): void {
-    subscription.held = retryAfter !== undefined;
-    this.touchAfter(subscription, (retryAfter ?? RETRY_AFTER) * 1000);
-  }
-
-  private touchAfter(subscription: Subscription, delay: number): void {
-    const { wheel } = this.options;
-    if (subscription.againTimer) wheel.reschedule(subscription.againTimer, delay);
-    else {
-      const again = (s: Subscription): void => {
-        s.held = false;
-        this.touch(s);
-      };
-      subscription.againTimer = wheel.schedule(delay, again, subscription);
-    }
-  }
-
   private enqueue(watch: WatchBase): void {
     if (watch.queued || watch.closed) return;
     watch.queued = true;
@@ -162,20 +159,20 @@ export class Notifier {
 
   /** The record of a subscription that ends goes before its end is acknowledged. */
   forget(subscription: Subscription): void {
-    this.table.delete(subscription.id);
+    this.book.forget(subscription);
   }
 
   private open(subscription: Subscription): void | Promise<void> {
     this.index.add(subscription);
-    this.save(subscription);
-    this.startExpiry(subscription);
+    this.book.save(subscription);
+    this.book.startExpiry(subscription);
     return subscription.eventPackage.opened?.(subscription);
   }
 
   /** Notes a refresh: the expiry moves, and the record with it. */
   refreshed(subscription: Subscription): void {
-    this.save(subscription);
-    this.startExpiry(subscription);
+    this.book.save(subscription);
+    this.book.startExpiry(subscription);
   }
 
   /** Ends the subscription with a last NOTIFY. */
@@ -197,24 +194,19 @@ export class Notifier {
     if (member.status !== 'terminated' && member.status !== 'init') this.judge.transit(member, timedOut(member.status));
   }
 
-  private save(subscription: Subscription): void {
-    if (!subscription.fetch) this.table.put(subscription.id, subscription.toRecord());
-  }
-
-  private startExpiry(subscription: Subscription): void {
-    const delay = Math.max(0, subscription.expiresAt - this.options.now());
-    if (subscription.fetch) return;
-    if (subscription.expiryTimer) this.options.wheel.reschedule(subscription.expiryTimer, delay);
-    else subscription.expiryTimer = this.options.wheel.schedule(delay, (s) => this.end(s, 'timeout'), subscription);
+  /** Ends all subscriptions, so that their watchers subscribe anew elsewhere; no new ones are taken. @param time at most, in milliseconds */
+  deactivate(time: number): Promise<void> {
+    this.isClosing = true;
+    const subscriptions = (): Iterable<Subscription> => this.index.subscriptions();
+    return sayFarewell({ wheel: this.options.wheel, subscriptions, end: (subscription, reason) => this.end(subscription, reason) }, time);
   }
 
   /** Brings back the subscriptions of an earlier run; each is told its state once. Resolves when all are there, lists' members too. */
   async restore(): Promise<void> {
     const restored: Subscription[] = [];
-    for (const [id, record] of this.table.load()) {
-      const eventPackage = this.packages.get(record.package);
-      if (eventPackage) restored.push(Subscription.restore(id, record, eventPackage));
-      else this.table.delete(id);
+    for (const [subscription, { rates }] of this.book.load((key) => this.packages.get(key))) {
+      if (rates) this.pacing.setRates(subscription, rates);
+      restored.push(subscription);
     }
     const opened: unknown[] = [];
     for (const subscription of restored) {
@@ -266,15 +258,15 @@ export class Notifier {
     const gone = this.judge.judge(subscription);
     if (gone) subscription.ending = gone;
     else if (subscription.status === 'terminated') subscription.ending = 'rejected';
-    if (due === 'changed' && this.comesTooSoon(subscription)) return;
+    if (due === 'changed' && this.pacing.putOff(subscription)) return;
     // Who was not to see the state for a time may not have kept what it knew of it.
     if (subscription.status !== subscription.lastStatus) subscription.full = true;
 
     const suppressed = subscription.condition === undefined ? undefined : suppress(subscription);
-    const body = suppressed ? undefined : bodyOf(subscription);
+    const change = due === 'changed' && subscription.lastStatus === subscription.status;
+    const body = suppressed ? undefined : bodyOf(subscription, change);
     const { ending } = subscription;
-    if (suppressed && !ending && due === 'changed' && subscription.lastStatus === subscription.status) return;
-    if (!ending && due === 'changed' && subscription.lastStatus === subscription.status && !isNews(subscription, body)) return;
+    if (!ending && change && (suppressed || !isNews(subscription, body))) return;
     if (ending) this.finish(subscription, ending);
     // A list's body is never like another.
     subscription.lastBody = subscription.eventPackage.require ? undefined : body;
@@ -291,18 +283,9 @@ export class Notifier {
       this.lose(subscription, 'it cannot be sent');
       return;
     }
-    if (!ending && subscription.outgrown) this.save(subscription);
-  }
-
-  /** Puts off what the package's interval does not let be told yet; never an end, nor another status. */
-  private comesTooSoon(subscription: Subscription): boolean {
-    const { eventPackage, ending, lastStatus, status, toldAt } = subscription;
-    if (eventPackage.interval === undefined || ending || lastStatus !== status) return false;
-    const wait = toldAt + eventPackage.interval - this.options.now();
-    if (wait <= 0 || wait > eventPackage.interval) return false;
-    subscription.due = 'changed';
-    this.touchAfter(subscription, wait);
-    return true;
+    if (ending) return;
+    if (subscription.rates) this.pacing.noteSent(subscription);
+    if (subscription.outgrown) this.book.save(subscription);
   }
 
   /**
@@ -343,7 +326,8 @@ export class Notifier {
     if (watch.decisionTimer) this.options.wheel.cancel(watch.decisionTimer);
     if (!(watch instanceof Subscription)) return;
     for (const timer of [watch.expiryTimer, watch.againTimer]) if (timer) this.options.wheel.cancel(timer);
-    if (!watch.fetch) this.table.delete(watch.id);
+    if (watch.rates) this.pacing.cancel(watch);
+    this.book.forget(watch);
     watch.eventPackage.closed?.(watch);
   }
 

@@ -11,12 +11,14 @@ export interface NotifyOutcomes {
   undelivered(subscription: Subscription, retryAfter: number | undefined): void;
   /** The watcher has told another address of its own. */
   moved(subscription: Subscription): void;
+  /** The watcher wants other rates (RFC 6446 9.3), as an Event header field says. */
+  rated(subscription: Subscription, event: string): void;
   /** The subscription is at an end. */
   lost(subscription: Subscription, why: string): void;
 }
 
-/** Responses that end the subscription (RFC 6665 4.2.2, RFC 5057 5.1). */
-const ENDING = new Set([404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604]);
+/** Responses that end the subscription (RFC 6665 4.2.2, RFC 5057 5.1; 408, as if Timer F had fired here: RFC 3261 12.2.1.2). */
+const ENDING = new Set([404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604]);
 
 /** Bounds in seconds to what a watcher may say in Retry-After: with 0 it would be told without end, as fast as it answers. */
 const SHORTEST_RETRY = 5;
@@ -38,7 +40,10 @@ export class NotifySender {
     const { headers } = request;
     headers.add('Event', subscription.eventHeader);
     const remaining = Math.max(0, Math.ceil((expiresAt - now) / 1000));
-    headers.add('Subscription-State', ending ? `terminated;reason=${ending}` : `${status};expires=${remaining}`);
+    headers.add(
+      'Subscription-State',
+      ending ? `terminated;reason=${ending}` : `${status};expires=${remaining}${subscription.rates?.params ?? ''}`,
+    );
     if (eventPackage.require) headers.add('Require', eventPackage.require);
     // RFC 4660 5.3.1: a filter may leave nothing.
     if (body && body.bytes.length > 0) {
@@ -77,6 +82,11 @@ class NotifyTransaction implements UacCallbacks {
       outcomes.undelivered(subscription, Number.isNaN(wait) ? undefined : wait);
     }
     if (status < 300 && subscription.dialog.receiveSuccess(response)) outcomes.moved(subscription);
+    // RFC 6446 4.1: only who has asked for rates may ask for others here.
+    if (subscription.rates && status < 300) {
+      const event = headers.get('Event');
+      if (event !== undefined) outcomes.rated(subscription, event);
+    }
     outcomes.delivered(subscription);
   }
 

@@ -12,8 +12,10 @@ import { detach } from '../message/text.ts';
 import { ownUri } from '../transport/own-uri.ts';
 import type { Flow } from '../transport/transport.ts';
 import { chooseContentType } from './content-type.ts';
+import { eventId, eventName } from './event-header.ts';
 import type { EventPackage } from './event-package.ts';
 import type { Notifier } from './notifier.ts';
+import { readRates } from './rate-control.ts';
 import { readFilters } from './subscribe-filters.ts';
 import { notifyTarget, Subscription } from './subscription.ts';
 
@@ -26,6 +28,8 @@ export interface SubscribeHandlerOptions {
   /** Subscriptions that one watcher may hold, and that all may. */
   readonly maxPerWatcher: number;
   readonly maxInAll: number;
+  /** That may come from one address while authentication is off. */
+  readonly maxPerSource: number;
   /** The Contact URI's host and port by which this server is reached, for a peer that came over the flow. */
   reachedAt(flow: Flow): string;
   /** The package for a resource that is a list, or whose list comes in the request, given the package asked for; undefined for any other. Throws SipError. */
@@ -51,16 +55,6 @@ export function subscribeHandler(options: SubscribeHandlerOptions): (context: Re
   };
 }
 
-/** The event type of an Event header field, without its parameters (RFC 6665 8.4). */
-export function eventName(header: string): string {
-  const end = header.indexOf(';');
-  return (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
-}
-
-function eventId(header: string): string | undefined {
-  return /;\s*id\s*=\s*([^;\s]+)/i.exec(header)?.[1];
-}
-
 async function create(context: RequestContext, asked: EventPackage, eventHeader: string, options: SubscribeHandlerOptions): Promise<void> {
   const { request, flow, identity } = context;
   const { notifier, now } = options;
@@ -70,14 +64,15 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes, eventPackage.partialContentType);
   const terms = eventPackage.readTerms?.(request, undefined);
+  const rates = readRates(eventHeader);
   const filters = readFilters(request, eventPackage, resource, undefined);
   const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
 
   // Documents may change while they are read: what decides is in memory only when there is nothing left to wait for.
   for (let loading = eventPackage.ready?.(resource); loading; loading = eventPackage.ready?.(resource)) await loading;
-  if (notifier.index.countOf(identity) >= options.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
-  if (notifier.index.size >= options.maxInAll) throw new SipError(503, 'Too many subscriptions', [['Retry-After', '600']]);
+  const source = context.identitySource === 'open' ? flow.remoteAddress : undefined;
+  checkRoom(identity, source, options);
   const decision = eventPackage.authorize(identity, resource, now());
   if (decision.handling === 'block') {
     context.log.info({ event: asked.name, watcher: identity, resource, because: decision.because }, 'subscription refused');
@@ -95,6 +90,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     resource,
     watcher: identity,
     displayName: detached(request.from.displayName),
+    source,
     contentType,
     since,
     terms,
@@ -106,7 +102,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   if (expires === 0) {
     subscription.fetch = true;
     subscription.ending = 'timeout';
-  }
+  } else if (rates) notifier.pacing.setRates(subscription, rates);
   try {
     await notifier.admit(subscription);
   } catch (error) {
@@ -114,6 +110,17 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     throw error;
   }
   accept(context, subscription, expires, toTag, options);
+}
+
+/** RFC 6665 6.3. @throws SipError 403 or 503 */
+function checkRoom(watcher: string, source: string | undefined, { notifier, ...limits }: SubscribeHandlerOptions): void {
+  const { index } = notifier;
+  if (notifier.isClosing) throw new SipError(503, 'The server is about to stop', [['Retry-After', '30']]);
+  if (index.countOf(watcher) >= limits.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
+  if (source !== undefined && index.countFrom(source) >= limits.maxPerSource) {
+    throw new SipError(403, 'Too many subscriptions come from this address');
+  }
+  if (index.size >= limits.maxInAll) throw new SipError(503, 'Too many subscriptions', [['Retry-After', '600']]);
 }
 
 /** Nothing kept may hold on to the message that it was cut from. */
@@ -128,11 +135,14 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const subscription = dialogId === undefined ? undefined : notifier.index.inDialog(dialogId);
   const matches =
     subscription && eventName(eventHeader) === subscription.eventPackage.name && eventId(eventHeader) === eventId(subscription.eventHeader);
-  if (!matches || subscription.ending) throw new SipError(481, 'Subscription does not exist');
+  if (!subscription || subscription.ending) throw new SipError(481, 'Subscription does not exist');
   if (identity !== subscription.watcher) throw new SipError(403, "The subscription is another watcher's");
+  // RFC 6665 4.5.2: another event, or another id, asks for a second subscription in the dialog.
+  if (!matches) throw new SipError(403, 'Dialog sharing is not supported');
   const { eventPackage } = subscription;
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const terms = eventPackage.readTerms?.(request, subscription.terms);
+  const rates = readRates(eventHeader);
   const filters = readFilters(request, eventPackage, subscription.resource, subscription.filterSet);
   const condition = conditionOf(request);
   subscription.dialog.receive(request);
@@ -147,6 +157,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     notifier.forget(subscription);
   } else {
     subscription.expiresAt = now() + expires * 1000;
+    if (rates || subscription.rates) notifier.pacing.setRates(subscription, rates);
     notifier.refreshed(subscription);
   }
   const answer = (): void => {

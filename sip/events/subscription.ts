@@ -8,6 +8,7 @@ import type { Timer } from '../transport/timer-wheel.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
 import type { Body } from './event-package.ts';
 import { filterFor, type KeptFilter } from './filter-set.ts';
+import type { RateControl, Rates } from './rate-control.ts';
 import { WatchBase, type WatchInit } from './watch.ts';
 import { WatchFilter } from './watch-filter.ts';
 import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
@@ -23,6 +24,7 @@ export interface SubscriptionRecord {
   readonly resource: string;
   readonly watcher: string;
   readonly displayName?: string;
+  readonly source?: string;
   readonly contentType: string;
   readonly since: number;
   readonly expiresAt: number;
@@ -34,6 +36,8 @@ export interface SubscriptionRecord {
   /** Suppress-If-Match, where it holds. */
   readonly condition?: string;
   readonly filters?: readonly KeptFilter[];
+  /** As the watcher asked for them. */
+  readonly rates?: Rates;
   /** What bodies may be coded in. */
   readonly coding?: ContentCoding;
   /** Where a watcher behind a NAT is reached. */
@@ -78,6 +82,7 @@ export class Subscription extends WatchBase {
   /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
   toldAt = 0;
   lastBody: Body | undefined;
+  rates: RateControl | undefined;
   private filters: readonly KeptFilter[] | undefined;
   lastStatus: WatcherStatus | 'init' = 'init';
 
@@ -143,6 +148,7 @@ export class Subscription extends WatchBase {
       resource: this.resource,
       watcher: this.watcher,
       ...(this.displayName === undefined ? {} : { displayName: this.displayName }),
+      ...(this.source === undefined ? {} : { source: this.source }),
       contentType: this.contentType,
       since: this.since,
       expiresAt: this.expiresAt,
@@ -152,14 +158,15 @@ export class Subscription extends WatchBase {
       ...(this.terms === undefined ? {} : { terms: this.terms }),
       ...(this.condition === undefined ? {} : { condition: this.condition }),
       ...(this.filters === undefined ? {} : { filters: this.filters }),
+      ...(this.rates === undefined ? {} : { rates: this.rates.asked }),
       ...(this.coding === undefined ? {} : { coding: this.coding }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
     };
   }
 
   static restore(id: string, record: SubscriptionRecord, eventPackage: WatchInit['eventPackage']): Subscription {
-    const { resource, watcher, displayName, contentType, since, terms, destination } = record;
-    const init = { id, eventPackage, resource, watcher, displayName, contentType, since, terms };
+    const { resource, watcher, displayName, source, contentType, since, terms, destination } = record;
+    const init = { id, eventPackage, resource, watcher, displayName, source, contentType, since, terms };
     const target = destination ? { destinations: [destination] } : {};
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);

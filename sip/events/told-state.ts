@@ -3,10 +3,15 @@ import { hash } from 'node:crypto';
 import type { Body, EventPackage } from './event-package.ts';
 import type { Subscription } from './subscription.ts';
 
-/** What the watcher is to be told of the state as it may see it now; undefined where there is nothing. */
-export function bodyOf(subscription: Subscription): Body | undefined {
-  const { eventPackage, full, notified: version } = subscription;
+/** What the watcher is to be told of the state as it may see it now; undefined where there is nothing, in a `change` that its triggers pass over too. */
+export function bodyOf(subscription: Subscription, change = false): Body | undefined {
+  const { eventPackage, full, notified: version, filter } = subscription;
   const whole = visibleState(subscription);
+  if (filter && whole) {
+    // No change is to be counted from what is not told.
+    if (change && filter.triggered === false) return undefined;
+    if (whole.bytes.length === 0) return whole;
+  }
   return whole && eventPackage.encode ? eventPackage.encode(whole, { watch: subscription, full, version }) : whole;
 }
 

@@ -6,8 +6,13 @@ import type { WatcherEntry, WatcherLists } from '../events/watcher-list.ts';
 const OWNER: Decision = { handling: 'allow', view: 'all', because: 'their own watcher information' };
 const STRANGER: Decision = { handling: 'block', view: '', because: 'watcher information is for the watched user alone' };
 
-/** `watched` is the package whose watchers it tells of. */
-export function watcherinfoPackage(watched: EventPackage, lists: WatcherLists, now: () => number): EventPackage<string, Decision> {
+/** `watched` is the package whose watchers it tells of; `interval` as in `EventPackage`. */
+export function watcherinfoPackage(
+  watched: EventPackage,
+  lists: WatcherLists,
+  now: () => number,
+  interval: number,
+): EventPackage<string, Decision> {
   const name = `${watched.name}.winfo`;
   const readers = new Map<string, Set<Watch>>();
 
@@ -25,6 +30,7 @@ export function watcherinfoPackage(watched: EventPackage, lists: WatcherLists, n
     // RFC 3857 4.4: an hour.
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: false,
+    interval,
     filtering: { volatile: / (?:version|duration-subscribed|expiration)="\d+"/g },
     ready: (resource) => watched.ready?.(resource),
     authorize(watcher, resource, at) {

@@ -50,6 +50,8 @@ export interface PresencePackageOptions {
   readonly hardState: HardState;
   readonly compositor: EventStateCompositor<PresenceDocument>;
   readonly wheel: TimerWheel;
+  /** Least milliseconds between two NOTIFYs of changes in one subscription. */
+  readonly interval: number;
   readonly now: () => number;
   /** What is known of a user who publishes nothing. */
   readonly unpublished?: (user: string) => PresenceDocument | undefined;
@@ -134,6 +136,7 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     watcherinfo: true,
     bodiesAreWhole: true,
     filtering: {},
+    ...(options.interval > 0 ? { interval: options.interval } : {}),
     ready,
     ...(changed && { changed }),
     authorize(watcher, resource, now) {

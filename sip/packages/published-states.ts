@@ -25,6 +25,8 @@ export interface PublishedStatesOptions {
   readonly documents: DocumentStore;
   readonly membersOf: ListMembers;
   readonly compositor: CompositorOptions;
+  /** Least milliseconds between two NOTIFYs of watcher information in one subscription. */
+  readonly winfoInterval: number;
 }
 
 export interface PublishedStates {
@@ -40,7 +42,7 @@ export type Compositor = Pick<EventStateCompositor<never>, 'eventName' | 'conten
 
 /** Makes the packages and registers them with the notifier. */
 export function publishedStates(options: PublishedStatesOptions): PublishedStates {
-  const { users, notifier, watchers, state, documents, membersOf, compositor } = options;
+  const { users, notifier, watchers, state, documents, membersOf, compositor, winfoInterval } = options;
   const compositors: Compositor[] = [];
   const publish = <Document, State, D extends Decision>(
     format: PublicationFormat<Document>,
@@ -66,7 +68,7 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
       dialogs.forget(user);
       notifier.stateChanged(dialogs.key, user);
     };
-    notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now));
+    notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now, winfoInterval));
     return dialogs;
   });
   publish(conferenceFormat, (of) => conferencePackage(users, of));

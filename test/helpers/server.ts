@@ -50,6 +50,7 @@ export async function startServer(settings: Partial<Config> = {}, logger?: Logge
       xcapRoots: ['/xcap-root'],
       dataDirectory,
       minExpires: 1,
+      winfoInterval: 0,
       logLevel: 'silent',
       ...settings,
     });

@@ -185,5 +185,10 @@ export function readSubscriptionState(message: SipMessage, faults: string[]): Su
   if (reason !== undefined && !REASONS.includes(reason)) faults.push(`unknown Subscription-State reason "${reason}"`);
   if (params.has('retry-after') && !/^\d+$/.test(params.get('retry-after') ?? ''))
     faults.push(`retry-after is "${params.get('retry-after')}"`);
+  for (const name of ['max-rate', 'min-rate', 'adaptive-min-rate']) {
+    const rate = params.get(name);
+    // RFC 6446 9.2, 5.1.
+    if (params.has(name) && (!/^\d{1,2}(\.\d{1,10})?$/.test(rate ?? '') || Number(rate) === 0)) faults.push(`${name} is "${rate}"`);
+  }
   return { state, expires: expires === undefined ? undefined : Number(expires), reason };
 }

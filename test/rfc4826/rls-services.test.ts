@@ -272,7 +272,7 @@ describe('rule 25: global/index is the live union (RFC 4826 4.4.7, 4.4.8)', () =
     expect((await server.get(UNION)).headers.etag).toBe(first);
   });
 
-  test('a large union is made in turns, once for all who ask, and of what has changed alone', async () => {
+  test('a large union is made in turns, once for all who ask, and of what has changed alone', { timeout: 60_000 }, async () => {
     const users = Array.from({ length: 80 }, (_, i) => `sip:u${i}@x`);
     const text = (user: string, extra = '') =>
       services(...Array.from({ length: 250 }, (_, i) => `<service uri="${user.replace('@', `-${i}@`)}">${MEMBERS}</service>`), extra);
@@ -283,6 +283,8 @@ describe('rule 25: global/index is the live union (RFC 4826 4.4.7, 4.4.8)', () =
     };
     for (const user of users) await write(user, text(user));
     try {
+      const uris = (document: StoredDocument | undefined) =>
+        [...(document?.text ?? '').matchAll(/<service [^>]*?uri="([^"]*)"/g)].map(([, uri]) => uri);
       const turns = async (): Promise<[number, StoredDocument]> => {
         let [count, ended] = [0, false];
         const union = Promise.resolve(server.services.globalIndex()).finally(() => (ended = true));
@@ -294,7 +296,7 @@ describe('rule 25: global/index is the live union (RFC 4826 4.4.7, 4.4.8)', () =
       };
       const [first, union] = await turns();
       expect(first).toBeGreaterThan(10);
-      expect(parseXml(union.text, { maxNodes: 1e6 }).root.elements.length).toBe(20_000);
+      expect(uris(union).length).toBe(20_000);
       expect(server.services.globalIndex()).toBe(union);
 
       await write('sip:u7@x', text('sip:u7@x', '<service uri="sip:one-more@x"/>'));
@@ -303,8 +305,6 @@ describe('rule 25: global/index is the live union (RFC 4826 4.4.7, 4.4.8)', () =
       // A change that comes while it is made is in what is asked for after it.
       await write('sip:u9@x', text('sip:u9@x', '<service uri="sip:two-more@x"/>'));
       const [before, after] = await Promise.all([asked[0], server.services.globalIndex()]);
-      const uris = (document: StoredDocument | undefined) =>
-        parseXml(document?.text ?? '', { maxNodes: 1e6 }).root.elements.map((e) => attribute(e, 'uri'));
       expect([uris(before).includes('sip:one-more@x'), uris(before).length]).toEqual([true, 20_001]);
       expect([uris(after).includes('sip:two-more@x'), uris(after).length]).toEqual([true, 20_002]);
       expect(new Set([union.etag, before?.etag, after?.etag]).size).toBe(3);

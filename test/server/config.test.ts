@@ -21,6 +21,17 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   http: [['[::1]:81', [{ host: '::1', port: 81 }]], ['0.0.0.0:0', [{ host: '0.0.0.0', port: 0 }]], ['localhost:65535', [{ host: 'localhost', port: 65535 }]]], // biome-ignore format: a table
   'tls-cert': [['/etc/a.pem', '/etc/a.pem'], ['b.pem', resolve('b.pem')], ['/c.pem', '/c.pem']], // biome-ignore format: a table
   'tls-key': [['/etc/a.key', '/etc/a.key'], ['b.key', resolve('b.key')], ['/c.key', '/c.key']], // biome-ignore format: a table
+  'max-subscriptions-per-address': [
+    ['10', 10],
+    ['20', 20],
+    ['30', 30],
+  ],
+  'deactivate-on-stop': [
+    ['1', 1],
+    ['2', 2],
+    ['3', 3],
+  ],
+  t1: [['10', 10], ['20', 20], ['30', 30]], // biome-ignore format: a table
   'max-connections': [
     ['100', 100],
     ['200', 200],
@@ -74,6 +85,9 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'timer-c': [['181', 181], ['240', 240], ['3600', 3600]], // biome-ignore format: a table
   'diff-interval': [['0', 0], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'presence-interval': [['0', 0], ['3', 3], ['60', 60]], // biome-ignore format: a table
+  'winfo-interval': [['0', 0], ['5', 5], ['60', 60]], // biome-ignore format: a table
+  'forced-interval': [['0', 0], ['5', 5], ['60', 60]], // biome-ignore format: a table
   'no-reply-timeout': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'list-interval': [['0', 0], ['100', 100], ['200', 200]], // biome-ignore format: a table
   'list-remote-members': [['off', 'off'], ['all', 'all'], ['off', 'off']], // biome-ignore format: a table
