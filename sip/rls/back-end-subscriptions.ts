@@ -1,7 +1,7 @@
 /** The subscriptions that we hold at notifiers of other domains for members of lists: one for each watcher and member, whatever number of lists. */
 import { addressHost } from '../../schemas/address.ts';
 import type { RequestContext } from '../core/router.ts';
-import { eventName } from '../events/subscribe-handler.ts';
+import { eventName } from '../events/event-header.ts';
 import type { MemberState } from '../events/watch.ts';
 import { SipError } from '../message/sip-error.ts';
 import { type BackEndOptions, BackEndSubscription, type BackEndTerms } from './back-end-subscription.ts';
