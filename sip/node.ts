@@ -110,6 +110,8 @@ export interface SipNode {
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
   sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
+  /** How much of what comes and goes there is now, by name: for metrics, and for whoever looks for leaks. */
+  readonly counts: Readonly<Record<string, number>>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
   start(): Promise<ListeningPoint[]>;
   stop(): Promise<void>;
@@ -318,6 +320,23 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     notifier,
     registrar,
     mailboxes: published.mailboxes,
+    get counts() {
+      const { client, server, ...transactionParts } = transactions.counts;
+      const { messages: storedMessages, bytes: storedMessageBytes } = messages.queue.counts;
+      return {
+        clientTransactions: client,
+        serverTransactions: server,
+        ...transactionParts,
+        ...transport.counts,
+        ...proxy.counts,
+        ...registrar.counts,
+        observedCalls: published.calls.size,
+        deliveries: messages.deliveries,
+        storedMessages,
+        storedMessageBytes,
+        timers: wheel.size,
+      };
+    },
     usersChanged() {
       void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();
