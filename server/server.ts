@@ -159,6 +159,7 @@ async function listen(
     log,
   });
   undo.push(() => node.stop());
+  metrics.watchSip(() => node.counts);
   if (!open) undo.push(followChanges(accounts, () => node.usersChanged()));
   const sip = await node.start().catch((error: unknown) => {
     throw listenError('SIP', config.sip, error);

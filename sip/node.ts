@@ -43,7 +43,7 @@ import { NameService } from './transport/name-service.ts';
 import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import type { TlsSource } from './transport/tls.ts';
-import { type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
+import { type Destination, type Flow, type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
 
 /** Where to listen: for UDP and TCP on one port, where port 0 takes any that is free for both, or for what `transport` says. */
 export interface SipEndpoint {
@@ -110,6 +110,8 @@ export interface SipNode {
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
   sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
+  /** How much of what comes and goes there is now, by name: for metrics, and for whoever looks for leaks. */
+  readonly counts: Readonly<Record<string, number>>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
   start(): Promise<ListeningPoint[]>;
   stop(): Promise<void>;
@@ -197,7 +199,27 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     winfoInterval: options.pacing.winfo,
   });
   const compositors = [compositor, ...published.compositors];
-  const listsOfResources = resourceLists({ directory: lists, notifier, now, settings: options.listSettings, servesDomain, isUser });
+  const nextHops = new NextHops(options.nextHops);
+  const backEnd = {
+    uac,
+    locator,
+    nextHops,
+    wheel,
+    log,
+    now,
+    isTrustedPeer: options.isTrustedPeer,
+    flowTo: (destination: Destination) => transport.flowTo(destination),
+    reachedAt: (flow: Flow) => transport.sentBy(flow),
+  };
+  const listsOfResources = resourceLists({
+    directory: lists,
+    notifier,
+    now,
+    settings: options.listSettings,
+    servesDomain,
+    isUser,
+    backEnd,
+  });
   const userServices = documentedServices({
     documents,
     membersOf,
@@ -233,7 +255,6 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
-  const nextHops = new NextHops(options.nextHops);
   const messages = createMessages({
     settings: options.messages,
     users,
@@ -278,6 +299,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   router.handle('REGISTER', registrar.handler);
   router.handle('MESSAGE', messages.service.handler);
+  router.handle('NOTIFY', listsOfResources.notifyHandler);
   router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
@@ -299,6 +321,23 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     notifier,
     registrar,
     mailboxes: published.mailboxes,
+    get counts() {
+      const { client, server, ...transactionParts } = transactions.counts;
+      const { messages: storedMessages, bytes: storedMessageBytes } = messages.queue.counts;
+      return {
+        clientTransactions: client,
+        serverTransactions: server,
+        ...transactionParts,
+        ...transport.counts,
+        ...proxy.counts,
+        ...registrar.counts,
+        observedCalls: published.calls.size,
+        deliveries: messages.deliveries,
+        storedMessages,
+        storedMessageBytes,
+        timers: wheel.size,
+      };
+    },
     usersChanged() {
       void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();
