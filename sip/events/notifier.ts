@@ -15,6 +15,7 @@ import { type EndReason, Subscription, type SubscriptionRecord } from './subscri
 import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
+import { filteringIsSpent } from './watch-filter.ts';
 import { WatchIndex } from './watch-index.ts';
 import { WatchJudge, type WatchJudgeOptions } from './watch-judge.ts';
 import { timedOut } from './watcher-state.ts';
@@ -234,6 +235,10 @@ export class Notifier {
   private process(watch: WatchBase): void {
     watch.queued = false;
     if (watch.closed) return;
+    if (watch.filter && filteringIsSpent()) {
+      this.enqueue(watch);
+      return;
+    }
     try {
       const loading = watch.eventPackage.ready?.(watch.resource);
       if (loading) {

@@ -435,7 +435,8 @@ export class SipPeer implements SubscriptionHost {
   }
 }
 
-/** RFC 5839 5.2: the condition of one SUBSCRIBE is not that of the next. */
+/** RFC 5839 5.2: the condition of one SUBSCRIBE is not that of the next; nor is its body. */
 function withoutCondition(options: SubscribeOptions): SubscribeOptions {
-  return { ...options, headers: (options.headers ?? []).filter(([name]) => name.toLowerCase() !== 'suppress-if-match') };
+  const own = new Set(['suppress-if-match', 'content-type', 'content-encoding', 'content-disposition']);
+  return { ...options, headers: (options.headers ?? []).filter(([name]) => !own.has(name.toLowerCase())) };
 }
