@@ -10,10 +10,11 @@ import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
 import { PACING_KEYS, type PacingConfig } from './pacing-settings.ts';
 import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
+import { SUBSCRIPTION_KEYS, type SubscriptionConfig } from './subscription-settings.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
-export interface Config extends CallConfig, ConnectionConfig, ListConfig, MessageConfig, PacingConfig {
+export interface Config extends CallConfig, ConnectionConfig, ListConfig, MessageConfig, PacingConfig, SubscriptionConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -298,6 +299,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'least time between two notifications of document changes (xcap-diff) or registrations (reg) in one subscription; 0 tells of each change at once',
     read: wholeNumber(0, 3600, 'seconds'),
   },
+  ...SUBSCRIPTION_KEYS,
   ...CONNECTION_KEYS,
   ...PACING_KEYS,
   ...CALL_KEYS,

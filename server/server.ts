@@ -147,6 +147,9 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    maxSubscriptionsPerAddress: config.maxSubscriptionsPerAddress,
+    deactivateOnStop: config.deactivateOnStop,
+    t1: config.t1,
     timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
     pacing: pacingSettings(config),
@@ -156,6 +159,7 @@ async function listen(
     log,
   });
   undo.push(() => node.stop());
+  metrics.watchSip(() => node.counts);
   if (!open) undo.push(followChanges(accounts, () => node.usersChanged()));
   const sip = await node.start().catch((error: unknown) => {
     throw listenError('SIP', config.sip, error);

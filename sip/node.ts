@@ -82,6 +82,12 @@ export interface SipNodeOptions {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Subscriptions from one address while authentication is off. */
+  readonly maxSubscriptionsPerAddress: number;
+  /** Seconds within which a stop tells all watchers that their subscriptions are at an end; 0: they outlive the stop. */
+  readonly deactivateOnStop: number;
+  /** T1 in milliseconds (RFC 3261 17.1.1.1). */
+  readonly t1: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
   readonly pacing: PacingSettings;
@@ -105,6 +111,8 @@ export interface SipNode {
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
   sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
+  /** How much of what comes and goes there is now, by name: for metrics, and for whoever looks for leaks. */
+  readonly counts: Readonly<Record<string, number>>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
   start(): Promise<ListeningPoint[]>;
   stop(): Promise<void>;
@@ -131,7 +139,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     onError: (err) => log.warn({ err }, 'SIP transport'),
     onShutOut: (fields, message) => log.warn(fields, message),
   });
-  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit });
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit, t1: options.t1 });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
@@ -282,6 +290,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       minExpires,
       maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
       maxInAll: MAX_SUBSCRIPTIONS,
+      maxPerSource: options.maxSubscriptionsPerAddress,
       reachedAt: (flow) => transport.sentBy(flow),
       listPackage: (asked, resource, request) => listsOfResources.packageFor(asked, resource, request),
     }),
@@ -292,6 +301,23 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     notifier,
     registrar,
     mailboxes: published.mailboxes,
+    get counts() {
+      const { client, server, ...transactionParts } = transactions.counts;
+      const { messages: storedMessages, bytes: storedMessageBytes } = messages.queue.counts;
+      return {
+        clientTransactions: client,
+        serverTransactions: server,
+        ...transactionParts,
+        ...transport.counts,
+        ...proxy.counts,
+        ...registrar.counts,
+        observedCalls: published.calls.size,
+        deliveries: messages.deliveries,
+        storedMessages,
+        storedMessageBytes,
+        timers: wheel.size,
+      };
+    },
     usersChanged() {
       void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();
@@ -315,6 +341,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       return points;
     },
     async stop() {
+      if (options.deactivateOnStop > 0) await notifier.deactivate(options.deactivateOnStop * 1000);
       stopFollowing();
       names.close();
       registrar.stop();

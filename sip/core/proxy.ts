@@ -84,6 +84,11 @@ export class SipProxy implements RequestForwarder, ContextHost {
     };
   }
 
+  /** Requests under way, and connections that Record-Route values name. */
+  get counts(): Readonly<Record<'forwarding' | 'namedConnections', number>> {
+    return { forwarding: this.open.size, namedConnections: this.recordRoutes.named };
+  }
+
   preprocess(request: SipRequest): OwnRoute | undefined {
     const uri = preprocessRoutes(request, this.own);
     if (uri === undefined) return undefined;

@@ -37,6 +37,8 @@ export interface Watch {
   /** Canonical address of the watcher. */
   readonly watcher: string;
   readonly displayName: string | undefined;
+  /** Textual address that it came from, with authentication off. */
+  readonly source?: string | undefined;
   readonly resource: string;
   /** Media type chosen for its bodies from those that the watcher accepts. */
   readonly contentType: string;

@@ -4,14 +4,16 @@
  */
 
 import type { DocumentChange } from '../../xcap/document-store.ts';
-import type { StateStore, StateTable } from '../core/state-store.ts';
+import type { StateStore } from '../core/state-store.ts';
 import type { UserAgentClient } from '../core/uac.ts';
 import type { Body, EventPackage } from './event-package.ts';
+import { sayFarewell } from './farewell.ts';
 import { stateOfMember } from './member-state.ts';
 import { NotifyPacing } from './notify-pacing.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
-import { type EndReason, Subscription, type SubscriptionRecord } from './subscription.ts';
+import { type EndReason, Subscription } from './subscription.ts';
+import { SubscriptionBook } from './subscription-book.ts';
 import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
@@ -38,20 +40,22 @@ const RETRY_DELAY = 1000;
 export class Notifier {
   readonly index = new WatchIndex();
   private readonly packages = new Map<string, EventPackage>();
-  private readonly table: StateTable<SubscriptionRecord>;
+  private readonly book: SubscriptionBook;
   private readonly queue = new PacedQueue<WatchBase>((watch) => this.process(watch));
   private readonly sender: NotifySender;
   readonly pacing: NotifyPacing;
   private readonly judge: WatchJudge;
   private readonly waiting: WaitingJudge;
   private readonly options: NotifierOptions;
+  /** The server is about to stop. */
+  isClosing = false;
 
   constructor(options: NotifierOptions) {
     this.options = options;
-    this.table = options.state.table('subscriptions');
+    this.book = new SubscriptionBook({ ...options, expired: (subscription) => this.end(subscription, 'timeout') });
     this.judge = new WatchJudge(options, {
       touch: (watch) => this.touch(watch),
-      save: (subscription) => this.save(subscription),
+      save: (subscription) => this.book.save(subscription),
       waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
     });
     this.waiting = new WaitingJudge({ ...options, failed: (error) => this.failed(error) });
@@ -68,9 +72,9 @@ export class Notifier {
       delivered: (subscription) => {
         if (subscription.due !== 'nothing') this.enqueue(subscription);
       },
-      moved: (subscription) => this.save(subscription),
+      moved: (subscription) => this.book.save(subscription),
       rated: (subscription, event) => {
-        if (this.pacing.changeRates(subscription, event)) this.save(subscription);
+        if (this.pacing.changeRates(subscription, event)) this.book.save(subscription);
       },
       undelivered: (subscription, retryAfter) => {
         // What the NOTIFY said is not known to the watcher: the next one says it all, and comes without a change.
@@ -156,20 +160,20 @@ export class Notifier {
 
   /** The record of a subscription that ends goes before its end is acknowledged. */
   forget(subscription: Subscription): void {
-    this.table.delete(subscription.id);
+    this.book.forget(subscription);
   }
 
   private open(subscription: Subscription): void | Promise<void> {
     this.index.add(subscription);
-    this.save(subscription);
-    this.startExpiry(subscription);
+    this.book.save(subscription);
+    this.book.startExpiry(subscription);
     return subscription.eventPackage.opened?.(subscription);
   }
 
   /** Notes a refresh: the expiry moves, and the record with it. */
   refreshed(subscription: Subscription): void {
-    this.save(subscription);
-    this.startExpiry(subscription);
+    this.book.save(subscription);
+    this.book.startExpiry(subscription);
   }
 
   /** Ends the subscription with a last NOTIFY. */
@@ -191,28 +195,18 @@ export class Notifier {
     if (member.status !== 'terminated' && member.status !== 'init') this.judge.transit(member, timedOut(member.status));
   }
 
-  private save(subscription: Subscription): void {
-    if (!subscription.fetch) this.table.put(subscription.id, subscription.toRecord());
-  }
-
-  private startExpiry(subscription: Subscription): void {
-    const delay = Math.max(0, subscription.expiresAt - this.options.now());
-    if (subscription.fetch) return;
-    if (subscription.expiryTimer) this.options.wheel.reschedule(subscription.expiryTimer, delay);
-    else subscription.expiryTimer = this.options.wheel.schedule(delay, (s) => this.end(s, 'timeout'), subscription);
+  /** Ends all subscriptions, so that their watchers subscribe anew elsewhere; no new ones are taken. @param time at most, in milliseconds */
+  deactivate(time: number): Promise<void> {
+    this.isClosing = true;
+    const subscriptions = (): Iterable<Subscription> => this.index.subscriptions();
+    return sayFarewell({ wheel: this.options.wheel, subscriptions, end: (subscription, reason) => this.end(subscription, reason) }, time);
   }
 
   /** Brings back the subscriptions of an earlier run; each is told its state once. Resolves when all are there, lists' members too. */
   async restore(): Promise<void> {
     const restored: Subscription[] = [];
-    for (const [id, record] of this.table.load()) {
-      const eventPackage = this.packages.get(record.package);
-      if (!eventPackage) {
-        this.table.delete(id);
-        continue;
-      }
-      const subscription = Subscription.restore(id, record, eventPackage);
-      if (record.rates) this.pacing.setRates(subscription, record.rates);
+    for (const [subscription, { rates }] of this.book.load((key) => this.packages.get(key))) {
+      if (rates) this.pacing.setRates(subscription, rates);
       restored.push(subscription);
     }
     const opened: unknown[] = [];
@@ -296,7 +290,7 @@ export class Notifier {
     }
     if (ending) return;
     if (subscription.rates) this.pacing.noteSent(subscription);
-    if (subscription.outgrown) this.save(subscription);
+    if (subscription.outgrown) this.book.save(subscription);
   }
 
   /**
@@ -338,7 +332,7 @@ export class Notifier {
     if (!(watch instanceof Subscription)) return;
     for (const timer of [watch.expiryTimer, watch.againTimer]) if (timer) this.options.wheel.cancel(timer);
     if (watch.rates) this.pacing.cancel(watch);
-    if (!watch.fetch) this.table.delete(watch.id);
+    this.book.forget(watch);
     watch.eventPackage.closed?.(watch);
   }
 

@@ -17,8 +17,8 @@ export interface NotifyOutcomes {
   lost(subscription: Subscription, why: string): void;
 }
 
-/** Responses that end the subscription (RFC 6665 4.2.2, RFC 5057 5.1). */
-const ENDING = new Set([404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604]);
+/** Responses that end the subscription (RFC 6665 4.2.2, RFC 5057 5.1; 408, as if Timer F had fired here: RFC 3261 12.2.1.2). */
+const ENDING = new Set([404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604]);
 
 /** Bounds in seconds to what a watcher may say in Retry-After: with 0 it would be told without end, as fast as it answers. */
 const SHORTEST_RETRY = 5;

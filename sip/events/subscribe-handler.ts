@@ -28,6 +28,8 @@ export interface SubscribeHandlerOptions {
   /** Subscriptions that one watcher may hold, and that all may. */
   readonly maxPerWatcher: number;
   readonly maxInAll: number;
+  /** That may come from one address while authentication is off. */
+  readonly maxPerSource: number;
   /** The Contact URI's host and port by which this server is reached, for a peer that came over the flow. */
   reachedAt(flow: Flow): string;
   /** The package for a resource that is a list, or whose list comes in the request, given the package asked for; undefined for any other. Throws SipError. */
@@ -69,8 +71,8 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
 
   // Documents may change while they are read: what decides is in memory only when there is nothing left to wait for.
   for (let loading = eventPackage.ready?.(resource); loading; loading = eventPackage.ready?.(resource)) await loading;
-  if (notifier.index.countOf(identity) >= options.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
-  if (notifier.index.size >= options.maxInAll) throw new SipError(503, 'Too many subscriptions', [['Retry-After', '600']]);
+  const source = context.identitySource === 'open' ? flow.remoteAddress : undefined;
+  checkRoom(identity, source, options);
   const decision = eventPackage.authorize(identity, resource, now());
   if (decision.handling === 'block') {
     context.log.info({ event: asked.name, watcher: identity, resource, because: decision.because }, 'subscription refused');
@@ -88,6 +90,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     resource,
     watcher: identity,
     displayName: detached(request.from.displayName),
+    source,
     contentType,
     since,
     terms,
@@ -109,6 +112,17 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   accept(context, subscription, expires, toTag, options);
 }
 
+/** RFC 6665 6.3. @throws SipError 403 or 503 */
+function checkRoom(watcher: string, source: string | undefined, { notifier, ...limits }: SubscribeHandlerOptions): void {
+  const { index } = notifier;
+  if (notifier.isClosing) throw new SipError(503, 'The server is about to stop', [['Retry-After', '30']]);
+  if (index.countOf(watcher) >= limits.maxPerWatcher) throw new SipError(403, 'This watcher has too many subscriptions');
+  if (source !== undefined && index.countFrom(source) >= limits.maxPerSource) {
+    throw new SipError(403, 'Too many subscriptions come from this address');
+  }
+  if (index.size >= limits.maxInAll) throw new SipError(503, 'Too many subscriptions', [['Retry-After', '600']]);
+}
+
 /** Nothing kept may hold on to the message that it was cut from. */
 function detached(text: string | undefined): string | undefined {
   return text === undefined ? undefined : detach(text);
@@ -121,8 +135,10 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const subscription = dialogId === undefined ? undefined : notifier.index.inDialog(dialogId);
   const matches =
     subscription && eventName(eventHeader) === subscription.eventPackage.name && eventId(eventHeader) === eventId(subscription.eventHeader);
-  if (!matches || subscription.ending) throw new SipError(481, 'Subscription does not exist');
+  if (!subscription || subscription.ending) throw new SipError(481, 'Subscription does not exist');
   if (identity !== subscription.watcher) throw new SipError(403, "The subscription is another watcher's");
+  // RFC 6665 4.5.2: another event, or another id, asks for a second subscription in the dialog.
+  if (!matches) throw new SipError(403, 'Dialog sharing is not supported');
   const { eventPackage } = subscription;
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const terms = eventPackage.readTerms?.(request, subscription.terms);

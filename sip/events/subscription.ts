@@ -24,6 +24,7 @@ export interface SubscriptionRecord {
   readonly resource: string;
   readonly watcher: string;
   readonly displayName?: string;
+  readonly source?: string;
   readonly contentType: string;
   readonly since: number;
   readonly expiresAt: number;
@@ -147,6 +148,7 @@ export class Subscription extends WatchBase {
       resource: this.resource,
       watcher: this.watcher,
       ...(this.displayName === undefined ? {} : { displayName: this.displayName }),
+      ...(this.source === undefined ? {} : { source: this.source }),
       contentType: this.contentType,
       since: this.since,
       expiresAt: this.expiresAt,
@@ -163,8 +165,8 @@ export class Subscription extends WatchBase {
   }
 
   static restore(id: string, record: SubscriptionRecord, eventPackage: WatchInit['eventPackage']): Subscription {
-    const { resource, watcher, displayName, contentType, since, terms, destination } = record;
-    const init = { id, eventPackage, resource, watcher, displayName, contentType, since, terms };
+    const { resource, watcher, displayName, source, contentType, since, terms, destination } = record;
+    const init = { id, eventPackage, resource, watcher, displayName, source, contentType, since, terms };
     const target = destination ? { destinations: [destination] } : {};
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);

@@ -9,6 +9,7 @@ export class WatchIndex {
   private readonly byResource = new Map<string, Set<WatchBase>>();
   private readonly byDialog = new Map<string, Subscription>();
   private readonly perWatcher = new Map<string, number>();
+  private readonly perSource = new Map<string, number>();
 
   add(watch: WatchBase): void {
     const key = resourceKey(watch.eventPackage.key, watch.resource);
@@ -16,7 +17,8 @@ export class WatchIndex {
     if (watches) watches.add(watch);
     else this.byResource.set(key, new Set([watch]));
     if (watch instanceof Subscription) this.byDialog.set(watch.dialog.id, watch);
-    this.perWatcher.set(watch.watcher, this.countOf(watch.watcher) + 1);
+    count(this.perWatcher, watch.watcher, 1);
+    if (watch.source !== undefined) count(this.perSource, watch.source, 1);
   }
 
   remove(watch: WatchBase): void {
@@ -25,9 +27,8 @@ export class WatchIndex {
     if (!watches?.delete(watch)) return;
     if (watches.size === 0) this.byResource.delete(key);
     if (watch instanceof Subscription) this.byDialog.delete(watch.dialog.id);
-    const count = this.countOf(watch.watcher) - 1;
-    if (count > 0) this.perWatcher.set(watch.watcher, count);
-    else this.perWatcher.delete(watch.watcher);
+    count(this.perWatcher, watch.watcher, -1);
+    if (watch.source !== undefined) count(this.perSource, watch.source, -1);
   }
 
   of(packageKey: EventPackage['key'], resource: string): ReadonlySet<WatchBase> {
@@ -44,6 +45,11 @@ export class WatchIndex {
     return this.perWatcher.get(watcher) ?? 0;
   }
 
+  /** Those that came from a textual address without anything to say whose they are. */
+  countFrom(source: string): number {
+    return this.perSource.get(source) ?? 0;
+  }
+
   *all(): Iterable<WatchBase> {
     for (const watches of this.byResource.values()) yield* watches;
   }
@@ -57,6 +63,12 @@ export class WatchIndex {
   subscriptions(): IterableIterator<Subscription> {
     return this.byDialog.values();
   }
+}
+
+function count(counts: Map<string, number>, key: string, change: number): void {
+  const next = (counts.get(key) ?? 0) + change;
+  if (next > 0) counts.set(key, next);
+  else counts.delete(key);
 }
 
 function resourceKey(packageKey: string, resource: string): string {

@@ -14,6 +14,8 @@ export interface WatchInit {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly terms?: unknown;
+  /** Textual address that it came from, where nothing else says whose it is (authentication is off). */
+  readonly source?: string | undefined;
 }
 
 /** What both kinds share; the notifier moves it through the states of `watcher-state`. */
@@ -25,6 +27,7 @@ export abstract class WatchBase implements Watch {
   readonly displayName: string | undefined;
   readonly contentType: string;
   readonly since: number;
+  readonly source: string | undefined;
   terms: unknown;
   memo: unknown;
   status: 'init' | WatcherStatus = 'init';
@@ -47,6 +50,7 @@ export abstract class WatchBase implements Watch {
     this.displayName = init.displayName;
     this.contentType = init.contentType;
     this.since = init.since;
+    this.source = init.source;
     this.terms = init.terms;
   }
 

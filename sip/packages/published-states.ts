@@ -1,7 +1,6 @@
 /** The event packages whose state is published, besides presence: each with its compositor. */
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
-import type { CallObserver } from '../core/call-observer.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { Decision } from '../events/event-package.ts';
 import { type CompositorOptions, EventStateCompositor, type PublicationFormat } from '../events/event-state-compositor.ts';
@@ -34,7 +33,7 @@ export interface PublishedStates {
   readonly compositors: readonly Compositor[];
   readonly mailboxes: Mailboxes;
   /** To be told of the calls that the proxy forwards. */
-  readonly calls: CallObserver;
+  readonly calls: ObservedDialogs;
 }
 
 /** What the node does with a compositor, whatever its documents are. */

@@ -126,10 +126,10 @@ function writeElement(element: XmlElement, source: string, attributes: readonly 
   const { name, prefix, declarations } = element;
   const kept = (a: XmlAttribute): boolean => a.uri === '' && attributes.includes(a.local);
   let tag = name;
-  for (const a of element.attributes) if (kept(a)) tag += ` ${source.slice(a.start, a.end)}`;
   for (const [declared, uri] of declarations ?? []) {
     if (declared === '' || declared === prefix || content.includes(`${declared}:`)) tag += declaration(declared, uri);
   }
+  for (const a of element.attributes) if (kept(a)) tag += ` ${source.slice(a.start, a.end)}`;
   return content === '' ? `<${tag}/>` : `<${tag}>${content}</${name}>`;
 }
 

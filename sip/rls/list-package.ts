@@ -48,6 +48,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
         resource: canonical,
         watcher: watch.watcher,
         displayName: watch.displayName,
+        source: watch.source,
         contentType: watch.contentType,
         since: now(),
         terms: (watch.terms as ListTerms | undefined)?.base,

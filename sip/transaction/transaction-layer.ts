@@ -98,8 +98,15 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** Numbers of live transactions and kept responses, and the bytes of these, for metrics and tests. */
-  get counts(): Readonly<Record<'client' | 'server' | 'keptResponses' | 'keptBytes', number>> {
-    return { client: this.clients.size, server: this.servers.size, keptResponses: this.kept.size, keptBytes: this.kept.bytes };
+  get counts(): Readonly<Record<'client' | 'server' | 'openSources' | 'waitingConnections' | 'keptResponses' | 'keptBytes', number>> {
+    const { clients, servers, openBySource, clientsByConnection, kept } = this;
+    const open = {
+      client: clients.size,
+      server: servers.size,
+      openSources: openBySource.size,
+      waitingConnections: clientsByConnection.size,
+    };
+    return { ...open, keptResponses: kept.size, keptBytes: kept.bytes };
   }
 
   /**
@@ -308,7 +315,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
 
   /** @internal */
   deliverAck(ack: SipRequest, flow: Flow): void {
-    this.onRequest?.({ request: ack, key: serverKey(ack), flow, cancels: undefined, completed: true, respond() {} });
+    this.onRequest?.({ request: ack, key: serverKey(ack), flow, cancels: undefined, completed: true, respond() {}, challenge() {} });
   }
 }
 

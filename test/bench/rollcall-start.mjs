@@ -33,6 +33,9 @@ const settings = [
   data,
   '--log',
   'error',
+  // All load comes from one address.
+  '--max-subscriptions-per-address',
+  '500000',
 ];
 const child = spawn(process.execPath, [...node, join(dist, 'server/main.js'), 'serve', ...settings, '--auth', process.env.AUTH ?? 'none'], {
   detached: true,

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CallAgent } from '../helpers/call-agent.ts';
-import { CallStage } from '../helpers/call-stage.ts';
+import { CallStage, within } from '../helpers/call-stage.ts';
 import { header, headerList } from '../helpers/sip-message.ts';
+import { openSipSocket } from '../helpers/sip-socket.ts';
 
 /** What callers and callees try who mean harm (RFC 3261 26.1). */
 
@@ -96,5 +97,37 @@ describe('responses that cannot be read', () => {
     const bad = Buffer.from(`SIP/2.0 200 OK\r\n${fields.join('\r\n')}\r\nContact: <${bob.contact}>\r\nContent-Length: 0\r\n\r\n`, 'latin1');
     await bob.socket.send(bad, stage.server.sip);
     expect((await call.final()).status).toBe(502);
+  });
+});
+
+describe('a challenge (RFC 3261 26.3.2.4)', () => {
+  it('to an INVITE over UDP is sent once: nobody can aim a train of them at another', async () => {
+    const socket = await openSipSocket(
+      'udp',
+      () => received++,
+      () => {},
+    );
+    let received = 0;
+    const { address, port } = socket.local;
+    const fields = [
+      `Via: SIP/2.0/UDP ${address}:${port};branch=z9hG4bKforged1`,
+      'Max-Forwards: 70',
+      'From: <sip:alice@example.com>;tag=1',
+      'To: <sip:bob@example.com>',
+      'Call-ID: forged',
+      'CSeq: 1 INVITE',
+      `Contact: <sip:alice@${address}:${port}>`,
+      'Content-Length: 0',
+    ];
+    const invite = Buffer.from(`INVITE sip:bob@example.com SIP/2.0\r\n${fields.join('\r\n')}\r\n\r\n`);
+    await socket.send(invite, stage.server.sip);
+    // Timer G would send it twice more in that time.
+    await within(1800);
+    expect(received).toBe(1);
+    // Whose it really is asks again where it was lost.
+    await socket.send(invite, stage.server.sip);
+    await within(100);
+    expect(received).toBe(2);
+    await socket.close();
   });
 });

@@ -91,6 +91,14 @@ describe('RFC 3261 17.2.1 and RFC 6026: INVITE server transaction', () => {
     ]);
   });
 
+  it('26.3.2.4: keeps nothing after a challenge', () => {
+    expect(play(INVITE_SERVER, 'trying', ['challenge', 'request', 'ack'])).toEqual([
+      'terminated: respond',
+      'terminated: -',
+      'terminated: -',
+    ]);
+  });
+
   it('ends by Timer H without an ACK', () => {
     expect(play(INVITE_SERVER, 'completed', ['timeout'])).toEqual(['terminated: ']);
   });

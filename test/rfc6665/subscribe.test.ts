@@ -172,15 +172,18 @@ describe('RFC 6665 4.2.2: NOTIFY', () => {
     expect((await subscription.refresh(60)).status).toBe(481);
   });
 
-  it.each([404, 481, 489, 501, 604])('an answer of %i ends the subscription', async (status) => {
-    const { alice, bob } = await friends();
-    const { subscription: watchers } = await watchWatchers(stage, bob);
-    const subscription = await alice.subscribe(bob.address, { answer: status });
-    await subscription.notify();
-    const gone = await watchers.notify(({ body }) => body.includes('terminated'));
-    expect(readWatcherinfo(gone.body).watchers[0]).toMatchObject({ status: 'terminated', event: 'timeout' });
-    expect((await subscription.refresh(60)).status).toBe(481);
-  });
+  it.each([404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604])(
+    'an answer of %i ends the subscription',
+    async (status) => {
+      const { alice, bob } = await friends();
+      const { subscription: watchers } = await watchWatchers(stage, bob);
+      const subscription = await alice.subscribe(bob.address, { answer: status });
+      await subscription.notify();
+      const gone = await watchers.notify(({ body }) => body.includes('terminated'));
+      expect(readWatcherinfo(gone.body).watchers[0]).toMatchObject({ status: 'terminated', event: 'timeout' });
+      expect((await subscription.refresh(60)).status).toBe(481);
+    },
+  );
 
   it('an answer of 500 does not end it: the next state is told in full', async () => {
     const { alice, bob } = await friends();

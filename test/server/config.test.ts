@@ -21,6 +21,17 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   http: [['[::1]:81', [{ host: '::1', port: 81 }]], ['0.0.0.0:0', [{ host: '0.0.0.0', port: 0 }]], ['localhost:65535', [{ host: 'localhost', port: 65535 }]]], // biome-ignore format: a table
   'tls-cert': [['/etc/a.pem', '/etc/a.pem'], ['b.pem', resolve('b.pem')], ['/c.pem', '/c.pem']], // biome-ignore format: a table
   'tls-key': [['/etc/a.key', '/etc/a.key'], ['b.key', resolve('b.key')], ['/c.key', '/c.key']], // biome-ignore format: a table
+  'max-subscriptions-per-address': [
+    ['10', 10],
+    ['20', 20],
+    ['30', 30],
+  ],
+  'deactivate-on-stop': [
+    ['1', 1],
+    ['2', 2],
+    ['3', 3],
+  ],
+  t1: [['10', 10], ['20', 20], ['30', 30]], // biome-ignore format: a table
   'max-connections': [
     ['100', 100],
     ['200', 200],

@@ -1,0 +1,50 @@
+/** Subscriptions as they are written down, and the moments at which they expire. */
+import type { StateStore, StateTable } from '../core/state-store.ts';
+import type { TimerWheel } from '../transport/timer-wheel.ts';
+import type { EventPackage } from './event-package.ts';
+import { Subscription, type SubscriptionRecord } from './subscription.ts';
+
+export interface SubscriptionBookOptions {
+  readonly state: StateStore;
+  readonly wheel: TimerWheel;
+  readonly now: () => number;
+  expired(subscription: Subscription): void;
+}
+
+/** What lasts no longer than its first NOTIFY (a fetch) is not written down, and does not expire. */
+export class SubscriptionBook {
+  private readonly table: StateTable<SubscriptionRecord>;
+  private readonly options: SubscriptionBookOptions;
+
+  constructor(options: SubscriptionBookOptions) {
+    this.options = options;
+    this.table = options.state.table('subscriptions');
+  }
+
+  save(subscription: Subscription): void {
+    if (!subscription.fetch) this.table.put(subscription.id, subscription.toRecord());
+  }
+
+  forget(subscription: Subscription): void {
+    if (!subscription.fetch) this.table.delete(subscription.id);
+  }
+
+  startExpiry(subscription: Subscription): void {
+    if (subscription.fetch) return;
+    const { wheel, now, expired } = this.options;
+    const delay = Math.max(0, subscription.expiresAt - now());
+    if (subscription.expiryTimer) wheel.reschedule(subscription.expiryTimer, delay);
+    else subscription.expiryTimer = wheel.schedule(delay, expired, subscription);
+  }
+
+  /** Those of an earlier run; the records of packages that are not there any more go. */
+  load(packageOf: (key: string) => EventPackage | undefined): [Subscription, SubscriptionRecord][] {
+    const found: [Subscription, SubscriptionRecord][] = [];
+    for (const [id, record] of this.table.load()) {
+      const eventPackage = packageOf(record.package);
+      if (eventPackage) found.push([Subscription.restore(id, record, eventPackage), record]);
+      else this.table.delete(id);
+    }
+    return found;
+  }
+}
