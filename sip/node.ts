@@ -44,7 +44,7 @@ import { NameService } from './transport/name-service.ts';
 import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import type { TlsSource } from './transport/tls.ts';
-import { type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
+import { type Destination, type Flow, type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
 
 /** Where to listen: for UDP and TCP on one port, where port 0 takes any that is free for both, or for what `transport` says. */
 export interface SipEndpoint {
@@ -199,7 +199,27 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     winfoInterval: options.pacing.winfo,
   });
   const compositors = [compositor, ...published.compositors];
-  const listsOfResources = resourceLists({ directory: lists, notifier, now, settings: options.listSettings, servesDomain, isUser });
+  const nextHops = new NextHops(options.nextHops);
+  const backEnd = {
+    uac,
+    locator,
+    nextHops,
+    wheel,
+    log,
+    now,
+    isTrustedPeer: options.isTrustedPeer,
+    flowTo: (destination: Destination) => transport.flowTo(destination),
+    reachedAt: (flow: Flow) => transport.sentBy(flow),
+  };
+  const listsOfResources = resourceLists({
+    directory: lists,
+    notifier,
+    now,
+    settings: options.listSettings,
+    servesDomain,
+    isUser,
+    backEnd,
+  });
   const userServices = documentedServices({
     documents,
     membersOf,
@@ -235,7 +255,6 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
-  const nextHops = new NextHops(options.nextHops);
   const messages = createMessages({
     settings: options.messages,
     users,
@@ -280,6 +299,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   router.handle('REGISTER', registrar.handler);
   router.handle('MESSAGE', messages.service.handler);
+  router.handle('NOTIFY', listsOfResources.notifyHandler);
   router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
