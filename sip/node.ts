@@ -1,5 +1,6 @@
 /** Assembles the SIP side: stack, registrar, compositor, notifier, and the packages that `packages/` and `rls/` bring. */
 import { addressHost } from '../schemas/address.ts';
+import { SIMPLE_FILTER_TYPE } from '../schemas/filter/filter-set.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
@@ -294,7 +295,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     acceptEncoding: ACCEPTED_CODINGS,
     supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG, BROUGHT_LIST_TAG],
     allowEvents: () => notifier.eventNames,
-    accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
+    accept: () => [...compositors.flatMap(({ contentTypes }) => contentTypes), SIMPLE_FILTER_TYPE],
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);

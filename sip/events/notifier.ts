@@ -17,6 +17,7 @@ import { SubscriptionBook } from './subscription-book.ts';
 import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
+import { filteringIsSpent } from './watch-filter.ts';
 import { WatchIndex } from './watch-index.ts';
 import { WatchJudge, type WatchJudgeOptions } from './watch-judge.ts';
 import { timedOut } from './watcher-state.ts';
@@ -228,6 +229,10 @@ export class Notifier {
   private process(watch: WatchBase): void {
     watch.queued = false;
     if (watch.closed) return;
+    if (watch.filter && filteringIsSpent()) {
+      this.enqueue(watch);
+      return;
+    }
     try {
       const loading = watch.eventPackage.ready?.(watch.resource);
       if (loading) {
