@@ -163,6 +163,7 @@ export class SipPeer implements SubscriptionHost {
       routes: options.recordRoutes ?? [],
       acceptEncoding: options.headers?.find(([name]) => name.toLowerCase() === 'accept-encoding')?.[1],
       ...(options.expires === undefined ? {} : { expires: options.expires }),
+      ...(options.serverAt === undefined ? {} : { server: options.serverAt }),
       ...(options.notifier === undefined ? {} : { server: options.notifier, proxied: true }),
     });
     subscription.answer = options.answer ?? 200;
@@ -193,7 +194,7 @@ export class SipPeer implements SubscriptionHost {
     if (!dialog || subscription.remoteTarget === undefined) throw this.error('there is no dialog to subscribe in');
     const { terms } = subscription;
     const event = changes.event ?? terms.event;
-    subscription.refreshing(event, false);
+    subscription.refreshing(event, false, expires);
     const response = await this.request({
       method: 'SUBSCRIBE',
       uri: subscription.remoteTarget,

@@ -94,6 +94,8 @@ export class Subscription {
   #mayForget = false;
   #expiresAt: number;
   #heardAt = Date.now();
+  /** Seconds asked for by a SUBSCRIBE that is not answered yet: a NOTIFY may overtake the answer, and both may have been lost and repeated. */
+  #asked: number;
   readonly #host: SubscriptionHost;
 
   constructor(terms: SubscriptionTerms, host: SubscriptionHost) {
@@ -101,10 +103,12 @@ export class Subscription {
     this.#host = host;
     this.#events = [terms.event];
     this.#expiresAt = Date.now() + terms.expires * 1000;
+    this.#asked = terms.expires;
   }
 
   /** A refresh with this Event goes out, or has been accepted. */
-  refreshing(event: string, accepted: boolean): void {
+  refreshing(event: string, accepted: boolean, expires?: number): void {
+    if (!accepted) this.#asked = expires ?? 0;
     this.#events = accepted ? [event] : [...this.#events, event];
   }
 
@@ -187,6 +191,7 @@ export class Subscription {
   respond(response: SipMessage): string[] {
     const faults: string[] = [];
     this.#response = response;
+    this.#asked = 0;
     if (response.status < 200 || response.status > 299) return faults;
     if (this.routeSet.length === 0 && this.terms.proxied) this.routeSet = headerList(response, 'record-route').toReversed();
     this.#learnTag(attempt(faults, 'To', () => parseNameAddress(header(response, 'to') ?? ''))?.params.get('tag'), faults);
@@ -205,7 +210,7 @@ export class Subscription {
     if (!this.#events.includes(event)) faults.push(`Event is "${event}", the SUBSCRIBE said "${this.#events.join('" or "')}"`);
     const state = readSubscriptionState(message, faults);
     // It was sent after what came before it, however long it has been under way. A second's grace, for both sides count whole seconds.
-    const left = (this.#expiresAt - this.#heardAt) / 1000;
+    const left = Math.max((this.#expiresAt - this.#heardAt) / 1000, this.#asked);
     this.#heardAt = Date.now();
     if (state?.expires !== undefined && state.expires > left + 1)
       faults.push(`expires=${state.expires} with ${left.toFixed(1)} s left: it rises`);
