@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generator } from '../fuzz/random.ts';
 import { within } from '../helpers/call-stage.ts';
 import { FAIR, LossyRelay, type Weather } from '../helpers/lossy-relay.ts';
@@ -36,13 +36,13 @@ const LASTING = 600;
 
 let server: ServerProcess;
 const address = (user: string): string => `sip:${user}@${server.domain}`;
-beforeAll(async () => {
+beforeEach(async () => {
   server = await startServerProcess([
     ...['--auth', 'none', '--log', 'silent', '--udp-limit', '65000', '--t1', '200'],
     ...['--winfo-interval', '0', '--list-interval', '20', '--forced-interval', '0'],
   ]);
 }, 30_000);
-afterAll(() => server.stop());
+afterEach(() => server.stop());
 
 /** One user: an agent behind the relay that watches, and one beside it that publishes and asks afresh. */
 interface Actor {
