@@ -31,6 +31,7 @@ import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
+import { registeredPresence } from './presence/registered-presence.ts';
 import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
@@ -89,6 +90,8 @@ export interface SipNodeOptions {
   readonly t1: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** Is a user who publishes no presence open at each registered contact? */
+  readonly presenceFromRegistrations?: boolean | undefined;
   readonly pacing: PacingSettings;
   /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
   readonly timerC: number;
@@ -174,6 +177,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     wheel,
     now,
     moved: (user) => notifier.stateChanged(presence.key, user),
+    unpublished: (user) => (options.presenceFromRegistrations ? registeredPresence(user, registrar.bindings(user)) : undefined),
     // Who may see a user's presence may read what the user shares.
     changed: (user) => documentDiffs.accessChanged(user),
   });
@@ -231,6 +235,9 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   registrar.onChange((aor, ended) => {
     reg.noteEnded(aor, ended);
     notifier.stateChanged(reg.key, aor);
+    if (!options.presenceFromRegistrations || compositor.hasPublications(aor)) return;
+    presence.forget(aor);
+    notifier.stateChanged(presence.key, aor);
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
