@@ -1,5 +1,6 @@
 /** Assembles the SIP side: stack, registrar, compositor, notifier, and the packages that `packages/` and `rls/` bring. */
 import { addressHost } from '../schemas/address.ts';
+import { SIMPLE_FILTER_TYPE } from '../schemas/filter/filter-set.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
@@ -23,7 +24,7 @@ import { WatcherLists } from './events/watcher-list.ts';
 import { ACCEPTED_CODINGS } from './message/content-coding.ts';
 import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
-import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { watcherinfoPackages } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
@@ -44,7 +45,7 @@ import { NameService } from './transport/name-service.ts';
 import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import type { TlsSource } from './transport/tls.ts';
-import { type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
+import { type Destination, type Flow, type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
 
 /** Where to listen: for UDP and TCP on one port, where port 0 takes any that is free for both, or for what `transport` says. */
 export interface SipEndpoint {
@@ -187,7 +188,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const servesDomain = (host: string): boolean => users.servesDomain(host);
-  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now, options.pacing.winfo)]) notifier.register(eventPackage);
+  notifier.register(presence);
+  for (const each of watcherinfoPackages(presence, watchers, now, options.pacing.winfo)) notifier.register(each);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
@@ -202,7 +204,27 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     winfoInterval: options.pacing.winfo,
   });
   const compositors = [compositor, ...published.compositors];
-  const listsOfResources = resourceLists({ directory: lists, notifier, now, settings: options.listSettings, servesDomain, isUser });
+  const nextHops = new NextHops(options.nextHops);
+  const backEnd = {
+    uac,
+    locator,
+    nextHops,
+    wheel,
+    log,
+    now,
+    isTrustedPeer: options.isTrustedPeer,
+    flowTo: (destination: Destination) => transport.flowTo(destination),
+    reachedAt: (flow: Flow) => transport.sentBy(flow),
+  };
+  const listsOfResources = resourceLists({
+    directory: lists,
+    notifier,
+    now,
+    settings: options.listSettings,
+    servesDomain,
+    isUser,
+    backEnd,
+  });
   const userServices = documentedServices({
     documents,
     membersOf,
@@ -241,7 +263,6 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
-  const nextHops = new NextHops(options.nextHops);
   const messages = createMessages({
     settings: options.messages,
     users,
@@ -281,11 +302,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     acceptEncoding: ACCEPTED_CODINGS,
     supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG, BROUGHT_LIST_TAG],
     allowEvents: () => notifier.eventNames,
-    accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
+    accept: () => [...compositors.flatMap(({ contentTypes }) => contentTypes), SIMPLE_FILTER_TYPE],
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
   router.handle('MESSAGE', messages.service.handler);
+  router.handle('NOTIFY', listsOfResources.notifyHandler);
   router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',

@@ -208,6 +208,7 @@ describe('the tables are those of the RFCs, row by row', () => {
         trying     provisional    -> proceeding: stopTimers respond
         trying     success        -> accepted:   respond linger
         trying     failure        -> completed:  respond awaitAck
+        trying     challenge      -> terminated: respond
         trying     requestTimeout -> completed:  respond awaitAck
         proceeding request        -> proceeding: transmit
         proceeding trying         -> proceeding: respond

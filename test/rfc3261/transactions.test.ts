@@ -98,7 +98,7 @@ describe('RFC 3261 17.2: server transactions', () => {
     const peer = await open(stack);
     const tcp = await TcpPeer.open(stack.port);
     await tcp.ask(request({ transport: 'TCP' }));
-    expect(stack.transactions.counts).toEqual({ client: 0, server: 0, keptResponses: 0, keptBytes: 0 });
+    expect(stack.transactions.counts).toMatchObject({ client: 0, server: 0, keptResponses: 0, keptBytes: 0 });
     const sent = request();
     await peer.ask(sent);
     expect(stack.transactions.counts.keptResponses).toBe(1);
