@@ -1,12 +1,45 @@
 /** Partial presence (RFC 5262): a presence document with a version, or how it has changed since the version before. */
+import { canonicalAddress } from './address.ts';
+import { PRESENCE, type PresenceDocument, presenceIn } from './pidf.ts';
+import { applyPatch } from './xml/apply-patch.ts';
 import { escapeAttribute } from './xml/escape.ts';
-import { AS_STORED, parseXml, readRoot } from './xml/parse.ts';
+import { AS_STORED, parseXml, readRoot, XmlError } from './xml/parse.ts';
 import { createPatch } from './xml/patch.ts';
 import { writeDeclarations, writePatchOperation } from './xml/patch-operation.ts';
 import { attribute } from './xml/tree.ts';
 
 export const PIDF_DIFF = 'urn:ietf:params:xml:ns:pidf-diff';
 export const PIDF_DIFF_TYPE = 'application/pidf-diff+xml';
+
+const PIDF_FULL = `{${PIDF_DIFF}}pidf-full`;
+/** Patches are written against the one or the other (RFC 5262 6), whichever the document was published as. */
+const ROOT_NAMES: ReadonlySet<string> = new Set([PRESENCE, PIDF_FULL]);
+
+/**
+ * Reads an application/pidf-diff+xml document: a `<pidf-full>`, or a `<pidf-diff>` of what was published before. The document's text may have
+ * either root. Throws XmlError.
+ */
+export function parsePidfDiff(text: string, before: PresenceDocument | undefined): PresenceDocument {
+  const document = parseXml(text);
+  const { root } = document;
+  if (root.uri !== PIDF_DIFF || root.local !== 'pidf-diff') {
+    if (`{${root.uri}}${root.local}` === PIDF_FULL) return presenceIn(document, PIDF_FULL);
+    throw new XmlError(`the root element is {${root.uri}}${root.local}, neither pidf-full nor pidf-diff of {${PIDF_DIFF}}`);
+  }
+  // RFC 5264 4.3.2.
+  if (!before) throw new XmlError('Invalid Partial Publication: the first is a pidf-full');
+  const entity = attribute(root, 'entity');
+  if (entity !== undefined && canonicalAddress(entity) !== canonicalAddress(before.entity)) {
+    throw new XmlError(`invalid-attribute-value: the changes are of ${entity}, what was published is of ${before.entity}`);
+  }
+  const patched = applyPatch({ text: before.text, rootNames: ROOT_NAMES }, root, text);
+  return presenceIn(parseXml(patched), PIDF_FULL);
+}
+
+/** Is the document's text one of application/pidf+xml, not a `<pidf-full>`? */
+export function isPidf({ text }: PresenceDocument): boolean {
+  return readRoot(text).local === 'presence';
+}
 
 /** A document but for its version, which stands between the two parts. */
 export type Versioned = readonly [before: string, after: string];

@@ -45,6 +45,8 @@ export const ROOT_BINDINGS: ReadonlyMap<string, string> = new Map([
   ['dm', DATA_MODEL],
   ['rpid', RPID],
 ]);
+/** The name of the root element. */
+export const PRESENCE = `{${PIDF}}presence`;
 const ROOT_DECLARATIONS = ` xmlns="${PIDF}" xmlns:dm="${DATA_MODEL}" xmlns:rpid="${RPID}"`;
 
 /**
@@ -79,10 +81,11 @@ function asPidf(text: string): string {
   return text.replaceAll(CPIM_PIDF, PIDF);
 }
 
-function presenceIn({ root, source }: XmlDocument): PresenceDocument {
-  if (root.local !== 'presence' || root.uri !== PIDF) {
-    throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${PIDF}}presence`);
-  }
+/** The document in a tree whose root is `<presence>`, or what stands for that. Throws XmlError as `parsePidf` does. */
+export function presenceIn({ root, source }: XmlDocument, standsForPresence?: string): PresenceDocument {
+  const name = `{${root.uri}}${root.local}`;
+  if (name !== PRESENCE && name !== standsForPresence)
+    throw new XmlError(`the root element is ${name}, not ${standsForPresence ?? PRESENCE}`);
   const bindings = fragmentBindings(root);
   const growth = new FragmentGrowth();
   const components = root.elements.map((element) => component(element, source, bindings, growth));

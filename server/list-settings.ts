@@ -1,5 +1,6 @@
+import type { RemoteMembers } from '../sip/rls/back-end-subscriptions.ts';
 import type { ListSettings } from '../sip/rls/resource-lists.ts';
-import { type Setting, wholeNumber } from './setting-values.ts';
+import { oneOf, type Setting, wholeNumber } from './setting-values.ts';
 
 /** What an admin sets about lists. */
 export interface ListConfig {
@@ -7,7 +8,10 @@ export interface ListConfig {
   readonly listInterval: number;
   /** Bytes of the members' states in one notification. */
   readonly listNotifySize: number;
+  readonly listRemoteMembers: RemoteMembers;
 }
+
+const REMOTE_MEMBERS = ['off', 'next-hops', 'all'] as const satisfies readonly RemoteMembers[];
 
 export const LIST_KEYS: readonly Setting<keyof ListConfig>[] = [
   {
@@ -29,9 +33,19 @@ export const LIST_KEYS: readonly Setting<keyof ListConfig>[] = [
     meaning: "how much of its members' state one notification of a list holds; the rest comes in further ones",
     read: wholeNumber(1000, 1_000_000, 'bytes'),
   },
+  {
+    name: 'list-remote-members',
+    field: 'listRemoteMembers',
+    placeholder: REMOTE_MEMBERS.join('|'),
+    list: false,
+    default: 'next-hops',
+    meaning:
+      "whose members of other domains are subscribed to there in the watcher's name: nobody's, those of domains with a next hop, or all",
+    read: oneOf(REMOTE_MEMBERS),
+  },
 ];
 
 /** The settings as the resource list server takes them. */
-export function listSettings({ listInterval, listNotifySize }: ListConfig): ListSettings {
-  return { interval: listInterval, bodyRoom: listNotifySize };
+export function listSettings({ listInterval, listNotifySize, listRemoteMembers }: ListConfig): ListSettings {
+  return { interval: listInterval, bodyRoom: listNotifySize, remoteMembers: listRemoteMembers };
 }

@@ -33,6 +33,19 @@ export class Metrics {
     info.set({ version }, 1);
   }
 
+  /** @param counts of the SIP side, by name; asked whenever somebody looks */
+  watchSip(counts: () => Readonly<Record<string, number>>): void {
+    new Gauge({
+      name: 'rollcall_sip_held',
+      help: 'Transactions, connections, calls, bindings, messages and timers that the SIP side holds now, by kind.',
+      labelNames: ['kind'],
+      registers: [this.registry],
+      collect() {
+        for (const [kind, count] of Object.entries(counts())) this.set({ kind }, count);
+      },
+    });
+  }
+
   /** @param milliseconds the request took */
   countRequest(method: string, status: number, milliseconds: number): void {
     const known = METHODS.has(method) ? method : 'other';

@@ -153,12 +153,14 @@ async function listen(
     timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
     pacing: pacingSettings(config),
+    presenceFromRegistrations: config.presenceFromRegistrations === 'yes',
     calls: callSettings(config),
     listSettings: listSettings(config),
     messages: messageSettings(config),
     log,
   });
   undo.push(() => node.stop());
+  metrics.watchSip(() => node.counts);
   if (!open) undo.push(followChanges(accounts, () => node.usersChanged()));
   const sip = await node.start().catch((error: unknown) => {
     throw listenError('SIP', config.sip, error);

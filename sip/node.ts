@@ -1,5 +1,6 @@
 /** Assembles the SIP side: stack, registrar, compositor, notifier, and the packages that `packages/` and `rls/` bring. */
 import { addressHost } from '../schemas/address.ts';
+import { SIMPLE_FILTER_TYPE } from '../schemas/filter/filter-set.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import type { DocumentStore } from '../xcap/document-store.ts';
 import type { Authenticator, UserDirectory } from './core/authenticator.ts';
@@ -23,7 +24,7 @@ import { WatcherLists } from './events/watcher-list.ts';
 import { ACCEPTED_CODINGS } from './message/content-coding.ts';
 import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
-import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { watcherinfoPackages } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
@@ -31,6 +32,7 @@ import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
+import { registeredPresence } from './presence/registered-presence.ts';
 import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
@@ -43,7 +45,7 @@ import { NameService } from './transport/name-service.ts';
 import { type NextHop, NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
 import type { TlsSource } from './transport/tls.ts';
-import { type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
+import { type Destination, type Flow, type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
 
 /** Where to listen: for UDP and TCP on one port, where port 0 takes any that is free for both, or for what `transport` says. */
 export interface SipEndpoint {
@@ -89,6 +91,8 @@ export interface SipNodeOptions {
   readonly t1: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** Is a user who publishes no presence open at each registered contact? */
+  readonly presenceFromRegistrations?: boolean | undefined;
   readonly pacing: PacingSettings;
   /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
   readonly timerC: number;
@@ -110,6 +114,8 @@ export interface SipNode {
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
   sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
+  /** How much of what comes and goes there is now, by name: for metrics, and for whoever looks for leaks. */
+  readonly counts: Readonly<Record<string, number>>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
   start(): Promise<ListeningPoint[]>;
   stop(): Promise<void>;
@@ -136,7 +142,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     onError: (err) => log.warn({ err }, 'SIP transport'),
     onShutOut: (fields, message) => log.warn(fields, message),
   });
-  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit, t1: options.t1 });
+  const { isTrustedPeer: isUnlimited, udpLimit, t1 } = options;
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit, t1, isUnlimited });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
@@ -172,6 +179,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     wheel,
     now,
     moved: (user) => notifier.stateChanged(presence.key, user),
+    unpublished: (user) => (options.presenceFromRegistrations ? registeredPresence(user, registrar.bindings(user)) : undefined),
     // Who may see a user's presence may read what the user shares.
     changed: (user) => documentDiffs.accessChanged(user),
   });
@@ -181,7 +189,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const servesDomain = (host: string): boolean => users.servesDomain(host);
-  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now, options.pacing.winfo)]) notifier.register(eventPackage);
+  notifier.register(presence);
+  for (const each of watcherinfoPackages(presence, watchers, now, options.pacing.winfo)) notifier.register(each);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
@@ -196,7 +205,27 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     winfoInterval: options.pacing.winfo,
   });
   const compositors = [compositor, ...published.compositors];
-  const listsOfResources = resourceLists({ directory: lists, notifier, now, settings: options.listSettings, servesDomain, isUser });
+  const nextHops = new NextHops(options.nextHops);
+  const backEnd = {
+    uac,
+    locator,
+    nextHops,
+    wheel,
+    log,
+    now,
+    isTrustedPeer: options.isTrustedPeer,
+    flowTo: (destination: Destination) => transport.flowTo(destination),
+    reachedAt: (flow: Flow) => transport.sentBy(flow),
+  };
+  const listsOfResources = resourceLists({
+    directory: lists,
+    notifier,
+    now,
+    settings: options.listSettings,
+    servesDomain,
+    isUser,
+    backEnd,
+  });
   const userServices = documentedServices({
     documents,
     membersOf,
@@ -229,10 +258,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   registrar.onChange((aor, ended) => {
     reg.noteEnded(aor, ended);
     notifier.stateChanged(reg.key, aor);
+    if (!options.presenceFromRegistrations || compositor.hasPublications(aor)) return;
+    presence.forget(aor);
+    notifier.stateChanged(presence.key, aor);
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });
-  const nextHops = new NextHops(options.nextHops);
   const messages = createMessages({
     settings: options.messages,
     users,
@@ -272,11 +303,12 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     acceptEncoding: ACCEPTED_CODINGS,
     supported: ['eventlist', 'path', 'outbound', LIST_OPTION_TAG, BROUGHT_LIST_TAG],
     allowEvents: () => notifier.eventNames,
-    accept: () => compositors.flatMap(({ contentTypes }) => contentTypes),
+    accept: () => [...compositors.flatMap(({ contentTypes }) => contentTypes), SIMPLE_FILTER_TYPE],
     isLocalAddress: (host, port) => transport.isLocal(host, port),
   });
   router.handle('REGISTER', registrar.handler);
   router.handle('MESSAGE', messages.service.handler);
+  router.handle('NOTIFY', listsOfResources.notifyHandler);
   router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
   router.handle(
     'SUBSCRIBE',
@@ -298,6 +330,23 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     notifier,
     registrar,
     mailboxes: published.mailboxes,
+    get counts() {
+      const { client, server, ...transactionParts } = transactions.counts;
+      const { messages: storedMessages, bytes: storedMessageBytes } = messages.queue.counts;
+      return {
+        clientTransactions: client,
+        serverTransactions: server,
+        ...transactionParts,
+        ...transport.counts,
+        ...proxy.counts,
+        ...registrar.counts,
+        observedCalls: published.calls.size,
+        deliveries: messages.deliveries,
+        storedMessages,
+        storedMessageBytes,
+        timers: wheel.size,
+      };
+    },
     usersChanged() {
       void registrar.usersChanged().catch(onError);
       for (const each of compositors) each.usersChanged();

@@ -24,11 +24,11 @@ export class ContentFilter {
   }
 
   /**
-   * The document cut down to what the filter asks for and what cannot be left out of it; undefined where nothing is left, or where
-   * finding out would take too long.
+   * The document cut down to what the filter asks for and what cannot be left out of it. `isEmpty`: that is nothing, or finding out would
+   * take too long, and only what every such document must have is there.
    */
-  apply(document: FilteredDocument): string | undefined {
-    if (!document.bears([...this.include.expressions, ...this.exclude.expressions])) return undefined;
+  apply(document: FilteredDocument): { readonly text: string; readonly isEmpty: boolean } {
+    if (!document.bears([...this.include.expressions, ...this.exclude.expressions])) return outlineOf(document);
     const selected = new Selection(document, this.include);
     const excluded = new Selection(document, this.exclude);
     // Exceptions alone are exceptions to the whole.
@@ -36,11 +36,17 @@ export class ContentFilter {
     for (const [generous, exceptions] of ATTEMPTS) {
       const writer = new Writer(selected, exceptions ? excluded : undefined, generous);
       const text = writer.write(document.root);
-      if (!writer.hasContent) return undefined;
-      if (isAsValid(text, document)) return text;
+      if (!writer.hasContent) return { text, isEmpty: true };
+      if (isAsValid(text, document)) return { text, isEmpty: false };
     }
-    return document.source;
+    return { text: document.source, isEmpty: false };
   }
+}
+
+/** A document of that kind without anything that could be left out. */
+export function outlineOf(document: FilteredDocument): { readonly text: string; readonly isEmpty: true } {
+  const nothing = new Selection(document, { expressions: [], namespaces: new Set() });
+  return { text: new Writer(nothing, undefined, false).write(document.root), isEmpty: true };
 }
 
 /**

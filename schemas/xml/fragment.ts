@@ -58,7 +58,7 @@ export function missingDeclarations(
     else if (slice.includes(`${prefix}:`)) out += ` xmlns:${prefix}="${escapeAttribute(uri)}"`;
   }
   // A root that had no default namespace may hold elements that are in none.
-  if (!bindings.has('') && !element.declarations?.has('')) out += ' xmlns=""';
+  if (ambient.has('') && !bindings.has('') && !element.declarations?.has('')) out += ' xmlns=""';
   growth.take(out);
   return out;
 }

@@ -6,8 +6,8 @@ import type { HeaderField } from './respond.ts';
 export interface Call {
   /** As it was received; not to be changed. */
   readonly request: SipRequest;
-  /** The way it came. */
-  readonly flow: Flow;
+  /** The way it came; undefined for a message that has waited here. */
+  readonly flow: Flow | undefined;
   /** Canonical address of the sender: who it was proved to be, else what From says. */
   readonly caller: string;
   /** Is `caller` proved, by credentials or by a peer that we trust? */

@@ -192,8 +192,11 @@ function isList(value: unknown): value is readonly Destination[] {
   return Array.isArray(value);
 }
 
-/** Has it what every response has (RFC 3261 8.2.6.2), so that who is told of it can look at that? */
+const SINGLE_FIELDS = ['From', 'To', 'Call-ID', 'CSeq'];
+
+/** Has it what every response has, and once (RFC 3261 7.3.1, 8.2.6.2), so that who is told of it can look at that? */
 function isReadable(response: SipResponse): boolean {
+  if (SINGLE_FIELDS.some((name) => response.headers.count(name) !== 1)) return false;
   try {
     return response.from.uri !== '' && response.to.uri !== '' && response.callId !== '';
   } catch (error) {

@@ -71,6 +71,11 @@ export class RecordRoutes {
     return token !== undefined && token === this.token(dialogOf(request), uri.params.get(FLOW_PARAM) ?? '');
   }
 
+  /** Connections that are known by their names. */
+  get named(): number {
+    return this.flows.size;
+  }
+
   /** The flow that a genuine URI names, while it is open. */
   flowOf(uri: SipUri): Flow | undefined {
     const name = uri.params.get(FLOW_PARAM);

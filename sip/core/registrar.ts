@@ -95,6 +95,11 @@ export class Registrar {
     this.restore();
   }
 
+  /** Users with bindings, and connections that bindings came over. */
+  get counts(): Readonly<Record<'registeredUsers' | 'registrantConnections', number>> {
+    return { registeredUsers: this.registrations.size, registrantConnections: this.overConnection.size };
+  }
+
   /** The highest revision of any binding so far. */
   get revision(): number {
     return this.revisions;

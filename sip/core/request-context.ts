@@ -82,7 +82,8 @@ export class RoutedRequest implements RequestContext {
     }
     const response = createResponse(this.request, status, options);
     if (this.server !== undefined) response.headers.add('Server', this.server);
-    this.transaction.respond(response);
+    if (status === 401 || status === 407) this.transaction.challenge(response);
+    else this.transaction.respond(response);
     if (status >= 200) this.status = status;
     if (status >= 200 && this.log.isLevelEnabled('info')) this.writeLog(status, status >= 300 ? response.reason : undefined);
   }

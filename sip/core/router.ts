@@ -67,7 +67,8 @@ const KNOWN_METHODS: ReadonlySet<string> = new Set(
 );
 /** These make sense only inside a dialog or subscription, and there is none of ours they could be in. */
 const IN_DIALOG_METHODS: ReadonlySet<string> = new Set(['BYE', 'NOTIFY', 'INFO', 'PRACK', 'UPDATE']);
-const WITHOUT_AUTHENTICATION: ReadonlySet<string> = new Set(['OPTIONS']);
+/** NOTIFY is of subscriptions of ours, which nobody knows but their notifiers. */
+const WITHOUT_AUTHENTICATION: ReadonlySet<string> = new Set(['OPTIONS', 'NOTIFY']);
 /** Addressed to a user, these are answered for it by the server. */
 const OURS_FOR_USERS: ReadonlySet<string> = new Set(['REGISTER', 'SUBSCRIBE', 'PUBLISH']);
 const DEFAULT_PORT = 5060;

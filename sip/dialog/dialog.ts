@@ -30,7 +30,7 @@ const MAX_FORWARDS = '70';
 /** RFC 3261 12.1.1: a UAS may choose where its CSeq begins. */
 const FIRST_LOCAL_CSEQ = 0;
 
-/** A dialog of a subscription, seen from the side that was subscribed to (RFC 3261 12, RFC 6665 4.4). */
+/** A dialog of a subscription, seen from either side (RFC 3261 12, RFC 6665 4.4). */
 export class Dialog {
   /** Of Call-ID and both tags. */
   readonly id: string;
@@ -81,6 +81,28 @@ export class Dialog {
       localContact,
       localCSeq: FIRST_LOCAL_CSEQ,
       remoteCSeq: request.cseq.sequence,
+    });
+  }
+
+  /**
+   * The dialog that a request of ours has made (RFC 3261 12.1.2), by the first that came of it: its 2xx, or a NOTIFY (RFC 6665 4.4.1).
+   * @param localContact the Contact value of our requests
+   * @throws SipError 400 without a usable Contact, or with a Record-Route by which no request could be sent
+   */
+  static initiate(request: SipRequest, first: SipResponse | SipRequest, localContact: string): Dialog {
+    const notified = first instanceof SipRequest;
+    const routes = first.headers.list('Record-Route').map(checkedRoute).map(detach);
+    return new Dialog({
+      callId: request.callId,
+      localTag: request.from.tag ?? '',
+      remoteTag: detach((notified ? first.from.tag : first.to.tag) ?? ''),
+      local: addressField(request, 'From'),
+      remote: detach(notified ? (first.headers.get('From') ?? '') : (first.headers.get('To') ?? '')),
+      remoteTarget: detach(contactOf(first) ?? missingContact()),
+      routeSet: notified ? routes : routes.reverse(),
+      localContact,
+      localCSeq: request.cseq.sequence,
+      remoteCSeq: notified ? first.cseq.sequence : 0,
     });
   }
 

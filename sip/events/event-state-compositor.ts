@@ -20,10 +20,14 @@ export interface PublicationFormat<Document> {
   /** Throws MalformedDocument when the body is not such a document. */
   parse(body: Buffer, contentType: string): Document;
   /**
-   * What a modification makes of what was published, for documents that may hold the changed parts alone: the whole document, and its
-   * text to keep. Without it the new document takes the place of the old one. Throws MalformedDocument.
+   * What a modification makes of what was published, for documents that may hold the changed parts alone: the whole document, its text to keep,
+   * and the media type of that if it is another than the modification's. Without it the new document takes the place of the old one. Throws MalformedDocument.
    */
-  modify?(before: Document, change: Buffer, contentType: string): { readonly document: Document; readonly text: string };
+  modify?(
+    before: Document,
+    change: Buffer,
+    contentType: string,
+  ): { readonly document: Document; readonly text: string; readonly contentType?: string };
   /** Whether trusted peers may publish for every user, as messaging systems do. */
   readonly byPeers?: boolean;
 }
@@ -273,10 +277,10 @@ export class EventStateCompositor<Document> {
     const { modify } = this.format;
     if (!modify) return this.read(request);
     return this.readAs(request, (change, type) => {
-      const { document, text } = modify(before, change, type);
+      const { document, text, contentType = type } = modify(before, change, type);
       const body = Buffer.from(text, 'utf8');
       if (body.length > MAX_BODY) throw new SipError(413, `A publication may have ${MAX_BODY} bytes at most`);
-      return { document, body };
+      return { contentType, document, body };
     });
   }
 
@@ -286,7 +290,7 @@ export class EventStateCompositor<Document> {
 
   private readAs(
     request: SipRequest,
-    parse: (body: Buffer, type: string) => { document: Document; body: Buffer },
+    parse: (body: Buffer, type: string) => { contentType?: string; document: Document; body: Buffer },
   ): ReadPublication<Document> {
     const contentType = request.contentType?.type;
     if (contentType === undefined) throw new SipError(400, 'A body without a Content-Type');

@@ -11,14 +11,12 @@ export function stateOfMember(member: MemberWatch, gone: string | undefined): Me
   const { eventPackage, filter, state: before, status } = member;
   let body = render(member);
   if (filter && body) {
-    body = filter.apply(body, eventPackage.filtering?.volatile);
+    body = filter.applyToMember(body, eventPackage.filtering?.volatile);
     if (before?.status === status && filter.triggered === false) return undefined;
     filter.noteTold();
   }
   const reason = status === 'terminated' ? (gone ?? 'rejected') : undefined;
-  if (body?.bytes.length === 0) body = undefined;
-  const same = filter && !body ? !before?.body : sameBody(body, before?.body);
-  if (before && before.status === status && before.reason === reason && same) return undefined;
+  if (before && before.status === status && before.reason === reason && sameBody(body, before.body)) return undefined;
   if (before?.body && body && !filter && !eventPackage.bodiesAreWhole) {
     // What is not like the last body must not have its version either.
     member.version++;

@@ -17,6 +17,7 @@ import { SubscriptionBook } from './subscription-book.ts';
 import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
+import { filteringIsSpent } from './watch-filter.ts';
 import { WatchIndex } from './watch-index.ts';
 import { WatchJudge, type WatchJudgeOptions } from './watch-judge.ts';
 import { timedOut } from './watcher-state.ts';
@@ -228,6 +229,10 @@ export class Notifier {
   private process(watch: WatchBase): void {
     watch.queued = false;
     if (watch.closed) return;
+    if (watch.filter && filteringIsSpent()) {
+      this.enqueue(watch);
+      return;
+    }
     try {
       const loading = watch.eventPackage.ready?.(watch.resource);
       if (loading) {
@@ -347,8 +352,8 @@ export class Notifier {
 
 /** Lists first, whose members make watchers; then plain subscriptions; then those that tell of watchers. */
 function rank({ eventPackage }: Subscription): number {
-  if (eventPackage.watcherinfo) return 1;
-  return eventPackage.require ? 0 : 2;
+  if (eventPackage.require) return 0;
+  return eventPackage.name.split('.winfo').length;
 }
 
 /** Whether the body of a change is told: where triggers decide they do so alone (RFC 4660 5.3). */

@@ -3,6 +3,7 @@ import { FilterError } from '../../schemas/filter/expression.ts';
 import { parseFilterSet, SIMPLE_FILTER_TYPE } from '../../schemas/filter/filter-set.ts';
 import { MalformedDocument } from '../../schemas/malformed-document.ts';
 import { decodeUtf8 } from '../../schemas/xml/parse.ts';
+import { decodedBody } from '../message/content-coding.ts';
 import type { SipRequest } from '../message/message.ts';
 import { partField, splitMultipart, withoutParams } from '../message/multipart.ts';
 import { SipError } from '../message/sip-error.ts';
@@ -12,6 +13,8 @@ import { changedFilters, type KeptFilter } from './filter-set.ts';
 
 /** Bytes of a filter document. */
 const LONGEST = 16 * 1024;
+/** Of a body that has other parts too. */
+const LONGEST_OF_PARTS = 64 * 1024;
 
 /**
  * The filters of a subscription to `resource` after the SUBSCRIBE; `kept`, which stay as they are, where it brings none.
@@ -25,9 +28,8 @@ export function readFilters(
   kept: readonly KeptFilter[] | undefined,
 ): readonly KeptFilter[] | undefined {
   if (request.body.length === 0) return kept;
-  const body = filterBody(request);
+  const body = filterBody(request, eventPackage);
   if (!body) return kept;
-  if (!eventPackage.filtering) throw new SipError(415, `Notifications of ${eventPackage.name} are not filtered`, [['Accept', '']]);
   if (body.length > LONGEST) throw new SipError(413, 'The filters are too large');
   try {
     const document = parseFilterSet(decodeUtf8(body));
@@ -42,11 +44,14 @@ export function readFilters(
   }
 }
 
-function filterBody(request: SipRequest): Buffer | undefined {
+function filterBody(request: SipRequest, { name, filtering }: EventPackage): Buffer | undefined {
   const type = request.contentType;
-  if (type?.type === SIMPLE_FILTER_TYPE) return request.body;
-  if (type === undefined || !type.type.startsWith('multipart/')) return undefined;
-  const parts = splitMultipart(request.body, type) ?? [];
+  if (type?.type === SIMPLE_FILTER_TYPE) {
+    if (filtering) return decodedBody(request, LONGEST, [SIMPLE_FILTER_TYPE]);
+    throw new SipError(415, `Notifications of ${name} are not filtered`, [['Accept', '']]);
+  }
+  if (!filtering || !type?.type.startsWith('multipart/')) return undefined;
+  const parts = splitMultipart(decodedBody(request, LONGEST_OF_PARTS, [SIMPLE_FILTER_TYPE]), type) ?? [];
   return parts.find((part) => withoutParams(partField(part, 'Content-Type') ?? '') === SIMPLE_FILTER_TYPE)?.content;
 }
 

@@ -1,5 +1,5 @@
 /** Filters at work (RFC 4660 5.3): on bodies as the package renders them for the watcher, so that none shows more than may be seen. */
-import { ContentFilter } from '../../schemas/filter/content.ts';
+import { ContentFilter, outlineOf } from '../../schemas/filter/content.ts';
 import type { FilterContents } from '../../schemas/filter/filter-set.ts';
 import { FilteredDocument } from '../../schemas/filter/filtered-document.ts';
 import { TriggerFilter } from '../../schemas/filter/trigger.ts';
@@ -30,8 +30,51 @@ function isBearable(bytes: Buffer): boolean {
   return true;
 }
 
+/** Milliseconds that filters may take in one turn of the event loop. */
+const TURN_LIMIT = 20;
+let spent = 0;
+let resetting = false;
+
+/** Whether filters have taken so long in this turn of the event loop that the rest must wait for the next. */
+export function filteringIsSpent(): boolean {
+  return spent > TURN_LIMIT;
+}
+
+function timed<T>(work: () => T): T {
+  const start = performance.now();
+  try {
+    return work();
+  } finally {
+    spent += performance.now() - start;
+    if (!resetting) {
+      resetting = true;
+      setImmediate(() => {
+        spent = 0;
+        resetting = false;
+      });
+    }
+  }
+}
+
 /** Outcomes kept for one body; whatever is dropped is found out again. */
 const OUTCOME_LIMIT = 200;
+
+interface Filtered {
+  readonly body: Body;
+  /** Nothing is left but what every document has. */
+  readonly isEmpty: boolean;
+}
+
+/** The start tag of the body's root alone, as an element. */
+function rootOf({ bytes }: Body): string {
+  const text = bytes.subarray(0, ROOT_LIMIT).toString('utf8');
+  const [, name = '', attributes = ''] = /<([^\s/>?!]+)((?:[^>"']|"[^"]*"|'[^']*')*?)\/?>/.exec(text) ?? [];
+  return `<${name}${attributes}/>`;
+}
+
+/** Bytes that a root's start tag may take. */
+const ROOT_LIMIT = 16 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 
 /** A filter as text made ready, shared by all watches that asked for the same. */
 class CompiledFilter {
@@ -45,19 +88,18 @@ class CompiledFilter {
     this.trigger = new TriggerFilter(triggers, bindings);
   }
 
-  /** A body without bytes where nothing is left of it. */
-  apply(body: Body, volatile: RegExp | undefined): Body {
-    if (!this.content) return body;
+  apply(body: Body, volatile: RegExp | undefined): Filtered {
+    if (!this.content) return { body, isEmpty: false };
     const outcomes = outcomesOf(filtered, body);
     let outcome = outcomes.get(this);
     if (!outcome) {
-      const document = documentOf(body);
-      const text = document && this.content.apply(document);
-      outcome = {
-        contentType: body.contentType,
-        bytes: Buffer.from(text ?? '', 'utf8'),
-        ...(volatile && text !== undefined ? { essence: text.replace(volatile, '') } : {}),
-      };
+      const { content } = this;
+      const { text, isEmpty } = timed(() => {
+        const document = documentOf(body);
+        return document ? content.apply(document) : outlineOf(new FilteredDocument(rootOf(body)));
+      });
+      const essence = volatile ? { essence: text.replace(volatile, '') } : {};
+      outcome = { body: { contentType: body.contentType, bytes: Buffer.from(text, 'utf8'), ...essence }, isEmpty };
       outcomes.set(this, outcome);
     }
     return outcome;
@@ -68,15 +110,18 @@ class CompiledFilter {
     const outcomes = outcomesOf(fired, after);
     let outcome = outcomes.get(this);
     if (outcome?.before !== before) {
-      const [from, to] = [documentOf(before), documentOf(after)];
-      outcome = { before, fires: !from || !to || this.trigger.fires(from, to) };
+      const fires = timed(() => {
+        const [from, to] = [documentOf(before), documentOf(after)];
+        return !from || !to || this.trigger.fires(from, to);
+      });
+      outcome = { before, fires };
       outcomes.set(this, outcome);
     }
     return outcome.fires;
   }
 }
 
-const filtered = new WeakMap<Body, Map<CompiledFilter, Body>>();
+const filtered = new WeakMap<Body, Map<CompiledFilter, Filtered>>();
 const fired = new WeakMap<Body, Map<CompiledFilter, { readonly before: Body; readonly fires: boolean }>>();
 
 function outcomesOf<T>(all: WeakMap<Body, Map<CompiledFilter, T>>, body: Body): Map<CompiledFilter, T> {
@@ -113,6 +158,16 @@ export class WatchFilter {
 
   /** What the watcher is told of a body; one without bytes where that is nothing. `volatile`: parts whose change alone is no change. */
   apply(body: Body, volatile: RegExp | undefined): Body {
+    const { body: rest, isEmpty } = this.applyToPart(body, volatile);
+    return isEmpty ? { contentType: body.contentType, bytes: NO_BYTES } : rest;
+  }
+
+  /** The same for what must not be empty (RFC 4662 5.5: a member that is active has a document). */
+  applyToMember(body: Body, volatile: RegExp | undefined): Body {
+    return this.applyToPart(body, volatile).body;
+  }
+
+  private applyToPart(body: Body, volatile: RegExp | undefined): Filtered {
     this.rendered = body;
     return this.filter.apply(body, volatile);
   }

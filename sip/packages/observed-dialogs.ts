@@ -65,6 +65,11 @@ export class ObservedDialogs implements CallObserver {
     this.options = options;
   }
 
+  /** Calls that are followed, those included that have just ended. */
+  get size(): number {
+    return this.calls.size;
+  }
+
   /** Those of the user, newest first. */
   of(user: string): DialogEntry[] {
     return [...(this.byUser.get(user) ?? [])].reverse().map((dialog) => (dialog.entry ??= entryOf(dialog)));

@@ -12,7 +12,7 @@ import {
   writeCpimPidf,
   writePidf,
 } from '../../schemas/pidf.ts';
-import { PIDF_DIFF_TYPE } from '../../schemas/pidf-diff.ts';
+import { isPidf, PIDF_DIFF_TYPE, parsePidfDiff } from '../../schemas/pidf-diff.ts';
 import type { Permissions } from '../../schemas/pres-rules.ts';
 import { decodeUtf8 } from '../../schemas/xml/parse.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
@@ -29,9 +29,19 @@ import { forgetTold, partialBody } from './partial-presence.ts';
 
 export const presenceFormat: PublicationFormat<PresenceDocument> = {
   eventName: 'presence',
-  contentTypes: [PIDF_TYPE, CPIM_PIDF_TYPE],
-  parse: (body) => parsePidf(decodeUtf8(body)),
+  contentTypes: [PIDF_TYPE, CPIM_PIDF_TYPE, PIDF_DIFF_TYPE],
+  parse: (body, contentType) => parsePresence(body, contentType, undefined),
+  modify(before, change, contentType) {
+    const document = parsePresence(change, contentType, before);
+    // It is kept whole, as what it is now.
+    return { document, text: document.text, contentType: isPidf(document) ? PIDF_TYPE : PIDF_DIFF_TYPE };
+  },
 };
+
+function parsePresence(body: Buffer, contentType: string, before: PresenceDocument | undefined): PresenceDocument {
+  const text = decodeUtf8(body);
+  return contentType === PIDF_DIFF_TYPE ? parsePidfDiff(text, before) : parsePidf(text);
+}
 
 /** A user's presence at one moment, with the bodies made of it so far. */
 export interface PresenceState {

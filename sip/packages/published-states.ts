@@ -1,7 +1,6 @@
 /** The event packages whose state is published, besides presence: each with its compositor. */
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
-import type { CallObserver } from '../core/call-observer.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { Decision } from '../events/event-package.ts';
 import { type CompositorOptions, EventStateCompositor, type PublicationFormat } from '../events/event-state-compositor.ts';
@@ -14,7 +13,7 @@ import { DIALOG_RULES, dialogFormat, dialogPackage } from './dialog.ts';
 import { type Mailboxes, mailboxes } from './mailboxes.ts';
 import { messageSummaryFormat, messageSummaryPackage } from './message-summary.ts';
 import { ObservedDialogs } from './observed-dialogs.ts';
-import { watcherinfoPackage } from './presence-winfo.ts';
+import { watcherinfoPackages } from './presence-winfo.ts';
 import type { PublishedPackage } from './published-package.ts';
 
 export interface PublishedStatesOptions {
@@ -34,7 +33,7 @@ export interface PublishedStates {
   readonly compositors: readonly Compositor[];
   readonly mailboxes: Mailboxes;
   /** To be told of the calls that the proxy forwards. */
-  readonly calls: CallObserver;
+  readonly calls: ObservedDialogs;
 }
 
 /** What the node does with a compositor, whatever its documents are. */
@@ -68,7 +67,7 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
       dialogs.forget(user);
       notifier.stateChanged(dialogs.key, user);
     };
-    notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now, winfoInterval));
+    for (const each of watcherinfoPackages(dialogs, watchers, compositor.now, winfoInterval)) notifier.register(each);
     return dialogs;
   });
   publish(conferenceFormat, (of) => conferencePackage(users, of));

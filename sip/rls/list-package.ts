@@ -3,6 +3,7 @@
  * through the notifier with its own watcher's rights, and tells what became of them in one body.
  */
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
+import { memberFilter } from '../events/member-filter.ts';
 import type { Notifier } from '../events/notifier.ts';
 import { MemberWatch, type WatchBase } from '../events/watch.ts';
 import { SipError } from '../message/sip-error.ts';
@@ -55,6 +56,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
       () => (watch as WatchBase).endsAt,
       changed,
     );
+    virtual.filter = memberFilter(watch, canonical);
     notifier.openMember(virtual);
     return new VirtualSubscription(virtual, notifier);
   };
@@ -75,7 +77,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
     /** What the watcher asks for may be another thing now. */
     refresh(watch: Watch): void {
       const terms = (watch.terms as ListTerms | undefined)?.base;
-      for (const source of subscriptions.get(watch.id)?.members() ?? []) source.ask?.(terms);
+      for (const source of subscriptions.get(watch.id)?.members() ?? []) source.ask?.(terms, watch);
     },
     close(watch: Watch): void {
       subscriptions.get(watch.id)?.close();
@@ -86,6 +88,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
       contentTypes: base.contentTypes,
       expires: base.expires,
       require: 'eventlist',
+      ...(base.filtering && { filtering: base.filtering }),
       interval: Math.max(options.interval, base.interval ?? 0),
       watcherinfo: false,
       readTerms: (request, previous) => readListTerms(request, previous as ListTerms | undefined, base),
@@ -107,9 +110,12 @@ class VirtualSubscription implements MemberSource {
     return this.watch.state;
   }
 
-  ask(terms: unknown): void {
-    if (terms === this.watch.terms) return;
+  ask(terms: unknown, list: Watch): void {
+    const filter = memberFilter(list, this.watch.resource);
+    if (terms === this.watch.terms && filter === undefined && this.watch.filter === undefined) return;
     this.watch.terms = terms;
+    // A filter begins anew: what its triggers have passed over is told now.
+    this.watch.filter = filter;
     this.notifier.touch(this.watch);
   }
 

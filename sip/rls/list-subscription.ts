@@ -1,5 +1,5 @@
 /** One subscription to a list: the tree of lists that it is told, who is watched for it, and what of them is news (RFC 4662 4). */
-import type { Body } from '../events/event-package.ts';
+import type { Body, Watch } from '../events/event-package.ts';
 import type { MemberState } from '../events/watch.ts';
 import { instanceId, type MemberReport, type PartNaming, writeListBody } from './list-body.ts';
 import { type ListMember, type MemberList, watchedMembers } from './resolved-list.ts';
@@ -7,8 +7,8 @@ import { type ListMember, type MemberList, watchedMembers } from './resolved-lis
 /** Somebody watched for a list's subscription. */
 export interface MemberSource {
   readonly state: MemberState | undefined;
-  /** The watcher asks for something else now: the terms as the package of the members has read them. */
-  ask?(terms: unknown): void;
+  /** The list's watcher has asked anew: the terms as the package of the members has read them, and the watch with its filters. */
+  ask?(terms: unknown, watch: Watch): void;
   close(): void;
 }
 

@@ -1,8 +1,10 @@
 /** The resource list server: which event packages there are lists of, and what a SUBSCRIBE asks for a list. */
+import type { RequestHandler } from '../core/router.ts';
 import type { EventPackage } from '../events/event-package.ts';
 import type { Notifier } from '../events/notifier.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
+import { type BackEndPoolOptions, BackEndSubscriptions, type RemoteMembers } from './back-end-subscriptions.ts';
 import { broughtListKey, broughtListPackage, type ListPackageOptions, listKey, listPackage } from './list-package.ts';
 import { BROUGHT_LIST_TAG, bringsList } from './list-terms.ts';
 import type { ListDirectory } from './resolved-list.ts';
@@ -15,12 +17,15 @@ export interface ListSettings {
   readonly interval: number;
   /** Bytes that the states in one notification may take. */
   readonly bodyRoom: number;
+  readonly remoteMembers: RemoteMembers;
 }
 
 export interface ResourceListOptions extends Pick<ListPackageOptions, 'notifier' | 'now' | 'servesDomain' | 'isUser'> {
   readonly directory: ListDirectory;
   readonly notifier: Notifier;
   readonly settings: ListSettings;
+  /** For members of other domains. */
+  readonly backEnd: Omit<BackEndPoolOptions, 'remoteMembers'>;
 }
 
 export interface ResourceLists {
@@ -29,12 +34,24 @@ export interface ResourceLists {
    * @throws SipError 489 for a list of what there are no lists of, 420 where the request may not bring one
    */
   packageFor(asked: EventPackage, resource: string, request: SipRequest): EventPackage | undefined;
+  /** Takes the NOTIFYs about members of other domains. */
+  readonly notifyHandler: RequestHandler;
 }
 
 /** Registers the packages of lists with the notifier, which has those of their members already. */
 export function resourceLists(options: ResourceListOptions): ResourceLists {
   const { directory, notifier, settings, isUser } = options;
-  const listOptions: ListPackageOptions = { ...options, ...settings, openRemote: () => undefined };
+  const remote = new BackEndSubscriptions({ ...options.backEnd, remoteMembers: settings.remoteMembers });
+  const listOptions: ListPackageOptions = {
+    ...options,
+    ...settings,
+    openRemote({ watcher, contentType }, base, { uri, canonical }, changed) {
+      // A body that tells changes alone could not be told again to who asks for all.
+      if (!base.bodiesAreWhole || !canonical.startsWith('sip:')) return undefined;
+      const target = /^sips:/i.test(uri) ? canonical.replace(/^sip:/, 'sips:') : canonical;
+      return remote.open({ event: base.name, contentType, uri: target, watcher, expires: base.expires.default }, changed);
+    },
+  };
   for (const name of LISTABLE) {
     const base = notifier.packageNamed(name);
     if (!base) continue;
@@ -42,6 +59,7 @@ export function resourceLists(options: ResourceListOptions): ResourceLists {
     notifier.register(broughtListPackage(base, listOptions));
   }
   return {
+    notifyHandler: (context) => remote.handle(context),
     packageFor(asked, resource, request) {
       const brought = bringsList(request);
       const isService = directory.find(resource) !== undefined;

@@ -14,9 +14,14 @@ export interface DeliveryOptions {
   bindings(recipient: string): readonly Binding[];
   /** Sends a request whose Request-URI is the binding's contact; calls back once: the status, undefined when nobody answered. */
   send(request: SipRequest, binding: Binding, done: (status: number | undefined) => void): void;
+  /** Does the recipient take messages of the sender now? 'silent' where the sender shall not know that not. */
+  judge(message: QueuedMessage): Judgement | Promise<Judgement>;
   /** Told of each message that no binding will ever take. */
   refused(message: QueuedMessage): void;
 }
+
+/** What the recipient's rules say of a message. */
+export type Judgement = 'allowed' | 'refused' | 'silent';
 
 /** What one binding, and then all of them, made of a message. */
 export type Outcome = 'delivered' | 'refused' | 'unreachable' | 'failed';
@@ -61,6 +66,11 @@ export class MessageDelivery {
     this.options = options;
   }
 
+  /** Queues that are being delivered. */
+  get running(): number {
+    return this.runs.size;
+  }
+
   /** Is the user's queue being delivered? What comes now has to wait behind it. */
   isRunning(recipient: string): boolean {
     return this.runs.has(recipient);
@@ -80,11 +90,41 @@ export class MessageDelivery {
   }
 
   private next(run: Run): void {
-    const { queue, bindings } = this.options;
-    const message = queue.first(run.recipient);
-    const targets = message === undefined ? [] : bindings(run.recipient).filter(({ contact }) => !run.silent.has(contact));
-    if (message === undefined || targets.length === 0) this.end(run, message !== undefined);
-    else this.attempt(run, message, targets);
+    const message = this.options.queue.first(run.recipient);
+    if (message === undefined || this.targets(run).length === 0) {
+      this.end(run, message !== undefined);
+      return;
+    }
+    // Who has been barred while the message waited does not get through with it.
+    const judgement = this.options.judge(message);
+    if (!(judgement instanceof Promise)) this.judged(run, message, judgement);
+    else
+      judgement.then(
+        (settled) => this.judged(run, message, settled),
+        (error: unknown) => {
+          this.options.log.error({ err: error, to: run.recipient }, 'stored message could not be judged');
+          this.end(run, false);
+        },
+      );
+  }
+
+  private judged(run: Run, message: QueuedMessage, judgement: Judgement): void {
+    const { queue, refused, log } = this.options;
+    if (judgement === 'allowed') {
+      const targets = this.targets(run);
+      // It may have expired meanwhile, or the bindings be gone.
+      if (targets.length === 0 || queue.first(run.recipient) !== message) this.next(run);
+      else this.attempt(run, message, targets);
+      return;
+    }
+    log.info({ to: run.recipient, callId: fieldOf(message, 'Call-ID') }, 'stored message dropped: the sender has been barred');
+    queue.remove(message);
+    if (judgement === 'refused') refused(message);
+    setImmediate(() => this.next(run));
+  }
+
+  private targets(run: Run): readonly Binding[] {
+    return this.options.bindings(run.recipient).filter(({ contact }) => !run.silent.has(contact));
   }
 
   /** To all bindings at once; goes on when all have answered, or soon after one has taken it. */

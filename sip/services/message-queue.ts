@@ -54,6 +54,7 @@ export class MessageQueue {
   private readonly queues = new Map<string, Queue>();
   private order = 0;
   private totalBytes = 0;
+  private strangersBytes = 0;
   private expired: (message: QueuedMessage) => void = () => {};
   private readonly expire = (recipient: string): void => this.dropExpired(recipient);
 
@@ -102,6 +103,7 @@ export class MessageQueue {
     if (queue?.identities.has(identityOf(message))) return 'known';
     if (bytes > limits.messageBytes) return 'too-large';
     if ((queue?.entries.length ?? 0) >= limits.perUser) return 'full';
+    if (isStrangers(message) && !this.hasRoomForStranger(queue, bytes)) return 'full';
     return (queue?.bytes ?? 0) + bytes > limits.userBytes || this.totalBytes + bytes > limits.totalBytes ? 'full' : 'queued';
   }
 
@@ -114,6 +116,15 @@ export class MessageQueue {
     this.table.put(String(entry.order), message);
     this.schedule(message.recipient);
     return result;
+  }
+
+  /** Those whom nobody vouches for get half of everything, all of them together: users of ours must not be shut out by them. */
+  private hasRoomForStranger(queue: Queue | undefined, bytes: number): boolean {
+    const { limits } = this.options;
+    const own = queue?.entries.filter(({ message }) => isStrangers(message)) ?? [];
+    const held = own.reduce((sum, entry) => sum + entry.bytes, 0);
+    if (own.length >= Math.ceil(limits.perUser / 2) || held + bytes > limits.userBytes / 2) return false;
+    return this.strangersBytes + bytes <= limits.totalBytes / 2;
   }
 
   /** The oldest message that waits for the user and has not expired. */
@@ -147,6 +158,7 @@ export class MessageQueue {
     queue.identities.add(entry.identity);
     queue.bytes += entry.bytes;
     this.totalBytes += entry.bytes;
+    if (isStrangers(entry.message)) this.strangersBytes += entry.bytes;
     this.queues.set(recipient, queue);
   }
 
@@ -154,6 +166,7 @@ export class MessageQueue {
     queue.identities.delete(entry.identity);
     queue.bytes -= entry.bytes;
     this.totalBytes -= entry.bytes;
+    if (isStrangers(entry.message)) this.strangersBytes -= entry.bytes;
     this.table.delete(String(entry.order));
   }
 
@@ -184,6 +197,10 @@ export class MessageQueue {
     if (queue.timer !== undefined) wheel.reschedule(queue.timer, delay);
     else queue.timer = wheel.schedule(delay, this.expire, recipient);
   }
+}
+
+function isStrangers({ sender }: QueuedMessage): boolean {
+  return sender === '';
 }
 
 function sizeOf({ fields, body }: QueuedMessage): number {

@@ -16,7 +16,7 @@ import { SipError } from '../message/sip-error.ts';
 import type { Flow } from '../transport/flow.ts';
 import { CPIM_TYPE, parseCpim } from './cpim.ts';
 import { DispositionNotices, routeNotice } from './disposition-notices.ts';
-import type { MessageDelivery } from './message-delivery.ts';
+import type { Judgement, MessageDelivery } from './message-delivery.ts';
 import type { MessageQueue } from './message-queue.ts';
 import { deliveryRequest, type QueuedMessage, queuedMessage } from './queued-message.ts';
 import { copyFor, isListMessage, type ListMessage, readListMessage, targetUri } from './recipient-list-message.ts';
@@ -120,16 +120,41 @@ export class MessageService implements CallService {
   }
 
   /** Whether the recipient of a copy takes messages of the sender: undefined if so, else a status, or 'silent' where the sender shall not know. */
-  private async refusalOf(context: RequestContext, recipient: string, uri: string): Promise<number | 'silent' | undefined> {
-    const { request, flow, identity = '' } = context;
-    const { users, barring, open } = this.options;
-    const callee = users.hasUser(recipient) ? recipient : undefined;
-    const call: Call = { request, flow, caller: identity, callerVerified: !open, callee, uri, diverted: [], headers: [] };
-    const verdict = await barring.onRequest?.(call);
+  private refusalOf(
+    { request, flow, identity = '' }: RequestContext,
+    recipient: string,
+    uri: string,
+  ): Promise<number | 'silent' | undefined> {
+    const callee = this.options.users.hasUser(recipient) ? recipient : undefined;
+    return this.refusal({ request, flow, caller: identity, callerVerified: !this.options.open, callee, uri, diverted: [], headers: [] });
+  }
+
+  private async refusal(call: Call): Promise<number | 'silent' | undefined> {
+    const { caller, callee } = call;
+    const verdict = await this.options.barring.onRequest?.(call);
     if (verdict?.kind === 'answer') return verdict.status;
-    const handling = callee === undefined ? 'allow' : await this.presenceHandling(identity, callee);
+    const handling = callee === undefined ? 'allow' : await this.presenceHandling(caller, callee);
     if (handling === 'block') return 403;
     return handling === 'polite-block' ? 'silent' : undefined;
+  }
+
+  /** What the recipient's rules say now of a message that has waited. */
+  async judge(message: QueuedMessage): Promise<Judgement> {
+    const { recipient, sender } = message;
+    const request = deliveryRequest(message, recipient);
+    const caller = sender === '' ? canonicalAddress(request.from.uri) : sender;
+    const call: Call = {
+      request,
+      flow: undefined,
+      caller,
+      callerVerified: sender !== '' && !this.options.open,
+      callee: recipient,
+      uri: recipient,
+      diverted: [],
+      headers: [],
+    };
+    const refusal = await this.refusal(call);
+    return refusal === undefined ? 'allowed' : refusal === 'silent' ? 'silent' : 'refused';
   }
 
   private presenceHandling(sender: string, user: string): SubHandling | Promise<SubHandling> {
@@ -225,8 +250,8 @@ const TOO_LARGE = {
 };
 const PROCESSED = { kind: 'processing', status: 'processed' } as const;
 
-function isTooLarge(request: SipRequest, flow: Flow): boolean {
-  return !flow.reliable && request.headers.receivedLength > PAGE_MODE_BYTES && request.to.tag === undefined;
+function isTooLarge(request: SipRequest, flow: Flow | undefined): boolean {
+  return flow?.reliable === false && request.headers.receivedLength > PAGE_MODE_BYTES && request.to.tag === undefined;
 }
 
 function withContent(message: QueuedMessage, content: ListMessage['content']): QueuedMessage['fields'] {

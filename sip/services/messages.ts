@@ -51,6 +51,8 @@ export interface MessagesOptions {
 export interface Messages {
   readonly service: MessageService;
   readonly queue: MessageQueue;
+  /** Queues that are being delivered. */
+  readonly deliveries: number;
   /** Takes up what waited in an earlier run. */
   restore(): void;
   /** To be told when accounts have changed. */
@@ -66,6 +68,7 @@ export function createMessages(options: MessagesOptions): Messages {
     log,
     bindings: (recipient) => registrar.bindings(recipient),
     send: (request, binding, done) => deliver(uac, request, binding, done),
+    judge: (message) => service.judge(message),
     refused: (message) => service.refused(message),
   });
   const service = new MessageService({
@@ -93,6 +96,9 @@ export function createMessages(options: MessagesOptions): Messages {
   return {
     service,
     queue,
+    get deliveries() {
+      return delivery.running;
+    },
     restore() {
       queue.restore();
       // A crash may have cut a delivery off; its bindings are still there.

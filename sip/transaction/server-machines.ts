@@ -16,6 +16,8 @@ export type ServerInput =
   | 'success'
   /** From the user: 3xx to 6xx, but not 408. */
   | 'failure'
+  /** From the user, who does not know the sender: 401 or 407. */
+  | 'challenge'
   /** From the user: 408. */
   | 'requestTimeout'
   /** Timer G. */
@@ -56,6 +58,8 @@ export const INVITE_SERVER: ServerMachine<ServerState> = {
     provisional: go('proceeding', 'stopTimers', 'respond'),
     success: go('accepted', 'respond', 'linger'),
     failure: go('completed', 'respond', 'awaitAck'),
+    // RFC 3261 26.3.2.4: once, and nothing kept; sent again and again it would serve whoever writes another's address into datagrams.
+    challenge: go('terminated', 'respond'),
     requestTimeout: go('completed', 'respond', 'awaitAck'),
   },
   proceeding: {

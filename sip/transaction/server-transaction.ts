@@ -18,6 +18,8 @@ export interface ServerTransaction {
   readonly completed: boolean;
   /** Sends a response; one after the final response is dropped. */
   respond(response: SipResponse): void;
+  /** Asks for credentials with our own 401 or 407, as the first and last response: an INVITE over UDP gets it only once. */
+  challenge(response: SipResponse): void;
 }
 
 /** What a server transaction needs of the layer it lives in. */
@@ -90,6 +92,15 @@ export class ServerTransactionRunner implements ServerTransaction {
     else if (status >= 200) this.run('success', response);
     else this.run(status === 100 ? 'trying' : 'provisional', response);
     if (!wasCompleted && this.completed) this.host.answered(this);
+  }
+
+  challenge(response: SipResponse): void {
+    if (!this.isInvite || this.flow.reliable || this.state !== 'trying') {
+      this.respond(response);
+      return;
+    }
+    this.run('challenge', response);
+    this.host.answered(this);
   }
 
   /** The request came again, or an ACK for its response. */

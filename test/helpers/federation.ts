@@ -36,12 +36,12 @@ export class Federation {
     this.#peers = peers;
   }
 
-  static async open(trust: Trust): Promise<Federation> {
+  static async open(trust: Trust, settings: Partial<Config> = {}): Promise<Federation> {
     const authority = createAuthority('Federation authority');
     const dns = await NameServer.open();
     const peers: SipPeer[] = [];
     const side = (domain: string, address: string, other: string): Promise<Side> =>
-      openSide({ domain, address, other, trust, authority, dns, peers });
+      openSide({ domain, address, other, trust, authority, dns, peers, settings });
     const a = await side('a.test', '127.0.0.2', '127.0.0.3');
     const b = await side('b.test', '127.0.0.3', '127.0.0.2');
     return new Federation(a, b, authority, dns, peers);
@@ -69,11 +69,13 @@ interface SideTerms {
   readonly authority: Authority;
   readonly dns: NameServer;
   readonly peers: SipPeer[];
+  readonly settings: Partial<Config>;
 }
 
-async function openSide({ domain, address, other, trust, authority, dns, peers }: SideTerms): Promise<Side> {
+async function openSide({ domain, address, other, trust, authority, dns, peers, settings: more }: SideTerms): Promise<Side> {
   const certificate = authority.issue(domain, [`DNS:${domain}`, `URI:sip:${domain}`, `IP:${address}`]);
   const settings: Partial<Config> = {
+    ...more,
     domains: [domain],
     dnsServers: [dns.address],
     http: [{ host: address, port: 0 }],

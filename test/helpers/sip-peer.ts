@@ -205,7 +205,7 @@ export class SipPeer implements SubscriptionHost {
       routes: subscription.routeSet,
       headers: [
         ['Contact', `<${terms.contact}>`],
-        ...subscribeHeaders(event, withoutCondition(dialog.options), expires),
+        ...subscribeHeaders(event, lastingOptions(dialog.options, changes), expires),
         ...(changes.headers ?? []),
       ],
       ...(changes.body === undefined ? {} : { body: changes.body }),
@@ -435,7 +435,9 @@ export class SipPeer implements SubscriptionHost {
   }
 }
 
-/** RFC 5839 5.2: the condition of one SUBSCRIBE is not that of the next. */
-function withoutCondition(options: SubscribeOptions): SubscribeOptions {
-  return { ...options, headers: (options.headers ?? []).filter(([name]) => name.toLowerCase() !== 'suppress-if-match') };
+/** RFC 5839 5.2: the condition of one SUBSCRIBE is not that of the next; and what describes a body goes with it, unless told otherwise. */
+function lastingOptions(options: SubscribeOptions, { body, headers = [] }: TermsChange): SubscribeOptions {
+  const own = new Set(['suppress-if-match', ...headers.map(([name]) => name.toLowerCase())]);
+  if (body === undefined) for (const name of ['content-type', 'content-encoding', 'content-disposition']) own.add(name);
+  return { ...options, headers: (options.headers ?? []).filter(([name]) => !own.has(name.toLowerCase())) };
 }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CallAgent } from '../helpers/call-agent.ts';
-import { CallStage } from '../helpers/call-stage.ts';
-import { header, headerList } from '../helpers/sip-message.ts';
+import { CallStage, within } from '../helpers/call-stage.ts';
+import { header, headerLines, headerList } from '../helpers/sip-message.ts';
+import { openSipSocket } from '../helpers/sip-socket.ts';
 
 /** What callers and callees try who mean harm (RFC 3261 26.1). */
 
@@ -77,6 +78,22 @@ describe('the Route of a dialog (RFC 3261 16.6 step 4)', () => {
   });
 });
 
+describe('credentials (RFC 3261 22.3)', () => {
+  it('for us reach nobody else, whatever field they are in; those for others do', async () => {
+    const ours = 'Digest username="alice", realm="Example.COM", nonce="n", uri="sip:bob@example.com", response="0123456789abcdef"';
+    const theirs = 'Digest username="alice", realm="pbx.test", nonce="n", uri="sip:bob@example.com", response="0123456789abcdef"';
+    const headers = ['Authorization', 'Proxy-Authorization'].flatMap((name) => [[name, theirs] as const, [name, ours] as const]);
+    const asked = zoe.request('OPTIONS', bob.address, { headers });
+    const incoming = await bob.take('OPTIONS');
+    expect([headerLines(incoming.message, 'authorization'), headerLines(incoming.message, 'proxy-authorization')]).toEqual([
+      [theirs],
+      [theirs],
+    ]);
+    incoming.answer(200, plain);
+    expect((await asked).status).toBe(200);
+  });
+});
+
 describe('responses that cannot be read', () => {
   it.each([
     ['To', '<sip:bob@example.com'],
@@ -96,5 +113,37 @@ describe('responses that cannot be read', () => {
     const bad = Buffer.from(`SIP/2.0 200 OK\r\n${fields.join('\r\n')}\r\nContact: <${bob.contact}>\r\nContent-Length: 0\r\n\r\n`, 'latin1');
     await bob.socket.send(bad, stage.server.sip);
     expect((await call.final()).status).toBe(502);
+  });
+});
+
+describe('a challenge (RFC 3261 26.3.2.4)', () => {
+  it('to an INVITE over UDP is sent once: nobody can aim a train of them at another', async () => {
+    const socket = await openSipSocket(
+      'udp',
+      () => received++,
+      () => {},
+    );
+    let received = 0;
+    const { address, port } = socket.local;
+    const fields = [
+      `Via: SIP/2.0/UDP ${address}:${port};branch=z9hG4bKforged1`,
+      'Max-Forwards: 70',
+      'From: <sip:alice@example.com>;tag=1',
+      'To: <sip:bob@example.com>',
+      'Call-ID: forged',
+      'CSeq: 1 INVITE',
+      `Contact: <sip:alice@${address}:${port}>`,
+      'Content-Length: 0',
+    ];
+    const invite = Buffer.from(`INVITE sip:bob@example.com SIP/2.0\r\n${fields.join('\r\n')}\r\n\r\n`);
+    await socket.send(invite, stage.server.sip);
+    // Timer G would send it twice more in that time.
+    await within(1800);
+    expect(received).toBe(1);
+    // Whose it really is asks again where it was lost.
+    await socket.send(invite, stage.server.sip);
+    await within(100);
+    expect(received).toBe(2);
+    await socket.close();
   });
 });

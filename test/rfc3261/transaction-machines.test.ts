@@ -91,6 +91,14 @@ describe('RFC 3261 17.2.1 and RFC 6026: INVITE server transaction', () => {
     ]);
   });
 
+  it('26.3.2.4: keeps nothing after a challenge', () => {
+    expect(play(INVITE_SERVER, 'trying', ['challenge', 'request', 'ack'])).toEqual([
+      'terminated: respond',
+      'terminated: -',
+      'terminated: -',
+    ]);
+  });
+
   it('ends by Timer H without an ACK', () => {
     expect(play(INVITE_SERVER, 'completed', ['timeout'])).toEqual(['terminated: ']);
   });
@@ -200,6 +208,7 @@ describe('the tables are those of the RFCs, row by row', () => {
         trying     provisional    -> proceeding: stopTimers respond
         trying     success        -> accepted:   respond linger
         trying     failure        -> completed:  respond awaitAck
+        trying     challenge      -> terminated: respond
         trying     requestTimeout -> completed:  respond awaitAck
         proceeding request        -> proceeding: transmit
         proceeding trying         -> proceeding: respond

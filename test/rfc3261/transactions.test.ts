@@ -98,7 +98,7 @@ describe('RFC 3261 17.2: server transactions', () => {
     const peer = await open(stack);
     const tcp = await TcpPeer.open(stack.port);
     await tcp.ask(request({ transport: 'TCP' }));
-    expect(stack.transactions.counts).toEqual({ client: 0, server: 0, keptResponses: 0, keptBytes: 0 });
+    expect(stack.transactions.counts).toMatchObject({ client: 0, server: 0, keptResponses: 0, keptBytes: 0 });
     const sent = request();
     await peer.ask(sent);
     expect(stack.transactions.counts.keptResponses).toBe(1);
@@ -157,6 +157,17 @@ describe('RFC 3261 17.2: server transactions', () => {
     await peer.inbox.next();
     peer.send(request({ method: 'PUBLISH' }));
     await expect.poll(() => waiting.length).toBe(3);
+  });
+
+  it('sets no such bound for a source that speaks for many', async () => {
+    const stack = await start({ transaction: { maxOpenPerSource: 1, isUnlimited: (address) => address === '127.0.0.2' } });
+    const gateway = await UdpPeer.open(stack.port, '127.0.0.1', '127.0.0.2');
+    const waiting: (() => void)[] = [];
+    stack.router.handle('PUBLISH', (context) => void waiting.push(() => context.respond(200)));
+    for (let i = 0; i < 3; i++) gateway.send(request({ method: 'PUBLISH' }));
+    await expect.poll(() => waiting.length).toBe(3);
+    for (const respond of waiting) respond();
+    gateway.close();
   });
 
   it('bounds the kept responses of all', async () => {

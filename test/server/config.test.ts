@@ -85,11 +85,13 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'timer-c': [['181', 181], ['240', 240], ['3600', 3600]], // biome-ignore format: a table
   'diff-interval': [['0', 0], ['30', 30], ['60', 60]], // biome-ignore format: a table
+  'presence-from-registrations': [['yes', 'yes'], ['no', 'no'], ['yes', 'yes']], // biome-ignore format: a table
   'presence-interval': [['0', 0], ['3', 3], ['60', 60]], // biome-ignore format: a table
   'winfo-interval': [['0', 0], ['5', 5], ['60', 60]], // biome-ignore format: a table
   'forced-interval': [['0', 0], ['5', 5], ['60', 60]], // biome-ignore format: a table
   'no-reply-timeout': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'list-interval': [['0', 0], ['100', 100], ['200', 200]], // biome-ignore format: a table
+  'list-remote-members': [['off', 'off'], ['all', 'all'], ['off', 'off']], // biome-ignore format: a table
   'list-notify-size': [['1000', 1000], ['2000', 2000], ['3000', 3000]], // biome-ignore format: a table
   'max-diversions': [['1', 1], ['3', 3], ['9', 9]], // biome-ignore format: a table
   'country-code': [['49', '49'], ['1', '1'], ['358', '358']], // biome-ignore format: a table
