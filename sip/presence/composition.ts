@@ -17,7 +17,7 @@ import { fragmentText } from '../../schemas/xml/fragment.ts';
 import { ownText, textContent, type XmlElement } from '../../schemas/xml/tree.ts';
 import { mergeOccurrences } from './merged-component.ts';
 import { byPrecedence, classOf, contactOf, deviceIdOf, type Occurrence, occurrencesOf, type PresenceSource, saidAt } from './occurrence.ts';
-import { componentAt, validityOf } from './timed-presence.ts';
+import { componentAt, mayChange, validityOf } from './timed-presence.ts';
 
 export interface Composition {
   readonly components: readonly PresenceComponent[];
@@ -31,6 +31,8 @@ export interface Composition {
  * @param presentity canonical address
  */
 export function compose(sources: readonly PresenceSource[], presentity: string, now: number): Composition {
+  const [only, ...others] = sources;
+  if (only && others.length === 0 && isSound(only.document)) return alone(only, now);
   let changesAt = Number.POSITIVE_INFINITY;
   const all: Occurrence[] = [];
   for (const [source, { document, publishedAt }] of sources.entries()) {
@@ -51,6 +53,24 @@ export function compose(sources: readonly PresenceSource[], presentity: string, 
     ...once(of('extension')),
   ];
   return { components: withUniqueIds(kept.map(({ component }) => component)), changesAt };
+}
+
+/** What is published alone goes out as it came. */
+function alone({ document, publishedAt }: PresenceSource, now: number): Composition {
+  let changesAt = Number.POSITIVE_INFINITY;
+  const components = document.components.map((component) => {
+    if (!mayChange(component)) return component;
+    const timed = componentAt(component, saidAt(component, publishedAt), now);
+    changesAt = Math.min(changesAt, timed.changesAt);
+    return timed.component;
+  });
+  return { components, changesAt };
+}
+
+/** Does it keep the rule of RFC 4479 3.5 that an occurrence has an id of its own? */
+function isSound({ components }: PresenceDocument): boolean {
+  const ids = new Set<string>();
+  return components.every(({ id }) => id === undefined || (!ids.has(id) && ids.add(id)));
 }
 
 /** In order of precedence, without those on which there is a newer word. */
