@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { schemaViolations } from '../../schemas/xml/validate.ts';
+import { readMultipart } from '../helpers/multipart-reader.ts';
 import { header } from '../helpers/sip-message.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
 import { pidf, rule, rulesDocument, rulesPath } from '../scenarios/documents.ts';
@@ -19,6 +21,9 @@ beforeEach(() => {
 });
 afterEach(() => stage.close());
 
+const fail = (): never => {
+  throw new Error('nothing came');
+};
 const member = (name: string, shown?: string) => entry(stage.address(name), shown);
 const rules = async (user: string, handling: 'allow' | 'block' | 'confirm' | 'polite-block') =>
   (await stage.xcap(user)).put(rulesPath(user), rulesDocument(rule('r', handling, [stage.address('A')])));
@@ -106,6 +111,9 @@ describe('states of members (RFC 4662 4.5, 5.5)', () => {
     const watcher = await ListWatcher.open(a, stage.address('S'));
     expect(watcher.last?.names).toEqual([{ text: 'Freunde & Co', language: 'de' }]);
     expect([...watcher.view.names.values()]).toEqual([['Bo <b>']]);
+    const { message, body } = watcher.subscription.notifications[0] ?? fail();
+    const { root } = readMultipart(header(message, 'content-type') ?? '', body);
+    expect(schemaViolations('urn:ietf:params:xml:ns:rlmi', root.body)).toEqual([]);
   });
 
   test('an instance keeps its id through changes, refreshes and edits; a refresh tells all', async () => {
