@@ -153,6 +153,7 @@ async function listen(
     timerC: config.timerC * 1000,
     diffInterval: config.diffInterval,
     pacing: pacingSettings(config),
+    presenceFromRegistrations: config.presenceFromRegistrations === 'yes',
     calls: callSettings(config),
     listSettings: listSettings(config),
     messages: messageSettings(config),

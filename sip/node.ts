@@ -24,7 +24,7 @@ import { WatcherLists } from './events/watcher-list.ts';
 import { ACCEPTED_CODINGS } from './message/content-coding.ts';
 import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
-import { watcherinfoPackage } from './packages/presence-winfo.ts';
+import { watcherinfoPackages } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
@@ -32,6 +32,7 @@ import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
+import { registeredPresence } from './presence/registered-presence.ts';
 import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
 import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
 import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
@@ -90,6 +91,8 @@ export interface SipNodeOptions {
   readonly t1: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** Is a user who publishes no presence open at each registered contact? */
+  readonly presenceFromRegistrations?: boolean | undefined;
   readonly pacing: PacingSettings;
   /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
   readonly timerC: number;
@@ -139,7 +142,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     onError: (err) => log.warn({ err }, 'SIP transport'),
     onShutOut: (fields, message) => log.warn(fields, message),
   });
-  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit, t1: options.t1 });
+  const { isTrustedPeer: isUnlimited, udpLimit, t1 } = options;
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit, t1, isUnlimited });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
@@ -175,6 +179,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     wheel,
     now,
     moved: (user) => notifier.stateChanged(presence.key, user),
+    unpublished: (user) => (options.presenceFromRegistrations ? registeredPresence(user, registrar.bindings(user)) : undefined),
     // Who may see a user's presence may read what the user shares.
     changed: (user) => documentDiffs.accessChanged(user),
   });
@@ -184,7 +189,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
 
   const servesDomain = (host: string): boolean => users.servesDomain(host);
-  for (const eventPackage of [presence, watcherinfoPackage(presence, watchers, now, options.pacing.winfo)]) notifier.register(eventPackage);
+  notifier.register(presence);
+  for (const each of watcherinfoPackages(presence, watchers, now, options.pacing.winfo)) notifier.register(each);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
@@ -252,6 +258,9 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   registrar.onChange((aor, ended) => {
     reg.noteEnded(aor, ended);
     notifier.stateChanged(reg.key, aor);
+    if (!options.presenceFromRegistrations || compositor.hasPublications(aor)) return;
+    presence.forget(aor);
+    notifier.stateChanged(presence.key, aor);
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });

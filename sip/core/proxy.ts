@@ -50,6 +50,7 @@ export interface ProxyOptions {
   readonly maxOpen?: number | undefined;
 }
 
+const CREDENTIALS = ['Proxy-Authorization', 'Authorization'];
 const INITIAL_MAX_FORWARDS = 70;
 /** The other side answers these by who they are from, which our certificate (RFC 5922) or P-Asserted-Identity tells it. */
 const VOUCHED_FOR: ReadonlySet<string> = new Set(['SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'REFER', 'INVITE']);
@@ -229,15 +230,20 @@ export class SipProxy implements RequestForwarder, ContextHost {
     return !request.headers.has('Route') && this.own.servesDomain(requestTarget(request).host);
   }
 
-  /** RFC 3261 22.3: those for us are for nobody else. */
+  /**
+   * RFC 3261 22.3: those for us are for nobody else. What agents send on their own as Authorization, too: who gets it could try passwords
+   * on it, or use it here.
+   */
   private removeCredentials({ headers }: SipRequest): void {
-    if (!headers.has('Proxy-Authorization')) return;
-    const forOthers = headers.all('Proxy-Authorization').filter((value) => {
-      const realm = /realm\s*=\s*"([^"]*)"/i.exec(value)?.[1];
-      return realm !== undefined && !this.own.servesDomain(realm);
-    });
-    headers.delete('Proxy-Authorization');
-    for (const value of forOthers) headers.append('Proxy-Authorization', value);
+    for (const name of CREDENTIALS) {
+      if (!headers.has(name)) continue;
+      const forOthers = headers.all(name).filter((value) => {
+        const realm = /realm\s*=\s*"([^"]*)"/i.exec(value)?.[1];
+        return realm === undefined ? name === 'Authorization' : !this.own.servesDomain(realm.toLowerCase());
+      });
+      headers.delete(name);
+      for (const value of forOthers) headers.append(name, value);
+    }
   }
 
   /**

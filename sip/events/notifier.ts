@@ -352,8 +352,8 @@ export class Notifier {
 
 /** Lists first, whose members make watchers; then plain subscriptions; then those that tell of watchers. */
 function rank({ eventPackage }: Subscription): number {
-  if (eventPackage.watcherinfo) return 1;
-  return eventPackage.require ? 0 : 2;
+  if (eventPackage.require) return 0;
+  return eventPackage.name.split('.winfo').length;
 }
 
 /** Whether the body of a change is told: where triggers decide they do so alone (RFC 4660 5.3). */

@@ -100,7 +100,7 @@ export class WatchJudge {
   }
 
   report(watch: WatchBase): void {
-    const { id, watcher, displayName, resource, eventPackage, status, event, since, endsAt } = watch;
+    const { id, watcher, displayName, resource, eventPackage, status, event, since } = watch;
     if (status === 'init') return;
     this.options.watchers.report({
       packageName: eventPackage.name,
@@ -111,7 +111,7 @@ export class WatchJudge {
       status,
       event,
       since,
-      expiresAt: endsAt,
+      lasting: status === 'pending' || status === 'active' ? watch : undefined,
     });
   }
 }

@@ -18,8 +18,8 @@ export interface WatcherReport {
   readonly event: WatcherEvent;
   /** Milliseconds since the epoch. */
   readonly since: number;
-  /** Milliseconds since the epoch, for a subscription that will expire. */
-  readonly expiresAt: number | undefined;
+  /** The subscription while it lasts: when it ends, in milliseconds since the epoch, moves with every refresh. */
+  readonly lasting: { readonly endsAt: number | undefined } | undefined;
 }
 
 export interface WatcherEntry extends Omit<WatcherReport, 'packageName' | 'resource'> {
@@ -59,7 +59,7 @@ class WatcherList {
   }
 }
 
-type WaitingRecord = Omit<WatcherReport, 'status' | 'event'> & { readonly until: number };
+type WaitingRecord = Omit<WatcherReport, 'status' | 'event' | 'lasting'> & { readonly until: number };
 
 export class WatcherLists {
   private readonly lists = new Map<string, WatcherList>();
@@ -85,7 +85,7 @@ export class WatcherLists {
     const now = this.options.now();
     for (const [id, { until, ...rest }] of this.waiting.load()) {
       if (until <= now) this.waiting.delete(id);
-      else this.set({ ...rest, status: 'waiting', event: 'timeout' }, until);
+      else this.set({ ...rest, lasting: undefined, status: 'waiting', event: 'timeout' }, until);
     }
   }
 
@@ -96,16 +96,16 @@ export class WatcherLists {
   }
 
   private set(report: WatcherReport, waitingUntil: number | undefined): void {
-    const { packageName, resource, id, watcher, displayName, status, event, since, expiresAt } = report;
+    const { packageName, resource, id, watcher, displayName, status, event, since, lasting } = report;
     const key = listKey(packageName, resource);
     let list = this.lists.get(key);
     if (!list) this.lists.set(key, (list = new WatcherList()));
     const revision = ++this.revision;
     const created = list.entries.get(id)?.created ?? revision;
-    list.set({ id, watcher, displayName, status, event, since, expiresAt, revision, created });
+    list.set({ id, watcher, displayName, status, event, since, lasting, revision, created });
     this.stopWaiting(id);
     if (waitingUntil !== undefined) {
-      this.waiting.put(id, { packageName, resource, id, watcher, displayName, since, expiresAt, until: waitingUntil });
+      this.waiting.put(id, { packageName, resource, id, watcher, displayName, since, until: waitingUntil });
       this.timers.set(
         id,
         this.options.wheel.schedule(waitingUntil - this.options.now(), () => this.giveUp(packageName, resource, id)),
@@ -139,7 +139,7 @@ export class WatcherLists {
   }
 
   private endWaiting(packageName: string, resource: string, entry: WatcherEntry, event: WatcherEvent): void {
-    this.set({ ...entry, packageName, resource, status: 'terminated', event }, undefined);
+    this.set({ ...entry, packageName, resource, status: 'terminated', event, lasting: undefined }, undefined);
   }
 
   /** Neither timer nor record outlives the waiting: a watcher may come and go many times before its week is over. */

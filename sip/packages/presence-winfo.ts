@@ -1,19 +1,27 @@
-/** Event package presence.winfo (RFC 3857, RFC 3858): who watches a user's presence, told to that user alone. */
+/** The event template winfo (RFC 3857, RFC 3858): who watches a user, told to that user; every other watcher is told of itself alone. */
 import { WATCHERINFO_TYPE, writeWatcherinfo } from '../../schemas/watcherinfo.ts';
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import type { WatcherEntry, WatcherLists } from '../events/watcher-list.ts';
 
 const OWNER: Decision = { handling: 'allow', view: 'all', because: 'their own watcher information' };
-const STRANGER: Decision = { handling: 'block', view: '', because: 'watcher information is for the watched user alone' };
+const STRANGER: Decision = { handling: 'block', view: '', because: 'watcher information of watcher information is for the user alone' };
+
+/** The template applied to a package, and to what comes of that (RFC 3857 4.6). */
+export function watcherinfoPackages(watched: EventPackage, lists: WatcherLists, now: () => number, interval: number): EventPackage[] {
+  const once = watcherinfoPackage(watched, lists, now, interval);
+  return [once, watcherinfoPackage(once, lists, now, interval)];
+}
 
 /** `watched` is the package whose watchers it tells of; `interval` as in `EventPackage`. */
-export function watcherinfoPackage(
+function watcherinfoPackage(
   watched: EventPackage,
   lists: WatcherLists,
   now: () => number,
   interval: number,
 ): EventPackage<string, Decision> {
   const name = `${watched.name}.winfo`;
+  // RFC 3857 4.6: a template may be applied to itself once, and then for the user alone.
+  const isRecursive = watched.name.endsWith('.winfo');
   const readers = new Map<string, Set<Watch>>();
 
   /** What every reader has been told needs to be kept no longer. */
@@ -29,22 +37,28 @@ export function watcherinfoPackage(
     contentTypes: [WATCHERINFO_TYPE],
     // RFC 3857 4.4: an hour.
     expires: { min: 0, default: 3600, max: 86_400 },
-    watcherinfo: false,
+    watcherinfo: !isRecursive,
     interval,
     filtering: { volatile: / (?:version|duration-subscribed|expiration)="\d+"/g },
     ready: (resource) => watched.ready?.(resource),
     authorize(watcher, resource, at) {
       // Who may watch the user at all is asked so that an unknown user is a 404 here too.
-      watched.authorize(watcher, resource, at);
-      return watcher === resource ? OWNER : STRANGER;
+      const { handling, because, validUntil } = watched.authorize(watcher, resource, at);
+      if (watcher === resource) return OWNER;
+      if (isRecursive) return STRANGER;
+      // RFC 3857 4.6: whoever may watch may monitor its own subscription; a polite block must not show here either.
+      const shown = handling === 'polite-block' ? 'allow' : handling;
+      return { handling: shown, view: watcher, because, ...(validUntil === undefined ? {} : { validUntil }) };
     },
     state(resource) {
       return resource;
     },
-    render(resource, _decision, { watch, full, filtered, version }) {
+    render(resource, decision, { watch, full, filtered, version }) {
       const told = revisionTold(watch);
       const whole = full || filtered === true;
-      const entries = lists.since(watched.name, resource, whole ? 0 : told).filter((entry) => worthTelling(entry, told, full));
+      const entries = lists
+        .since(watched.name, resource, whole ? 0 : told)
+        .filter((entry) => worthTelling(entry, told, full) && (decision === OWNER || isOf(entry, watch)));
       watch.memo = lists.latest;
       forgetTold(resource);
       if (entries.length === 0 && !whole) return undefined;
@@ -65,6 +79,10 @@ export function watcherinfoPackage(
     changed(resource) {
       if (!readers.has(resource)) forgetTold(resource);
     },
+    // What decides about the watchers of a user decides about those who monitor their own subscriptions.
+    *affectedBy(change) {
+      for (const resource of watched.affectedBy?.(change) ?? []) if (readers.has(resource)) yield resource;
+    },
   };
 }
 
@@ -77,8 +95,13 @@ function worthTelling({ status, created, revision }: WatcherEntry, told: number,
   return status !== 'terminated' || (!full && created <= told && revision > told);
 }
 
-function toWatcher({ id, watcher, displayName, status, event, since, expiresAt }: WatcherEntry, now: number) {
-  const lasting = status === 'active' || status === 'pending';
+/** RFC 3857 4.7.2: a watcher is told no more of itself than Subscription-State tells, which knows no waiting. */
+function isOf({ watcher, status }: WatcherEntry, reader: Watch): boolean {
+  return watcher === reader.watcher && status !== 'waiting';
+}
+
+function toWatcher({ id, watcher, displayName, status, event, since, lasting }: WatcherEntry, now: number) {
+  const expiresAt = status === 'active' || status === 'pending' ? lasting?.endsAt : undefined;
   return {
     id,
     uri: watcher,
@@ -86,6 +109,6 @@ function toWatcher({ id, watcher, displayName, status, event, since, expiresAt }
     status,
     event,
     durationSubscribed: Math.max(0, Math.floor((now - since) / 1000)),
-    ...(lasting && expiresAt !== undefined ? { expiration: Math.max(0, Math.ceil((expiresAt - now) / 1000)) } : {}),
+    ...(expiresAt !== undefined ? { expiration: Math.max(0, Math.ceil((expiresAt - now) / 1000)) } : {}),
   };
 }

@@ -13,7 +13,7 @@ import { DIALOG_RULES, dialogFormat, dialogPackage } from './dialog.ts';
 import { type Mailboxes, mailboxes } from './mailboxes.ts';
 import { messageSummaryFormat, messageSummaryPackage } from './message-summary.ts';
 import { ObservedDialogs } from './observed-dialogs.ts';
-import { watcherinfoPackage } from './presence-winfo.ts';
+import { watcherinfoPackages } from './presence-winfo.ts';
 import type { PublishedPackage } from './published-package.ts';
 
 export interface PublishedStatesOptions {
@@ -67,7 +67,7 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
       dialogs.forget(user);
       notifier.stateChanged(dialogs.key, user);
     };
-    notifier.register(watcherinfoPackage(dialogs, watchers, compositor.now, winfoInterval));
+    for (const each of watcherinfoPackages(dialogs, watchers, compositor.now, winfoInterval)) notifier.register(each);
     return dialogs;
   });
   publish(conferenceFormat, (of) => conferencePackage(users, of));

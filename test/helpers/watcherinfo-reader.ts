@@ -9,6 +9,10 @@ export interface ReadWatcher {
   readonly uri: string;
   readonly status: string;
   readonly event: string;
+  readonly displayName?: string;
+  /** Seconds; undefined where the document does not tell. */
+  readonly durationSubscribed?: number;
+  readonly expiration?: number;
 }
 
 export interface ReadWatcherinfo {
@@ -48,5 +52,16 @@ function readWatcher(element: XmlElement): ReadWatcher {
   if (!EVENTS.includes(event)) throw new Error(`watcher event is "${event}"`);
   const expiration = element.attributes.get('expiration');
   if (expiration !== undefined && !/^\d+$/.test(expiration)) throw new Error(`watcher expiration is "${expiration}"`);
-  return { id: requiredAttribute(element, 'id'), uri: element.text, status, event };
+  const duration = element.attributes.get('duration-subscribed');
+  if (duration !== undefined && !/^\d+$/.test(duration)) throw new Error(`watcher duration-subscribed is "${duration}"`);
+  const displayName = element.attributes.get('display-name');
+  return {
+    id: requiredAttribute(element, 'id'),
+    uri: element.text,
+    status,
+    event,
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(duration === undefined ? {} : { durationSubscribed: Number(duration) }),
+    ...(expiration === undefined ? {} : { expiration: Number(expiration) }),
+  };
 }

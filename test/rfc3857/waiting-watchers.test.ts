@@ -32,7 +32,7 @@ function report(id: string, status: WatcherReport['status'], watcher = 'sip:a@d'
     status,
     event,
     since: 0,
-    expiresAt: undefined,
+    lasting: undefined,
   };
 }
 

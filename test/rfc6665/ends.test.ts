@@ -214,7 +214,7 @@ describe('RFC 6665 4.2.1: requests that make no sense', () => {
     ['with two in one field', ['Event: presence, dialog'], 489],
     ['with an Expires that is no number', ['Event: presence', 'Expires: soon'], 400],
     ['with two Expires', ['Event: presence', 'Expires: 60', 'Expires: 70'], 400],
-    ['of a template of what has none', ['Event: presence.winfo.winfo'], 489],
+    ['of a template applied once too often (RFC 3857 4.6)', ['Event: presence.winfo.winfo.winfo'], 489],
   ] as const)('%s', async (_, fields, status) => {
     const server = await stage.boot({ auth: 'none' });
     const peer = await UdpPeer.open(server.sip.port);

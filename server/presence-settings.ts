@@ -1,0 +1,19 @@
+import { oneOf, type Setting } from './setting-values.ts';
+
+/** What an admin sets about presence. */
+export interface PresenceConfig {
+  /** Are users present where they are registered, as long as they publish nothing? */
+  readonly presenceFromRegistrations: 'no' | 'yes';
+}
+
+export const PRESENCE_KEYS: readonly Setting<keyof PresenceConfig>[] = [
+  {
+    name: 'presence-from-registrations',
+    field: 'presenceFromRegistrations',
+    placeholder: 'no|yes',
+    list: false,
+    default: 'no',
+    meaning: 'whether users who publish no presence are told to be open at each contact that they have registered',
+    read: oneOf(['no', 'yes']),
+  },
+];
