@@ -69,7 +69,7 @@ export class Work {
   }
 }
 
-const MOST_WORK = 50_000;
+const MOST_WORK = 30_000;
 const EVALUATION = 10;
 
 export class FilteredDocument {
