@@ -4,6 +4,8 @@ import { oneOf, type Setting } from './setting-values.ts';
 export interface PresenceConfig {
   /** Are users present where they are registered, as long as they publish nothing? */
   readonly presenceFromRegistrations: 'no' | 'yes';
+  /** May those who give no name ask for presence? */
+  readonly anonymousWatchers: 'refuse' | 'accept';
 }
 
 export const PRESENCE_KEYS: readonly Setting<keyof PresenceConfig>[] = [
@@ -15,5 +17,15 @@ export const PRESENCE_KEYS: readonly Setting<keyof PresenceConfig>[] = [
     default: 'no',
     meaning: 'whether users who publish no presence are told to be open at each contact that they have registered',
     read: oneOf(['no', 'yes']),
+  },
+  {
+    name: 'anonymous-watchers',
+    field: 'anonymousWatchers',
+    placeholder: 'refuse|accept',
+    list: false,
+    default: 'refuse',
+    meaning:
+      'whether agents may subscribe without a name, by the user name anonymous and an empty password; rules for everyone, an empty identity and anonymous-request decide about them',
+    read: oneOf(['refuse', 'accept']),
   },
 ];

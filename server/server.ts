@@ -134,7 +134,7 @@ async function listen(
     tls: certificate,
     maxConnections: config.maxConnections,
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
-    authenticator: open ? undefined : new SipAuthenticator(digest, domains, log),
+    authenticator: open ? undefined : new SipAuthenticator(digest, domains, log, config.anonymousWatchers === 'accept'),
     isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
     ownFromOnly: config.sipFrom === 'own',
     users,

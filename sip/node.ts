@@ -33,8 +33,9 @@ import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
 import { registeredPresence } from './presence/registered-presence.ts';
+import { addressesIn } from './rls/list-addresses.ts';
 import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
-import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import type { ListDirectory } from './rls/resolved-list.ts';
 import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
 import { type CallSettings, documentedServices } from './services/call-services.ts';
 import { createMessages, type MessageSettings } from './services/messages.ts';
@@ -166,10 +167,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
-  const membersOf = async (uri: string, owner: string): Promise<string[]> => {
-    const list = (await lists.open(owner).list(uri))?.found;
-    return list ? listMembers(list).map(({ canonical }) => canonical) : [];
-  };
+  const membersOf = (uri: string, owner: string): Promise<Iterable<string>> => addressesIn(uri, owner, lists);
   const presence = presencePackage({
     interval: options.pacing.presence,
     users,

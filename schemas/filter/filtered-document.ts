@@ -1,6 +1,6 @@
 /** A document that filters are applied to: read once by xmldom, asked by xpath. */
 import { type Attr, DOMParser, type Document, type Element, type Node } from '@xmldom/xmldom';
-import * as xpath from 'xpath';
+import xpath from 'xpath';
 import { type FilterExpression, parseExpression } from './expression.ts';
 
 /** The parts of the xpath library that its type declarations leave out. */

@@ -71,6 +71,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
         naming: (watch.terms as ListTerms | undefined)?.naming ?? 'standard',
         open: (member, changed) => openMember(watch, member, changed),
         touch: () => notifier.touch(watch as WatchBase),
+        goOn: () => notifier.goOn(watch as WatchBase),
       });
       subscriptions.set(watch.id, subscription);
     },

@@ -13,7 +13,7 @@ export interface MemberSource {
 }
 
 /** What each state costs in a body beside its document, in bytes. */
-const PART_OVERHEAD = 350;
+const PART_OVERHEAD = 250;
 /** What it takes to name a member without state. */
 const NAME_OVERHEAD = 100;
 /** RFC 4662 7.4. */
@@ -48,6 +48,8 @@ export interface ListSubscriptionOptions {
   open(member: ListMember, changed: () => void): MemberSource | undefined;
   /** There is something to tell. */
   touch(): void;
+  /** There is more to tell than the body that is being made has room for. */
+  goOn(): void;
 }
 
 export class ListSubscription {
@@ -88,7 +90,7 @@ export class ListSubscription {
     const left: Room = { bytes: room, parts: 0 };
     place.version = version;
     const body = this.tell(place, full, left);
-    if (place.changed.size > 0) this.options.touch();
+    if (place.changed.size > 0) this.options.goOn();
     return body;
   }
 

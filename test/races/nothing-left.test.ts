@@ -102,6 +102,18 @@ const ROUND: readonly Operation[] = [
     expect((await call.final()).status).toBe(404);
     await callee.take('ACK');
   },
+  // A wrong password; of many the later ones are not even looked at.
+  async (caller) => {
+    const credentials = 'Digest username="x", realm="example.com", nonce="n", uri="sip:example.com", response="0", algorithm=MD5';
+    const { status } = await caller
+      .send('REGISTER', 'sip:example.com', {
+        to: '<sip:x@example.com>',
+        from: '<sip:x@example.com>;tag=x',
+        headers: [['Authorization', credentials]],
+      })
+      .final();
+    expect([401, 503]).toContain(status);
+  },
   async (caller, callee) => {
     await callee.register(';q=0.5');
     await caller.request('SUBSCRIBE', callee.address, {
