@@ -6,7 +6,8 @@
  * - A person and a device (by its deviceID) is one, whose attributes are the newest word on each; what only an older publication says stays.
  *   Those of different classes stay apart, and so do those that one publication tells apart.
  * - A service is the newest publication's word on it as a whole. It is the same by its tuple's id, and by its contact, unless that is
- *   the presentity's own address, which each of its agents answers. Different contacts under one id are different services.
+ *   the presentity's own address, which each of its agents answers; there it is the same by its deviceID. Different contacts under one id are
+ *   different services.
  * - Hard state adds what is not said by any agent.
  * - Unknown extensions are kept as they came.
  */
@@ -111,7 +112,8 @@ function contactKeys(
   if (contact === '') return { any: undefined, own: undefined };
   // A GRUU is one agent's, though it has the address in it (RFC 5627 3.1).
   const isShared = canonicalAddress(contact) === presentity && !/;gr(?:[=;?]|$)/i.test(contact);
-  return { any: contact, own: isShared ? undefined : JSON.stringify([contact, classOf(component)]) };
+  const device = isShared ? deviceIdOf(component) : '';
+  return { any: contact, own: device === undefined ? undefined : JSON.stringify([contact, classOf(component), device]) };
 }
 
 /** Hard state has nothing to say beside the notes of agents. */

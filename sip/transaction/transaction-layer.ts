@@ -116,9 +116,10 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   /**
    * Adds the top Via and sends the request; destinations are tried in order until one answers (RFC 3263 4.3). Failures are reported
    * after the caller's turn.
+   * @param target a flow is the only way there is (RFC 5626 5.3): over UDP no connection is tried for what is large
    */
   send(request: SipRequest, target: Flow | readonly Destination[], handler: ClientTransactionHandler): ClientTransaction {
-    if (!isList(target)) return this.begin(request, target, handler);
+    if (!isList(target)) return this.begin(request, target, handler, false, true);
     const [only] = target;
     const flow = target.length === 1 && only !== undefined ? this.transport.flowTo(only) : undefined;
     // Nearly all go to one destination; there is nothing to remember about it.
@@ -143,12 +144,12 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** @internal */
-  begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isSized = false): ClientTransaction {
+  begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isSized = false, isOnlyWay = false): ClientTransaction {
     const branch = createBranch() + (request.branchSuffix ?? '');
     this.addVia(request, flow, branch);
     const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler);
     if (transaction.size > this.udpLimit && !isSized && flow.protocol === 'UDP') {
-      const connection = this.connectionFor(flow);
+      const connection = isOnlyWay ? undefined : this.connectionFor(flow);
       if (connection !== undefined) {
         request.headers.deleteFirst('Via');
         return new LargeRequest(request, flow, connection, this, handler);

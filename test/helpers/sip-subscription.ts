@@ -80,6 +80,8 @@ export class Subscription {
   /** Every NOTIFY so far, in order. */
   readonly notifications: Notification[] = [];
   answer: Answer = 200;
+  /** Header fields of the answers to NOTIFYs beside the usual (RFC 6446 9.3: Event). */
+  answerHeaders: readonly (readonly [name: string, value: string])[] = [];
   remoteTag: string | undefined;
   remoteTarget: string | undefined;
   /** Of our requests in the dialog, as the response recorded it (RFC 3261 12.1.2). */
