@@ -80,6 +80,8 @@ export class Subscription {
   /** Every NOTIFY so far, in order. */
   readonly notifications: Notification[] = [];
   answer: Answer = 200;
+  /** Header fields of the answers to NOTIFYs beside the usual (RFC 6446 9.3: Event). */
+  answerHeaders: readonly (readonly [name: string, value: string])[] = [];
   remoteTag: string | undefined;
   remoteTarget: string | undefined;
   /** Of our requests in the dialog, as the response recorded it (RFC 3261 12.1.2). */
@@ -93,6 +95,8 @@ export class Subscription {
   #events: readonly string[];
   #mayForget = false;
   #expiresAt: number;
+  /** Seconds that a SUBSCRIBE under way asks for: a NOTIFY may come before its answer (RFC 6665 4.1.2.4). */
+  #asked = 0;
   #heardAt = Date.now();
   readonly #host: SubscriptionHost;
 
@@ -104,7 +108,8 @@ export class Subscription {
   }
 
   /** A refresh with this Event goes out, or has been accepted. */
-  refreshing(event: string, accepted: boolean): void {
+  refreshing(event: string, accepted: boolean, expires = 0): void {
+    this.#asked = accepted ? 0 : expires;
     this.#events = accepted ? [event] : [...this.#events, event];
   }
 
@@ -207,7 +212,7 @@ export class Subscription {
     // It was sent after what came before it, however long it has been under way. A second's grace, for both sides count whole seconds.
     const left = (this.#expiresAt - this.#heardAt) / 1000;
     this.#heardAt = Date.now();
-    if (state?.expires !== undefined && state.expires > left + 1)
+    if (state?.expires !== undefined && state.expires > Math.max(left, this.#asked) + 1)
       faults.push(`expires=${state.expires} with ${left.toFixed(1)} s left: it rises`);
     const type = this.#checkBody(message, faults);
     const body = this.#decode(message, faults);
