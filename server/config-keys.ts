@@ -9,12 +9,13 @@ import { LIST_KEYS, type ListConfig } from './list-settings.ts';
 import { MESSAGE_KEYS, type MessageConfig } from './message-settings.ts';
 import { type NextHop, readNameServer, readNextHop } from './next-hop-setting.ts';
 import { PACING_KEYS, type PacingConfig } from './pacing-settings.ts';
+import { PRESENCE_KEYS, type PresenceConfig } from './presence-settings.ts';
 import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
 import { SUBSCRIPTION_KEYS, type SubscriptionConfig } from './subscription-settings.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
-export interface Config extends CallConfig, ConnectionConfig, ListConfig, MessageConfig, PacingConfig, SubscriptionConfig {
+export interface Config extends CallConfig, ConnectionConfig, ListConfig, MessageConfig, PacingConfig, PresenceConfig, SubscriptionConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -313,6 +314,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
       'further application usage; in the file, a mapping with auid, namespace, content-type and, if documents are to be validated, schema',
     read: readUsageSetting,
   },
+  ...PRESENCE_KEYS,
   ...LIST_KEYS,
   ...MESSAGE_KEYS,
   {

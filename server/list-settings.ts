@@ -29,7 +29,7 @@ export const LIST_KEYS: readonly Setting<keyof ListConfig>[] = [
     field: 'listNotifySize',
     placeholder: 'BYTES',
     list: false,
-    default: '40000',
+    default: '56000',
     meaning: "how much of its members' state one notification of a list holds; the rest comes in further ones",
     read: wholeNumber(1000, 1_000_000, 'bytes'),
   },

@@ -32,8 +32,10 @@ import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PresencePolicy } from './presence/policy.ts';
+import { registeredPresence } from './presence/registered-presence.ts';
+import { addressesIn } from './rls/list-addresses.ts';
 import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
-import { type ListDirectory, listMembers } from './rls/resolved-list.ts';
+import type { ListDirectory } from './rls/resolved-list.ts';
 import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
 import { type CallSettings, documentedServices } from './services/call-services.ts';
 import { createMessages, type MessageSettings } from './services/messages.ts';
@@ -90,6 +92,8 @@ export interface SipNodeOptions {
   readonly t1: number;
   /** Least time between two notifications of document changes in one subscription, in seconds. */
   readonly diffInterval: number;
+  /** Is a user who publishes no presence open at each registered contact? */
+  readonly presenceFromRegistrations?: boolean | undefined;
   readonly pacing: PacingSettings;
   /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
   readonly timerC: number;
@@ -139,7 +143,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     onError: (err) => log.warn({ err }, 'SIP transport'),
     onShutOut: (fields, message) => log.warn(fields, message),
   });
-  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit: options.udpLimit, t1: options.t1 });
+  const { isTrustedPeer: isUnlimited, udpLimit, t1 } = options;
+  const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit, t1, isUnlimited });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
@@ -162,10 +167,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
-  const membersOf = async (uri: string, owner: string): Promise<string[]> => {
-    const list = (await lists.open(owner).list(uri))?.found;
-    return list ? listMembers(list).map(({ canonical }) => canonical) : [];
-  };
+  const membersOf = (uri: string, owner: string): Promise<Iterable<string>> => addressesIn(uri, owner, lists);
   const presence = presencePackage({
     interval: options.pacing.presence,
     users,
@@ -175,6 +177,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     wheel,
     now,
     moved: (user) => notifier.stateChanged(presence.key, user),
+    unpublished: (user) => (options.presenceFromRegistrations ? registeredPresence(user, registrar.bindings(user)) : undefined),
     // Who may see a user's presence may read what the user shares.
     changed: (user) => documentDiffs.accessChanged(user),
   });
@@ -253,6 +256,9 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   registrar.onChange((aor, ended) => {
     reg.noteEnded(aor, ended);
     notifier.stateChanged(reg.key, aor);
+    if (!options.presenceFromRegistrations || compositor.hasPublications(aor)) return;
+    presence.forget(aor);
+    notifier.stateChanged(presence.key, aor);
   });
   const { authenticator, isTrustedPeer, ownFromOnly } = options;
   const identifier = new Identifier({ users, authenticator, isTrustedPeer, ownFromOnly });

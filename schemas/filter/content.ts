@@ -3,7 +3,15 @@ import type { Attr, Element, Node } from '@xmldom/xmldom';
 import { escapeAttribute, escapeText } from '../xml/escape.ts';
 import { schemaFor } from '../xml/validate.ts';
 import type { Choice, What } from './filter-set.ts';
-import { type CompiledExpression, childElements, compileExpression, type FilteredDocument, isElement } from './filtered-document.ts';
+import {
+  type CompiledExpression,
+  childElements,
+  compileExpression,
+  type FilteredDocument,
+  isElement,
+  TooMuchWork,
+  Work,
+} from './filtered-document.ts';
 import { mandatoryIn } from './mandatory.ts';
 
 interface CompiledChoices {
@@ -28,9 +36,17 @@ export class ContentFilter {
    * take too long, and only what every such document must have is there.
    */
   apply(document: FilteredDocument): { readonly text: string; readonly isEmpty: boolean } {
-    if (!document.bears([...this.include.expressions, ...this.exclude.expressions])) return outlineOf(document);
-    const selected = new Selection(document, this.include);
-    const excluded = new Selection(document, this.exclude);
+    try {
+      return this.cut(document, new Work());
+    } catch (error) {
+      if (error instanceof TooMuchWork) return outlineOf(document);
+      throw error;
+    }
+  }
+
+  private cut(document: FilteredDocument, work: Work): { readonly text: string; readonly isEmpty: boolean } {
+    const selected = new Selection(document, this.include, work);
+    const excluded = new Selection(document, this.exclude, work);
     // Exceptions alone are exceptions to the whole.
     if (this.include.expressions.length + this.include.namespaces.size === 0) selected.add(document.root);
     for (const [generous, exceptions] of ATTEMPTS) {
@@ -45,7 +61,7 @@ export class ContentFilter {
 
 /** A document of that kind without anything that could be left out. */
 export function outlineOf(document: FilteredDocument): { readonly text: string; readonly isEmpty: true } {
-  const nothing = new Selection(document, { expressions: [], namespaces: new Set() });
+  const nothing = new Selection(document, { expressions: [], namespaces: new Set() }, new Work());
   return { text: new Writer(nothing, undefined, false).write(document.root), isEmpty: true };
 }
 
@@ -79,9 +95,9 @@ class Selection {
   /** Elements with something selected below them. */
   readonly above = new Set<Node>();
 
-  constructor(document: FilteredDocument, { expressions, namespaces }: CompiledChoices) {
+  constructor(document: FilteredDocument, { expressions, namespaces }: CompiledChoices, work: Work) {
     this.namespaces = namespaces;
-    for (const expression of expressions) for (const node of document.select(expression)) this.add(node);
+    for (const expression of expressions) for (const node of document.select(expression, work)) this.add(node);
     if (namespaces.size > 0) this.addNamespaces(document.root);
   }
 
@@ -137,6 +153,7 @@ class Writer {
     let tag = `<${element.tagName}`;
     for (const attribute of element.attributes) {
       const mandatory = attribute.namespaceURI === null && attributes.includes(attribute.name);
+      if (mandatory && this.selected.nodes.has(attribute)) this.hasContent = true;
       if (!mandatory && !this.keepsAttribute(element, attribute, whole, inNamespace)) continue;
       tag += ` ${attribute.name}="${escapeAttribute(attribute.value)}"`;
     }

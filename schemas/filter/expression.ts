@@ -11,12 +11,16 @@ export class FilterError extends Error {
   }
 }
 
+/** A stretch of a location path: a relative XPath expression with a descendant step at its start or none at all, and what must hold of what it selects. */
+export interface Segment {
+  readonly path: string;
+  /** XPath expressions, each of which must be true of a node. */
+  readonly conditions: readonly string[];
+}
+
 export interface FilterExpression {
-  /**
-   * Relative XPath expressions: the first is applied to the document node, each further one to what the one before selected. Each has a
-   * descendant step at its start or none at all.
-   */
-  readonly segments: readonly string[];
+  /** The first is applied to the document node, each further one to what the one before selected. */
+  readonly segments: readonly Segment[];
   /** Of the prefixes used in `segments`. */
   readonly namespaces: Readonly<Record<string, string>>;
   /** Comparisons in all. */
@@ -70,8 +74,12 @@ class ExpressionReader {
   }
 
   read(): FilterExpression {
-    const segments: string[] = [];
+    const segments: Segment[] = [];
     let segment = '';
+    const end = (conditions: readonly string[]): void => {
+      if (segment !== '') segments.push({ path: segment, conditions });
+      segment = '';
+    };
     let ended = false;
     do {
       const slash = this.take();
@@ -79,23 +87,25 @@ class ExpressionReader {
       if (this.next === '@') {
         // `//@x` is an attribute of any element.
         if (slash === '//') {
-          if (segment !== '') segments.push(segment);
-          segment = 'descendant-or-self::*';
-        }
-        if (segment === '') throw this.error('the document itself has no attributes');
-        segment += `/${this.attribute()}`;
+          end([]);
+          segment = 'descendant-or-self::*/';
+        } else if (segment !== '') segment += '/';
+        else if (segments.length === 0) throw this.error('the document itself has no attributes');
+        segment += this.attribute();
         ended = true;
         continue;
       }
       if (slash === '//') {
-        if (segment !== '') segments.push(segment);
+        end([]);
         segment = `descendant::${this.nodeTest()}`;
       } else segment += `${segment === '' ? '' : '/'}${this.nodeTest()}`;
-      while (this.next === '[') segment += this.condition();
+      const conditions: string[] = [];
+      while (this.next === '[') conditions.push(this.condition());
+      if (conditions.length > 0) end(conditions);
     } while (this.at < this.tokens.length);
-    segments.push(segment);
+    end([]);
     const namespaces = Object.fromEntries([...this.prefixes].map(([uri, prefix]) => [prefix, uri]));
-    return { segments, namespaces, comparisons: this.comparisons, key: `${segments.join(' // ')} ${[...this.prefixes.keys()].join(' ')}` };
+    return { segments, namespaces, comparisons: this.comparisons, key: JSON.stringify([segments, ...this.prefixes.keys()]) };
   }
 
   private get next(): string | undefined {
@@ -149,7 +159,7 @@ class ExpressionReader {
     let written = this.comparison();
     while (this.next === 'and' || this.next === 'or') written += ` ${this.take()} ${this.comparison()}`;
     this.expect(']');
-    return `[${written}]`;
+    return written;
   }
 
   private comparison(): string {

@@ -1,24 +1,52 @@
 /** A document that filters are applied to: read once by xmldom, asked by xpath. */
 import { type Attr, DOMParser, type Document, type Element, type Node } from '@xmldom/xmldom';
-import * as xpath from 'xpath';
+import xpath from 'xpath';
 import { type FilterExpression, parseExpression } from './expression.ts';
 
-/** The part of the xpath library that its type declarations leave out. */
-interface Evaluator {
-  evaluateNodeSet(options: { node: Node; namespaces: Readonly<Record<string, string>> }): { toUnsortedArray(): (Element | Attr)[] };
+/** The parts of the xpath library that its type declarations leave out. */
+interface Value {
+  booleanValue(): boolean;
+  toUnsortedArray(): (Element | Attr)[];
 }
-const { parse } = xpath as unknown as { parse(expression: string): Evaluator };
+interface Context {
+  expressionContextNode: Node;
+  namespaceResolver: { getNamespace(prefix: string): string | undefined };
+}
+interface Library {
+  parse(expression: string): { readonly expression: { evaluate(context: Context): Value } };
+  readonly XPathContext: new () => Context;
+}
+const { parse, XPathContext } = xpath as unknown as Library;
+
+/** An XPath expression that asks for nothing by its position, so that no node has to be put in order: that takes the library ages. */
+class Evaluator {
+  private readonly expression: { evaluate(context: Context): Value };
+  private readonly context: Context;
+
+  constructor(text: string, namespaces: Readonly<Record<string, string>>) {
+    this.expression = parse(text).expression;
+    this.context = new XPathContext();
+    this.context.namespaceResolver = { getNamespace: (prefix) => namespaces[prefix] };
+  }
+
+  evaluate(node: Node): Value {
+    this.context.expressionContextNode = node;
+    return this.expression.evaluate(this.context);
+  }
+}
 
 /** An expression ready to be evaluated. */
 export class CompiledExpression {
   readonly comparisons: number;
-  readonly segments: readonly { readonly evaluator: Evaluator; readonly descends: boolean }[];
-  readonly namespaces: Readonly<Record<string, string>>;
+  readonly segments: readonly { readonly path: Evaluator; readonly conditions: readonly Evaluator[]; readonly descends: boolean }[];
 
   constructor({ segments, namespaces, comparisons }: FilterExpression) {
-    this.namespaces = namespaces;
     this.comparisons = comparisons;
-    this.segments = segments.map((text) => ({ evaluator: parse(text), descends: text.startsWith('descendant') }));
+    this.segments = segments.map(({ path, conditions }) => ({
+      path: new Evaluator(path, namespaces),
+      conditions: conditions.map((condition) => new Evaluator(condition, namespaces)),
+      descends: path.startsWith('descendant'),
+    }));
   }
 }
 
@@ -27,16 +55,29 @@ export function compileExpression(text: string, bindings: Readonly<Record<string
   return new CompiledExpression(parseExpression(text, bindings, 'selection'));
 }
 
-/** Nodes that an evaluation may look at; a document in which it would be more is not filtered. */
-const MOST_VISITS = 100_000;
+/** There is more to do than a server can do for one filter. */
+export class TooMuchWork extends Error {}
+
+/** What a filter may still cost: an evaluation as much as looking at ten nodes. */
+export class Work {
+  private left = MOST_WORK;
+
+  /** Throws TooMuchWork. */
+  take(evaluations: number, nodes: number): void {
+    this.left -= EVALUATION * evaluations + nodes;
+    if (this.left < 0) throw new TooMuchWork();
+  }
+}
+
+const MOST_WORK = 30_000;
+const EVALUATION = 10;
 
 export class FilteredDocument {
   readonly root: Element;
   readonly source: string;
   private readonly document: Document;
-  /** Elements, and for each element all those below it. */
-  private readonly elements: number;
-  private readonly reach: number;
+  /** Of each element, how many there are from it on downwards. */
+  private readonly sizes = new Map<Node, number>();
   private keyed: WeakMap<Element, string> | undefined;
 
   /** `source` is a well-formed document without a document type declaration. */
@@ -45,34 +86,28 @@ export class FilteredDocument {
     this.document = new DOMParser().parseFromString(source, 'text/xml');
     if (!this.document.documentElement) throw new Error('a document without an element');
     this.root = this.document.documentElement;
-    let elements = 0;
-    let reach = 0;
-    const count = (element: Element, depth: number): void => {
-      elements++;
-      reach += depth;
-      for (const child of childElements(element)) count(child, depth + 1);
+    const measure = (element: Element): number => {
+      let size = 1;
+      for (const child of childElements(element)) size += measure(child);
+      this.sizes.set(element, size);
+      return size;
     };
-    count(this.root, 1);
-    this.elements = elements;
-    this.reach = reach;
+    this.sizes.set(this.document, measure(this.root));
   }
 
-  /** Whether the evaluation of all the expressions is work that a server can do for a watcher. */
-  bears(expressions: readonly CompiledExpression[]): boolean {
-    let visits = 0;
-    for (const { segments, comparisons } of expressions) visits += segments.length * this.elements + comparisons * this.reach;
-    return visits <= MOST_VISITS;
-  }
-
-  /** The elements or attributes that the expression selects. */
-  select({ segments, namespaces }: CompiledExpression): Set<Element | Attr> {
+  /** The elements or attributes that the expression selects. Throws TooMuchWork. */
+  select({ segments, comparisons }: CompiledExpression, work: Work): Set<Element | Attr> {
     let found: ReadonlySet<Node> = new Set([this.document]);
-    for (const { evaluator, descends } of segments) {
+    for (const { path, conditions, descends } of segments) {
       const next = new Set<Element | Attr>();
       for (const node of found) {
         // What is below another one of them is reached from there.
         if (descends && hasAncestorIn(node, found)) continue;
-        for (const selected of evaluator.evaluateNodeSet({ node, namespaces }).toUnsortedArray()) next.add(selected);
+        work.take(1, this.sizes.get(node) ?? 1);
+        for (const selected of path.evaluate(node).toUnsortedArray()) {
+          if (conditions.length > 0) work.take(comparisons, comparisons * (this.sizes.get(selected) ?? 1));
+          if (conditions.every((condition) => condition.evaluate(selected).booleanValue())) next.add(selected);
+        }
       }
       found = next;
     }

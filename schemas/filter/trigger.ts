@@ -1,7 +1,7 @@
 /** Whether what a filter waits for has come about between two versions of a document (RFC 4661 3.6). */
 import type { Attr, Element, Node } from '@xmldom/xmldom';
 import { type Change, isDecimal, type Trigger } from './filter-set.ts';
-import { type CompiledExpression, compileExpression, type FilteredDocument, isElement } from './filtered-document.ts';
+import { type CompiledExpression, compileExpression, type FilteredDocument, isElement, TooMuchWork, Work } from './filtered-document.ts';
 
 interface CompiledTrigger {
   readonly changed: readonly (Change & { readonly compiled: CompiledExpression })[];
@@ -11,7 +11,6 @@ interface CompiledTrigger {
 
 export class TriggerFilter {
   private readonly triggers: readonly CompiledTrigger[];
-  private readonly expressions: readonly CompiledExpression[];
 
   constructor(triggers: readonly Trigger[], bindings: Readonly<Record<string, string>>) {
     const compile = (text: string): CompiledExpression => compileExpression(text, bindings);
@@ -20,30 +19,32 @@ export class TriggerFilter {
       added: added.map(compile),
       removed: removed.map(compile),
     }));
-    this.expressions = this.triggers.flatMap(({ changed, added, removed }) => [
-      ...changed.map(({ compiled }) => compiled),
-      ...added,
-      ...removed,
-    ]);
   }
 
   /** Any of the triggers, of which all parts must be given. What would take too long to find out counts as come about. */
   fires(before: FilteredDocument, after: FilteredDocument): boolean {
-    if (!before.bears(this.expressions) || !after.bears(this.expressions)) return true;
-    return this.triggers.some(
-      ({ changed, added, removed }) =>
-        changed.every((change) => hasChanged(change, instances(before, change.compiled), instances(after, change.compiled))) &&
-        added.every((expression) => hasNew(instances(before, expression), instances(after, expression))) &&
-        removed.every((expression) => hasNew(instances(after, expression), instances(before, expression))),
-    );
+    const work = new Work();
+    const old = (expression: CompiledExpression): Instances => instances(before, expression, work);
+    const now = (expression: CompiledExpression): Instances => instances(after, expression, work);
+    try {
+      return this.triggers.some(
+        ({ changed, added, removed }) =>
+          changed.every((change) => hasChanged(change, old(change.compiled), now(change.compiled))) &&
+          added.every((expression) => hasNew(old(expression), now(expression))) &&
+          removed.every((expression) => hasNew(now(expression), old(expression))),
+      );
+    } catch (error) {
+      if (error instanceof TooMuchWork) return true;
+      throw error;
+    }
   }
 }
 
 /** Values by what makes each the same one in both versions. */
 type Instances = ReadonlyMap<string, Node>;
 
-function instances(document: FilteredDocument, expression: CompiledExpression): Instances {
-  return new Map([...document.select(expression)].map((node) => [document.keyOf(node), node]));
+function instances(document: FilteredDocument, expression: CompiledExpression, work: Work): Instances {
+  return new Map([...document.select(expression, work)].map((node) => [document.keyOf(node), node]));
 }
 
 function hasNew(before: Instances, after: Instances): boolean {

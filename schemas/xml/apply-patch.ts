@@ -11,7 +11,7 @@ import { childNodes, locateTarget, type PatchTarget, type PlacedNode, parsePatch
 import { attribute, inScopeNamespaces, textContent, type XmlDocument, type XmlElement } from './tree.ts';
 
 /** Characters that all operations of a patch may look at together: each reads the whole document, and more often with predicates. */
-const MOST_CHARACTERS = 4_000_000;
+const MOST_CHARACTERS = 2_000_000;
 const WHITE_SPACE = /^[ \t\r\n]+$/;
 
 export interface PatchedDocument {
@@ -33,7 +33,7 @@ export function applyPatch({ text, rootNames }: PatchedDocument, patch: XmlEleme
     const apply = operation.uri === patch.uri ? OPERATIONS.get(operation.local) : undefined;
     if (!apply || sel === undefined) throw new XmlError(`invalid-diff-format: <${operation.name}>`);
     const selector = parsePatchSelector(sel);
-    charactersLeft -= patched.length * (2 + selector.predicates);
+    charactersLeft -= patched.length * (1 + selector.predicates / 4);
     if (charactersLeft < 0) throw new XmlError('there are too many operations on a document of this size');
     const document = parseXml(patched);
     const target = locateTarget(document, selector, inScopeNamespaces(operation), rootNames);

@@ -246,6 +246,7 @@ ownDocument('resource-lists', 'resource-lists');
 ownDocument('rls-services', 'rls-services');
 ownDocument('xcap-caps', 'xcap-caps');
 ownDocument('xcap-error', 'xcap-error');
+own('patch-ops.xsd');
 ownDocument('xcap-diff', 'xcap-diff');
 ownDocument('watcherinfo', 'watcherinfo');
 ownDocument('reginfo', 'reginfo');
@@ -275,6 +276,9 @@ for (const [file, namespace] of Object.entries({ 'pidf.xsd': presence.namespace,
     [presence.namespace, ...Object.values(presenceExtensions)].filter((other) => other !== namespace),
   );
 }
+
+// A whole document or its changes: either root.
+own('pidf-diff.xsd', `${IETF}pidf-diff`, { namespace: `${IETF}pidf-diff` }, [presence.namespace, ...Object.values(presenceExtensions)]);
 
 /** Vocabularies of OMA and others that extend common policy: documents are rulesets, in which all of them are known. */
 own('oma-common-policy.xsd', 'urn:oma:xml:xdm:common-policy', ruleset, [ruleset.namespace]);

@@ -1,7 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
+import { ANONYMOUS } from '../../sip/core/identity.ts';
 import { type Account, accountAddress } from './account-store.ts';
 import { type DigestParameters, parseDigestParameters, unescapeQuoted } from './authorization-header.ts';
-import { ALGORITHMS, type Algorithm, type Credential, digestHash } from './ha1.ts';
+import { ALGORITHMS, type Algorithm, type Credential, digestHash, makeCredentials } from './ha1.ts';
 import type { LoginBrake } from './login-brake.ts';
 import type { Nonces } from './nonces.ts';
 
@@ -11,6 +12,8 @@ export interface DigestRequest {
   readonly body: Uint8Array;
   /** Textual address of the peer. */
   readonly peer: string;
+  /** May whoever gives no name come in, by the user name `anonymous` and no password (RFC 3261 22.1)? */
+  readonly anonymous?: boolean;
   /** Is the `uri` of the credentials the target of the request? The protocol knows what is equal. */
   sameTarget(uri: string): boolean;
 }
@@ -90,7 +93,7 @@ export class Digest {
       const seconds = this.brake.delay(request.peer, claimed);
       if (seconds > 0) return { kind: 'slowed', reason: SLOWED, seconds, username };
     }
-    const account = this.accountOf(address, realm);
+    const account = this.accountOf(address, realm) ?? (request.anonymous && username === ANONYMOUS_USER ? nobody(realm) : undefined);
     const credential = account?.credentials.find((candidate) => candidate.username === username);
     const stored = (credential?.ha1 ?? NOBODY)[algorithm];
     const ha1 = session ? digestHash(algorithm, `${stored}:${nonce}:${read.cnonce}`) : stored;
@@ -115,6 +118,13 @@ export class Digest {
     const account = address === undefined ? undefined : this.findAccount(address);
     return account?.realm === realm ? account : undefined;
   }
+}
+
+const ANONYMOUS_USER = 'anonymous';
+
+/** Stands for all who give no name. */
+function nobody(realm: string): Account {
+  return { address: ANONYMOUS, realm, admin: false, changed: 0, credentials: makeCredentials(`sip:${ANONYMOUS_USER}@${realm}`, '') };
 }
 
 /** Means nothing here: nonces carry what has to be known. Some clients expect one, and send it back. */

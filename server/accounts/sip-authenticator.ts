@@ -9,9 +9,14 @@ export class SipAuthenticator implements Authenticator {
   private readonly digest: Digest;
   private readonly domains: readonly string[];
   private readonly log: Logger;
+  private readonly anonymous: boolean;
 
-  /** @param domains the served domains, the default one first: each is a realm */
-  constructor(digest: Digest, domains: readonly string[], log: Logger) {
+  /**
+   * @param domains the served domains, the default one first: each is a realm
+   * @param anonymous may those who give no name ask for what is open to them?
+   */
+  constructor(digest: Digest, domains: readonly string[], log: Logger, anonymous = false) {
+    this.anonymous = anonymous;
     this.digest = digest;
     this.domains = domains;
     this.log = log;
@@ -27,6 +32,7 @@ export class SipAuthenticator implements Authenticator {
         method: request.method,
         body: request.body,
         peer: request.remoteAddress,
+        anonymous: this.anonymous && request.anonymous === true,
         sameTarget: (uri) => sameSipTarget(uri, request.uri),
       });
       if (outcome.kind === 'user') return { kind: 'user', address: outcome.account.address, admin: outcome.account.admin };

@@ -13,6 +13,8 @@ export interface AuthenticationRequest {
   readonly body: Uint8Array;
   /** Textual address of the peer, for the log. */
   readonly remoteAddress: string;
+  /** Is it open to those who give no name, where an admin lets them in (RFC 3261 22.1)? Their address is ANONYMOUS. */
+  readonly anonymous?: boolean;
 }
 
 export type AuthenticationResult =

@@ -123,6 +123,8 @@ function digest(question: IdentityQuestion, role: Role, options: IdentityOptions
     credentials: request.headers.all(fields.credentials),
     body: request.body,
     remoteAddress: flow.remoteAddress,
+    // RFC 5025 3.1.1.2: rules say what those may see who give no name. Nothing else is for them, nor does anything go on to others.
+    anonymous: role === 'server' && request.method === 'SUBSCRIBE',
   });
   switch (result.kind) {
     case 'malformed':

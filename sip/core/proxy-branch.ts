@@ -119,7 +119,7 @@ export class ProxyBranch {
       const { status, reason, headers } = error;
       return void this.fail({ status, response: createResponse(this.owner.context.request, status, { reason, headers }) });
     }
-    this.transaction = this.host.transactions.send(request, isList(target) && target.length > 1 ? target : flow, {
+    this.transaction = this.host.transactions.send(request, target, {
       onResponse: (response) => this.receive(response),
       onFailure: (kind) => this.transactionFailed(kind, isList(target)),
     });

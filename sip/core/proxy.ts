@@ -50,6 +50,7 @@ export interface ProxyOptions {
   readonly maxOpen?: number | undefined;
 }
 
+const CREDENTIALS = ['Proxy-Authorization', 'Authorization'];
 const INITIAL_MAX_FORWARDS = 70;
 /** The other side answers these by who they are from, which our certificate (RFC 5922) or P-Asserted-Identity tells it. */
 const VOUCHED_FOR: ReadonlySet<string> = new Set(['SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'REFER', 'INVITE']);
@@ -104,6 +105,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const breadth = incomingBreadth(request);
     checkProxyRequire(request);
     const inDialog = (route?.isOfDialog ?? false) && !this.isForUser(request);
+    context.isOfOwnRoute = inDialog;
     this.admit(context, inDialog);
     if (inDialog && request.method === 'BYE') this.calls?.byeForwarded(request);
     if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
@@ -179,7 +181,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
 
   finish(request: SipRequest, { context }: BranchOwner, flow: Flow, isRegistrants: boolean): void {
     this.vouch(context, flow, isRegistrants);
-    this.recordRoutes.record(request, context.request, context.flow, flow, isRegistrants);
+    this.recordRoutes.record(request, context.request, context.flow, flow, isRegistrants, context.isOfOwnRoute);
     const user = context.identitySource === 'digest' ? context.identity : undefined;
     assertIdentity(request, user, this.options.isTrustedPeer?.(flow.remoteAddress) ?? false);
   }
@@ -229,15 +231,20 @@ export class SipProxy implements RequestForwarder, ContextHost {
     return !request.headers.has('Route') && this.own.servesDomain(requestTarget(request).host);
   }
 
-  /** RFC 3261 22.3: those for us are for nobody else. */
+  /**
+   * RFC 3261 22.3: those for us are for nobody else. What agents send on their own as Authorization, too: who gets it could try passwords
+   * on it, or use it here.
+   */
   private removeCredentials({ headers }: SipRequest): void {
-    if (!headers.has('Proxy-Authorization')) return;
-    const forOthers = headers.all('Proxy-Authorization').filter((value) => {
-      const realm = /realm\s*=\s*"([^"]*)"/i.exec(value)?.[1];
-      return realm !== undefined && !this.own.servesDomain(realm);
-    });
-    headers.delete('Proxy-Authorization');
-    for (const value of forOthers) headers.append('Proxy-Authorization', value);
+    for (const name of CREDENTIALS) {
+      if (!headers.has(name)) continue;
+      const forOthers = headers.all(name).filter((value) => {
+        const realm = /realm\s*=\s*"([^"]*)"/i.exec(value)?.[1];
+        return realm === undefined ? name === 'Authorization' : !this.own.servesDomain(realm.toLowerCase());
+      });
+      headers.delete(name);
+      for (const value of forOthers) headers.append(name, value);
+    }
   }
 
   /**

@@ -48,6 +48,11 @@ export interface CompositorOptions {
 
 /** Bytes of one body: what is published is sent to every watcher. */
 const MAX_BODY = 65_536;
+/** Bytes of all that one user has published: it is put together for each change of it. */
+const MAX_BODIES = 131_072;
+
+/** A token (RFC 3903 12). */
+const ENTITY_TAG = /^[\w\-.!%*+`'~]+$/;
 
 interface Publication<Document> {
   etag: string;
@@ -191,19 +196,21 @@ export class EventStateCompositor<Document> {
     if (!this.options.hasUser(resource)) throw new SipError(404, 'No such user');
     const isPeer = this.format.byPeers === true && context.identitySource === 'peer';
     if (context.identity !== resource && !context.isAdmin && !isPeer) throw new SipError(403, 'Only the user may publish for this address');
-    const ifMatch = request.headers.all('SIP-If-Match');
-    if (ifMatch.length > 1) throw new SipError(400, 'More than one SIP-If-Match');
-    const [etag] = ifMatch;
+    const [etag, ...others] = request.headers.all('SIP-If-Match');
+    if (others.length > 0 || (etag !== undefined && !ENTITY_TAG.test(etag)))
+      throw new SipError(400, 'SIP-If-Match must have one entity-tag');
+    // RFC 3903 6: what the condition is on comes before how long it is to last.
+    const found = etag === undefined ? undefined : this.found(resource, etag);
     const expires = this.grantedExpires(request);
-    if (etag === undefined) this.create(context, resource, expires);
-    else this.update(context, this.found(resource, etag), expires);
+    if (found) this.update(context, found, expires);
+    else this.create(context, resource, expires);
   }
 
   private create(context: RequestContext, resource: string, expires: number): void {
     const { request } = context;
     if (request.body.length === 0) throw new SipError(400, 'A first PUBLISH needs a body');
     const { contentType, body, document } = this.read(request);
-    this.makeRoom(resource);
+    this.makeRoom(resource, body.length);
     const now = this.options.now();
     const publication: Publication<Document> = {
       etag: newEntityTag(),
@@ -227,14 +234,18 @@ export class EventStateCompositor<Document> {
   }
 
   /** An agent that starts over and over publishes anew each time: what it left behind the longest ago gives way. */
-  private makeRoom(resource: string): void {
+  private makeRoom(resource: string, bytes: number): void {
     const own = this.publications.get(resource);
-    if (!own || own.size < this.options.maxPerUser) return;
-    let oldest: Publication<Document> | undefined;
-    for (const publication of own.values()) {
-      if (!publication.held && (oldest === undefined || publication.order < oldest.order)) oldest = publication;
+    if (!own) return;
+    let total = bytes;
+    for (const { body } of own.values()) total += body.length;
+    if (own.size < this.options.maxPerUser && total <= MAX_BODIES) return;
+    const oldestFirst = [...own.values()].filter(({ held }) => !held).sort((a, b) => a.order - b.order);
+    for (const publication of oldestFirst) {
+      if (own.size < this.options.maxPerUser && total <= MAX_BODIES) return;
+      total -= publication.body.length;
+      this.forget(publication);
     }
-    if (oldest) this.forget(oldest);
   }
 
   private update(context: RequestContext, publication: Publication<Document>, expires: number): void {
@@ -246,6 +257,7 @@ export class EventStateCompositor<Document> {
       const now = this.options.now();
       publication.expiresAt = now + expires * 1000;
       if (read) {
+        this.makeRoom(publication.resource, read.body.length);
         publication.contentType = read.contentType;
         publication.body = read.body;
         publication.document = read.document;

@@ -132,6 +132,12 @@ export class Notifier {
     this.enqueue(watch);
   }
 
+  /** The NOTIFY that is being made has no room for all: another comes right after it. */
+  goOn(watch: WatchBase): void {
+    if (watch instanceof Subscription) watch.unfinished = true;
+    this.touch(watch);
+  }
+
   /** Tells the subscription its state in any case, the whole of it (after SUBSCRIBE, RFC 6665 4.2.1.2). */
   force(subscription: Subscription): void {
     subscription.due = 'forced';
@@ -264,6 +270,7 @@ export class Notifier {
     if (gone) subscription.ending = gone;
     else if (subscription.status === 'terminated') subscription.ending = 'rejected';
     if (due === 'changed' && this.pacing.putOff(subscription)) return;
+    subscription.unfinished = false;
     // Who was not to see the state for a time may not have kept what it knew of it.
     if (subscription.status !== subscription.lastStatus) subscription.full = true;
 
@@ -346,7 +353,7 @@ export class Notifier {
     const state = stateOfMember(member, gone);
     if (!state) return;
     member.state = state;
-    member.changed();
+    member.changed(member.resource);
   }
 }
 

@@ -41,7 +41,8 @@ export class NotifyPacing {
    * where it has done so.
    */
   putOff(subscription: Subscription): boolean {
-    const { eventPackage, rates, ending, lastStatus, status, toldAt } = subscription;
+    const { eventPackage, rates, ending, lastStatus, status, toldAt, unfinished } = subscription;
+    if (unfinished && !rates) return false;
     const interval = rates ? rates.interval : eventPackage.interval;
     if (interval === undefined || ending || lastStatus !== status) return false;
     const wait = toldAt + interval - this.options.now();

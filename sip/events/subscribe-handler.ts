@@ -1,5 +1,6 @@
 /** SUBSCRIBE (RFC 6665 4.2.1): a new subscription, a refresh, an end, or a fetch. */
 import { canonicalAddress } from '../../schemas/address.ts';
+import { ANONYMOUS } from '../core/identity.ts';
 import type { HeaderField } from '../core/respond.ts';
 import type { RequestContext } from '../core/router.ts';
 import type { StateStore } from '../core/state-store.ts';
@@ -61,6 +62,8 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   if (identity === undefined) throw new SipError(403, 'The watcher is not known');
   const resource = canonicalAddress(request.uri);
   const eventPackage = packageFor(request, asked, resource, options);
+  // Who is nobody known may ask only for what users have rules about.
+  if (identity === ANONYMOUS && !eventPackage.explain) throw new SipError(403, 'Not for anonymous watchers');
   const expires = grantedExpires(request, eventPackage, options.minExpires);
   const contentType = chooseContentType(request.headers.all('Accept'), eventPackage.contentTypes, eventPackage.partialContentType);
   const terms = eventPackage.readTerms?.(request, undefined);

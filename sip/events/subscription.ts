@@ -70,6 +70,8 @@ export class Subscription extends WatchBase {
   ending: EndReason | undefined;
   /** A subscription that ends with its first NOTIFY (RFC 6665 4.4.3). */
   fetch = false;
+  /** The last NOTIFY had no room for all: the rest is no change, and is told at once. */
+  unfinished = false;
   /** The SUBSCRIBE has been answered; nothing is told before. */
   started = false;
   /** A NOTIFY is on its way; the next waits for its response. */

@@ -6,8 +6,8 @@ import { TriggerFilter } from '../../schemas/filter/trigger.ts';
 import type { Body } from './event-package.ts';
 
 /** What is filtered at all: above that, a body counts as one that takes too long (RFC 4660 5.3.1). */
-const MOST_BYTES = 256 * 1024;
-const MOST_TAGS = 8000;
+const MOST_BYTES = 128 * 1024;
+const MOST_TAGS = 4000;
 
 const LESS_THAN = 0x3c;
 

@@ -38,8 +38,13 @@ export interface WatcherListOptions {
   readonly now: () => number;
 }
 
+/** Entries of the past that are kept among the recent ones before these are cleared of them. */
+const SPARE = 16;
+
 class WatcherList {
   readonly entries = new Map<string, WatcherEntry>();
+  /** By their revisions; one that is not the watcher's entry any more is of the past. */
+  private recent: WatcherEntry[] = [];
   /** Identifiers of the entries in these states, longest in it first. */
   readonly waiting = new Set<string>();
   readonly terminated = new Set<string>();
@@ -52,6 +57,15 @@ class WatcherList {
     // Later changes go to the end, so that entries stand in the order of their revisions.
     this.entries.delete(id);
     this.entries.set(id, entry);
+    this.recent.push(entry);
+    if (this.recent.length > 2 * this.entries.size + SPARE) this.recent = [...this.entries.values()];
+  }
+
+  /** What changed after the revision: read from the end, so that a few changes among many watchers are found at once. */
+  since(revision: number): WatcherEntry[] {
+    let from = this.recent.length;
+    while (from > 0 && (this.recent[from - 1]?.revision ?? 0) > revision) from--;
+    return this.recent.slice(from).filter((entry) => this.entries.get(entry.id) === entry);
   }
 
   waitingEntries(): WatcherEntry[] {
@@ -117,7 +131,7 @@ export class WatcherLists {
   /** RFC 3857 4.7.1: a new subscription of the same watcher makes its waiting one redundant. */
   private supersede({ packageName, resource, id, watcher }: WatcherReport): void {
     const list = this.lists.get(listKey(packageName, resource));
-    if (!list) return;
+    if (!list || list.waiting.size === 0) return;
     for (const entry of list.waitingEntries()) {
       if (entry.watcher === watcher && entry.id !== id) this.endWaiting(packageName, resource, entry, 'giveup');
     }
@@ -176,9 +190,7 @@ export class WatcherLists {
 
   /** All that changed after the revision, oldest change first, terminated watchers included as long as `forget` has not been called for them. */
   since(packageName: string, resource: string, revision: number): WatcherEntry[] {
-    const list = this.lists.get(listKey(packageName, resource));
-    if (!list) return [];
-    return [...list.entries.values()].filter((entry) => entry.revision > revision);
+    return this.lists.get(listKey(packageName, resource))?.since(revision) ?? [];
   }
 
   /** Drops the terminated watchers that every reader has been told of: those up to the revision. */

@@ -6,7 +6,8 @@
  * - A person and a device (by its deviceID) is one, whose attributes are the newest word on each; what only an older publication says stays.
  *   Those of different classes stay apart, and so do those that one publication tells apart.
  * - A service is the newest publication's word on it as a whole. It is the same by its tuple's id, and by its contact, unless that is
- *   the presentity's own address, which each of its agents answers. Different contacts under one id are different services.
+ *   the presentity's own address, which each of its agents answers; there it is the same by its deviceID. Different contacts under one id are
+ *   different services.
  * - Hard state adds what is not said by any agent.
  * - Unknown extensions are kept as they came.
  */
@@ -17,7 +18,7 @@ import { fragmentText } from '../../schemas/xml/fragment.ts';
 import { ownText, textContent, type XmlElement } from '../../schemas/xml/tree.ts';
 import { mergeOccurrences } from './merged-component.ts';
 import { byPrecedence, classOf, contactOf, deviceIdOf, type Occurrence, occurrencesOf, type PresenceSource, saidAt } from './occurrence.ts';
-import { componentAt, validityOf } from './timed-presence.ts';
+import { componentAt, mayChange, validityOf } from './timed-presence.ts';
 
 export interface Composition {
   readonly components: readonly PresenceComponent[];
@@ -31,6 +32,8 @@ export interface Composition {
  * @param presentity canonical address
  */
 export function compose(sources: readonly PresenceSource[], presentity: string, now: number): Composition {
+  const [only, ...others] = sources;
+  if (only && others.length === 0 && isSound(only.document)) return alone(only, now);
   let changesAt = Number.POSITIVE_INFINITY;
   const all: Occurrence[] = [];
   for (const [source, { document, publishedAt }] of sources.entries()) {
@@ -51,6 +54,24 @@ export function compose(sources: readonly PresenceSource[], presentity: string, 
     ...once(of('extension')),
   ];
   return { components: withUniqueIds(kept.map(({ component }) => component)), changesAt };
+}
+
+/** What is published alone goes out as it came. */
+function alone({ document, publishedAt }: PresenceSource, now: number): Composition {
+  let changesAt = Number.POSITIVE_INFINITY;
+  const components = document.components.map((component) => {
+    if (!mayChange(component)) return component;
+    const timed = componentAt(component, saidAt(component, publishedAt), now);
+    changesAt = Math.min(changesAt, timed.changesAt);
+    return timed.component;
+  });
+  return { components, changesAt };
+}
+
+/** Does it keep the rule of RFC 4479 3.5 that an occurrence has an id of its own? */
+function isSound({ components }: PresenceDocument): boolean {
+  const ids = new Set<string>();
+  return components.every(({ id }) => id === undefined || (!ids.has(id) && ids.add(id)));
 }
 
 /** In order of precedence, without those on which there is a newer word. */
@@ -91,7 +112,8 @@ function contactKeys(
   if (contact === '') return { any: undefined, own: undefined };
   // A GRUU is one agent's, though it has the address in it (RFC 5627 3.1).
   const isShared = canonicalAddress(contact) === presentity && !/;gr(?:[=;?]|$)/i.test(contact);
-  return { any: contact, own: isShared ? undefined : JSON.stringify([contact, classOf(component)]) };
+  const device = isShared ? deviceIdOf(component) : '';
+  return { any: contact, own: device === undefined ? undefined : JSON.stringify([contact, classOf(component), device]) };
 }
 
 /** Hard state has nothing to say beside the notes of agents. */

@@ -20,6 +20,7 @@ import { ANONYMOUS } from '../core/identity.ts';
 import type { Decision, SubHandling } from '../events/event-package.ts';
 import type { Explanation } from '../events/explanation.ts';
 import { type Circumstances, conditionsHold, describeCondition, namesWatcher, nextBoundary } from './conditions.ts';
+import { withoutCrowds } from './crowded-validity.ts';
 import { explainRules } from './explained-rules.ts';
 import { PolicyCache } from './policy-cache.ts';
 import { LIST_AUID, type ListMembers, referredLists } from './referred-lists.ts';
@@ -83,10 +84,11 @@ export class PresencePolicy {
     this.policies = new PolicyCache(async (presentity) => {
       const stored: StoredDocument[] = [];
       for (const auid of source.auids) stored.push(...(await documents.list(auid, presentity)));
-      const rules: CompiledRule[] = [];
+      const read: CompiledRule[] = [];
       for (const document of stored) {
-        await readRules(document, source, (rule) => rules.push({ ...rule, index: rules.length }));
+        await readRules(document, source, (rule) => read.push({ ...rule, index: read.length }));
       }
+      const rules = await withoutCrowds(read);
       const lists = await referredLists(rules, presentity, membersOf);
       const index = new RuleIndex<CompiledRule>();
       for (const piece of piecesOf(rules)) {

@@ -40,8 +40,7 @@ const ALWAYS: Validity = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIV
  * before it is not (RFC 4481 3 leaves open which is the more credible) and is left out while it would hold.
  */
 export function componentAt(component: PresenceComponent, saidAt: number, now: number): TimedComponent {
-  // Most components have nothing of the kind.
-  if (!/until|from|timed-status/.test(component.text)) return { component, changesAt: Number.POSITIVE_INFINITY };
+  if (!mayChange(component)) return { component, changesAt: Number.POSITIVE_INFINITY };
   const splices: Splice[] = [];
   let changesAt = Number.POSITIVE_INFINITY;
   const current: XmlElement[] = [];
@@ -69,6 +68,11 @@ export function componentAt(component: PresenceComponent, saidAt: number, now: n
     if (error instanceof XmlError) return { component, changesAt };
     throw error;
   }
+}
+
+/** False for the most components, which have nothing that begins or ends. */
+export function mayChange({ text }: PresenceComponent): boolean {
+  return text.includes('until') || text.includes('from');
 }
 
 function timedElements({ kind, element }: PresenceComponent): XmlElement[] {

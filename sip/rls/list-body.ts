@@ -31,8 +31,10 @@ export interface ListBody {
 
 export function writeListBody({ list, version, fullState, reports, naming, path }: ListBody): Body {
   const boundary = randomHex(12);
-  const parts: Buffer[] = [];
+  const heads: string[] = [];
+  const bodies: Buffer[] = [];
   const resources: RlmiResource[] = [];
+  let size = 0;
   for (const { member, state } of reports) {
     const { uri, names } = member;
     // RFC 4662 5.5: an active instance must have its state with it.
@@ -40,18 +42,29 @@ export function writeListBody({ list, version, fullState, reports, naming, path 
       resources.push({ uri, names, instances: NONE });
       continue;
     }
+    const { status, reason, body } = state;
     const id = instanceId(member.canonical);
-    const cid = state.body && `${path}${id}@${CID_DOMAIN}`;
-    const instance = { id, state: state.status satisfies InstanceState, reason: state.reason, cid };
-    resources.push({ uri, names, instances: [instance] });
-    if (state.body && cid) {
-      parts.push(Buffer.from(partHead(boundary, cid, state.body.contentType, naming), 'latin1'), state.body.bytes, CRLF);
-    }
+    const cid = body && `${path}${id}@${CID_DOMAIN}`;
+    resources.push({ uri, names, instances: [{ id, state: status satisfies InstanceState, reason, cid }] });
+    if (!body || !cid) continue;
+    const head = partHead(boundary, cid, body.contentType, naming);
+    heads.push(head);
+    bodies.push(body.bytes);
+    size += head.length + body.bytes.length + 2;
   }
   const rlmi = writeRlmi({ uri: list.uri, version, fullState, names: list.names, resources });
   const rootCid = `${path}list@${CID_DOMAIN}`;
-  const root = Buffer.from(`${partHead(boundary, rootCid, `${RLMI_TYPE};charset="UTF-8"`, naming)}${rlmi}\r\n`, 'utf8');
-  const bytes = Buffer.concat([root, ...parts, Buffer.from(`--${boundary}--\r\n`, 'latin1')]);
+  const root = `${partHead(boundary, rootCid, `${RLMI_TYPE};charset="UTF-8"`, naming)}${rlmi}\r\n`;
+  const end = `--${boundary}--\r\n`;
+  // Written once, into place: with many members every copy would cost.
+  const bytes = Buffer.allocUnsafe(Buffer.byteLength(root, 'utf8') + size + end.length);
+  let at = bytes.write(root, 0, 'utf8');
+  for (const [i, body] of bodies.entries()) {
+    at += bytes.write(heads[i] ?? '', at, 'latin1');
+    at += body.copy(bytes, at);
+    at += bytes.write('\r\n', at, 'latin1');
+  }
+  bytes.write(end, at, 'latin1');
   // RFC 2387 3.2: without a start the first part is the root. A bare Content-Id is none that start could name.
   const start = naming === 'standard' ? `;start="<${rootCid}>"` : '';
   // The boundary is a token, so it needs no quotes; agents exist that read it only so, and only at the end.
@@ -59,7 +72,6 @@ export function writeListBody({ list, version, fullState, reports, naming, path 
 }
 
 const NONE: RlmiResource['instances'] = [];
-const CRLF = Buffer.from('\r\n', 'latin1');
 const CID_DOMAIN = 'rollcall';
 
 function partHead(boundary: string, cid: string, contentType: string, naming: PartNaming): string {

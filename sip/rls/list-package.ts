@@ -5,7 +5,7 @@
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import { memberFilter } from '../events/member-filter.ts';
 import type { Notifier } from '../events/notifier.ts';
-import { MemberWatch, type WatchBase } from '../events/watch.ts';
+import { MemberWatch, type WatchBase, type WatchInit } from '../events/watch.ts';
 import { SipError } from '../message/sip-error.ts';
 import { instanceId } from './list-body.ts';
 import { ListCache } from './list-cache.ts';
@@ -38,10 +38,10 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
   const { notifier, now, servesDomain } = options;
   const subscriptions = new Map<string, ListSubscription>();
 
-  const openMember = (watch: Watch, member: ListMember, changed: () => void): MemberSource | undefined => {
-    if (!isLocal(member, servesDomain)) return options.openRemote(watch, base, member, changed);
+  const openMember = (watch: Watch, member: ListMember, changed: (canonical: string) => void): MemberSource | undefined => {
     const { canonical } = member;
-    const virtual = new MemberWatch(
+    if (!isLocal(member, servesDomain)) return options.openRemote(watch, base, member, () => changed(canonical));
+    const virtual = new VirtualSubscription(
       {
         id: `${watch.id}.${instanceId(canonical)}`,
         eventPackage: base,
@@ -53,12 +53,13 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
         since: now(),
         terms: (watch.terms as ListTerms | undefined)?.base,
       },
-      () => (watch as WatchBase).endsAt,
+      watch as WatchBase,
       changed,
+      notifier,
     );
     virtual.filter = memberFilter(watch, canonical);
     notifier.openMember(virtual);
-    return new VirtualSubscription(virtual, notifier);
+    return virtual;
   };
 
   return {
@@ -71,6 +72,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
         naming: (watch.terms as ListTerms | undefined)?.naming ?? 'standard',
         open: (member, changed) => openMember(watch, member, changed),
         touch: () => notifier.touch(watch as WatchBase),
+        goOn: () => notifier.goOn(watch as WatchBase),
       });
       subscriptions.set(watch.id, subscription);
     },
@@ -97,30 +99,25 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
 }
 
 /** A member of one of our domains: watched through the notifier, never by SIP sent to ourselves. */
-class VirtualSubscription implements MemberSource {
-  private readonly watch: MemberWatch;
+class VirtualSubscription extends MemberWatch implements MemberSource {
   private readonly notifier: Notifier;
 
-  constructor(watch: MemberWatch, notifier: Notifier) {
-    this.watch = watch;
+  constructor(init: WatchInit, list: WatchBase, changed: (canonical: string) => void, notifier: Notifier) {
+    super(init, list, changed);
     this.notifier = notifier;
   }
 
-  get state(): MemberSource['state'] {
-    return this.watch.state;
-  }
-
   ask(terms: unknown, list: Watch): void {
-    const filter = memberFilter(list, this.watch.resource);
-    if (terms === this.watch.terms && filter === undefined && this.watch.filter === undefined) return;
-    this.watch.terms = terms;
+    const filter = memberFilter(list, this.resource);
+    if (terms === this.terms && filter === undefined && this.filter === undefined) return;
+    this.terms = terms;
     // A filter begins anew: what its triggers have passed over is told now.
-    this.watch.filter = filter;
-    this.notifier.touch(this.watch);
+    this.filter = filter;
+    this.notifier.touch(this);
   }
 
   close(): void {
-    this.notifier.closeMember(this.watch);
+    this.notifier.closeMember(this);
   }
 }
 

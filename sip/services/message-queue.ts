@@ -45,8 +45,9 @@ interface Queue {
   timer: Timer | undefined;
 }
 
-/** What an entry costs beside its text, about. */
+/** What an entry, and each field of it, costs beside its text, about. */
 const OVERHEAD = 200;
+const FIELD_OVERHEAD = 64;
 
 export class MessageQueue {
   private readonly options: MessageQueueOptions;
@@ -204,7 +205,7 @@ function isStrangers({ sender }: QueuedMessage): boolean {
 }
 
 function sizeOf({ fields, body }: QueuedMessage): number {
-  return fields.reduce((sum, [name, value]) => sum + name.length + value.length, body.length + OVERHEAD);
+  return fields.reduce((sum, [name, value]) => sum + name.length + value.length + FIELD_OVERHEAD, body.length + OVERHEAD);
 }
 
 function identityOf({ fields }: QueuedMessage): string {

@@ -32,6 +32,8 @@ export interface TransactionOptions {
   readonly t4?: number | undefined;
   /** Requests of one source address that may wait for their final response; beyond it 503. Default 10 000. */
   readonly maxOpenPerSource?: number | undefined;
+  /** Sources to which that does not apply: servers whose calls are those of many. */
+  readonly isUnlimited?: ((address: string) => boolean) | undefined;
   /** Requests of more bytes go over TCP rather than UDP, to peers that take it. Default 1300. */
   readonly udpLimit?: number | undefined;
   /** Hears of what a user of the layer threw while it was given a message; by default a process warning. */
@@ -67,6 +69,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   readonly timers: TimerValues;
   private readonly transport: TransportLayer;
   private readonly maxOpenPerSource: number;
+  private readonly isUnlimited: (address: string) => boolean;
   /** @internal */
   readonly dead = new FailureMemory();
   /** @internal */
@@ -89,6 +92,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
       t4: options.t4 ?? DEFAULT_TIMER_VALUES.t4,
     };
     this.maxOpenPerSource = options.maxOpenPerSource ?? 10_000;
+    this.isUnlimited = options.isUnlimited ?? (() => false);
     this.udpLimit = Math.min(options.udpLimit ?? UDP_LIMIT, MAX_DATAGRAM_BYTES);
     this.onError = options.onError ?? ((error) => process.emitWarning(error instanceof Error ? error : String(error)));
     const count = options.maxKeptResponses ?? 250_000;
@@ -112,9 +116,10 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   /**
    * Adds the top Via and sends the request; destinations are tried in order until one answers (RFC 3263 4.3). Failures are reported
    * after the caller's turn.
+   * @param target a flow is the only way there is (RFC 5626 5.3): over UDP no connection is tried for what is large
    */
   send(request: SipRequest, target: Flow | readonly Destination[], handler: ClientTransactionHandler): ClientTransaction {
-    if (!isList(target)) return this.begin(request, target, handler);
+    if (!isList(target)) return this.begin(request, target, handler, false, true);
     const [only] = target;
     const flow = target.length === 1 && only !== undefined ? this.transport.flowTo(only) : undefined;
     // Nearly all go to one destination; there is nothing to remember about it.
@@ -139,12 +144,12 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** @internal */
-  begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isSized = false): ClientTransaction {
+  begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isSized = false, isOnlyWay = false): ClientTransaction {
     const branch = createBranch() + (request.branchSuffix ?? '');
     this.addVia(request, flow, branch);
     const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler);
     if (transaction.size > this.udpLimit && !isSized && flow.protocol === 'UDP') {
-      const connection = this.connectionFor(flow);
+      const connection = isOnlyWay ? undefined : this.connectionFor(flow);
       if (connection !== undefined) {
         request.headers.deleteFirst('Via');
         return new LargeRequest(request, flow, connection, this, handler);
@@ -223,7 +228,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
       return;
     }
     const open = this.openBySource.size === 0 ? 0 : (this.openBySource.get(flow.remoteAddress) ?? 0);
-    if (open >= this.maxOpenPerSource) {
+    if (open >= this.maxOpenPerSource && !this.isUnlimited(flow.remoteAddress)) {
       this.rejectStateless(request, 503, 'Too many open requests from your address', flow, [['Retry-After', RETRY_AFTER_SECONDS]]);
       return;
     }

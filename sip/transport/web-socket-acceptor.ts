@@ -25,6 +25,8 @@ export interface WebSocketLimits {
 
 const SUBPROTOCOL = 'sip';
 const HEAD_LIMIT = 16_384;
+/** Fragments of one message. Each keeps the memory alive that it was read into, with all else that was in it. */
+const MAX_FRAGMENTS = 256;
 
 /** Makes WebSockets of accepted sockets, with TLS or without (RFC 7118 4.1). */
 export class WebSocketAcceptor implements Acceptor {
@@ -56,6 +58,7 @@ export class WebSocketAcceptor implements Acceptor {
       autoPong: false,
       skipUTF8Validation: true,
       maxPayload: limits.maxBodyBytes + MAX_HEAD_BYTES,
+      maxFragments: MAX_FRAGMENTS,
       handleProtocols: () => SUBPROTOCOL,
     });
     this.http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => this.upgrade(request, socket as Socket, head));

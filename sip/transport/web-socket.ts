@@ -28,7 +28,7 @@ export class WebSocketConnection extends Connection {
     webSocket.on('message', (data: Buffer) => this.take(data));
     webSocket.on('ping', (data: Buffer) => this.pong(data));
     webSocket.on('error', (error: Error & { code?: string }) => {
-      if (error.code === TOO_LARGE) this.shutOut('message too large');
+      if (error.code !== undefined && TOO_LARGE.has(error.code)) this.shutOut('message too large');
       else this.destroy();
     });
     socket.on('data', (bytes: Buffer) => this.receive(bytes));
@@ -79,4 +79,5 @@ export class WebSocketConnection extends Connection {
   }
 }
 
-const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+/** Too many bytes, or too many fragments. */
+const TOO_LARGE: ReadonlySet<string> = new Set(['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_TOO_MANY_BUFFERED_PARTS']);

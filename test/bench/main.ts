@@ -85,6 +85,27 @@ class NotifyCounter {
   }
 }
 
+const BUDDIES = 50;
+const LISTS = 20;
+
+/** Lists of the same buddies, one for each owner; gives the entity-tags of the buddies' publications. */
+async function writeLists(target: Target, load: SipLoad): Promise<string[]> {
+  const etags: string[] = [];
+  for (let b = 0; b < BUDDIES; b++) {
+    await decide(target, `buddy${b}`, 'allow');
+    etags.push(await load.publish(`buddy${b}`, 'first'));
+  }
+  const entries = Array.from({ length: BUDDIES }, (_, b) => `<rl:entry uri="sip:buddy${b}@${target.domain}"/>`).join('');
+  const namespaces = 'xmlns="urn:ietf:params:xml:ns:rls-services" xmlns:rl="urn:ietf:params:xml:ns:resource-lists"';
+  for (let owner = 0; owner < LISTS; owner++) {
+    const service = `<service uri="sip:list${owner}@${target.domain}"><list>${entries}</list></service>`;
+    const path = `/rls-services/users/sip:owner${owner}@${target.domain}/index`;
+    const status = await http(target, 'PUT', path, 'application/rls-services+xml', `<rls-services ${namespaces}>${service}</rls-services>`);
+    if (status >= 300) throw new Error(`the services were answered ${status}`);
+  }
+  return etags;
+}
+
 /** Who have passwords in the benches that ask for them. */
 const REGISTRANTS = 500;
 const WITH_DIGEST: ReadonlySet<string> = new Set(['register']);
@@ -122,6 +143,38 @@ const benches: Readonly<Record<string, Bench>> = {
     const { operations, cpu = 0 } = await measured(target, '', 300, 1, one);
     load.close();
     return [{ operation: 'NOTIFY of a PUBLISH to 100 watchers', operations: operations * 100, cpu: cpu / 100 }];
+  },
+
+  async list(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    await writeLists(target, load);
+    const counter = new NotifyCounter(load);
+    const one = async (i: number): Promise<void> => {
+      await counter.reached(await load.subscribe(`owner${i % LISTS}`, `list${i % LISTS}`, true), 1);
+    };
+    await measured(target, 'warm-up', 500, 8, one);
+    const subscribed = await measured(target, `SUBSCRIBE to a list of ${BUDDIES}, 200, NOTIFY, 200`, 1000, 8, one);
+    load.close();
+    return [subscribed];
+  },
+
+  async 'list-change'(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    const etags = await writeLists(target, load);
+    const counter = new NotifyCounter(load);
+    const dialogs: string[] = [];
+    for (let i = 0; i < LISTS; i++) dialogs.push(await load.subscribe(`owner${i}`, `list${i}`, true));
+    await Promise.all(dialogs.map((dialog) => counter.reached(dialog, 1)));
+    let round = 0;
+    const change = async (): Promise<void> => {
+      const b = ++round % BUDDIES;
+      etags[b] = await load.publish(`buddy${b}`, `state ${round}`, etags[b]);
+      await Promise.all(dialogs.map((dialog) => counter.reached(dialog, round + 1)));
+    };
+    await measured(target, 'warm-up', 30, 1, change);
+    const { operations, cpu = 0 } = await measured(target, '', 200, 1, change);
+    load.close();
+    return [{ operation: `a buddy's change told to one of ${LISTS} lists`, operations: operations * LISTS, cpu: cpu / LISTS }];
   },
 
   async xcap(target) {

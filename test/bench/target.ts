@@ -46,6 +46,9 @@ export async function startTarget(users = 0): Promise<Target> {
     data,
     '--auth',
     users === 0 ? 'none' : 'digest',
+    // All load comes from one address.
+    '--max-subscriptions-per-address',
+    '500000',
     '--log',
     'warn',
   ];

@@ -4,7 +4,7 @@ import type { HeaderField } from './sip-peer-options.ts';
 import type { SipAddress } from './sip-socket.ts';
 
 /** A response to a request that was received (RFC 3261 8.2.6). `source` is where the request came from. */
-export function composeAnswer(status: number, request: SipMessage, source: SipAddress): Buffer {
+export function composeAnswer(status: number, request: SipMessage, source: SipAddress, more: readonly HeaderField[] = []): Buffer {
   const [top = '', ...rest] = headerList(request, 'via');
   const via = parseVia(top);
   const filled = via.params.has('rport') ? top.replace(/;rport(?=;|$)/, `;rport=${source.port}`) : top;
@@ -17,6 +17,7 @@ export function composeAnswer(status: number, request: SipMessage, source: SipAd
     ['To', tagged],
     ['Call-ID', header(request, 'call-id') ?? ''],
     ['CSeq', header(request, 'cseq') ?? ''],
+    ...more,
   ];
   return serialise(`SIP/2.0 ${status} ${status === 200 ? 'OK' : 'Answer of a test'}`, fields);
 }

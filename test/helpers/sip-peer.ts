@@ -401,19 +401,24 @@ export class SipPeer implements SubscriptionHost {
     const isForwarded = headerList(request, 'via').length > 1;
     if (isForwarded) faults.push(...checkForwarded(request));
     this.#fault(faults);
+    const told = request.method === 'NOTIFY' ? this.#subscriptionOf(request) : undefined;
     const status = request.method === 'NOTIFY' ? this.#receiveNotify(request, isRoute) : this.#receiveOther(request);
     // What could not be read is not answered either.
     if (status === 'silent' || faults.length > 0) return;
-    transaction.response = composeAnswer(status, request, frame.remote);
+    transaction.response = composeAnswer(status, request, frame.remote, told?.answerHeaders);
     this.#respond(transaction.response, request, frame, socket);
   }
 
-  #receiveNotify(request: SipMessage, isRoute: boolean): Answer {
+  #subscriptionOf(request: SipMessage): Subscription | undefined {
     const callId = header(request, 'call-id');
-    const tag = /;\s*tag=([^;\s]+)/i.exec(header(request, 'to') ?? '')?.[1];
-    const subscription = this.subscriptions.find(({ terms }) => terms.callId === callId && terms.localTag === tag);
+    const tag = toTag(request);
+    return this.subscriptions.find(({ terms }) => terms.callId === callId && terms.localTag === tag);
+  }
+
+  #receiveNotify(request: SipMessage, isRoute: boolean): Answer {
+    const subscription = this.#subscriptionOf(request);
     if (!subscription) {
-      if (this.strict) this.#fault([`a NOTIFY in no dialog of ours: Call-ID ${callId}, To tag ${tag}`]);
+      if (this.strict) this.#fault([`a NOTIFY in no dialog of ours: Call-ID ${header(request, 'call-id')}, To tag ${toTag(request)}`]);
       return 481;
     }
     const isForwarded = headerList(request, 'via').length > 1;
@@ -434,6 +439,10 @@ export class SipPeer implements SubscriptionHost {
     this.#log('sent', bytes, { address: frame.remote.address, port }, socket);
     frame.reply(bytes, port);
   }
+}
+
+function toTag(request: SipMessage): string | undefined {
+  return /;\s*tag=([^;\s]+)/i.exec(header(request, 'to') ?? '')?.[1];
 }
 
 /** RFC 5839 5.2: the condition of one SUBSCRIBE is not that of the next; and what describes a body goes with it, unless told otherwise. */

@@ -80,6 +80,8 @@ export class Subscription {
   /** Every NOTIFY so far, in order. */
   readonly notifications: Notification[] = [];
   answer: Answer = 200;
+  /** Header fields of the answers to NOTIFYs beside the usual (RFC 6446 9.3: Event). */
+  answerHeaders: readonly (readonly [name: string, value: string])[] = [];
   remoteTag: string | undefined;
   remoteTarget: string | undefined;
   /** Of our requests in the dialog, as the response recorded it (RFC 3261 12.1.2). */
@@ -93,9 +95,9 @@ export class Subscription {
   #events: readonly string[];
   #mayForget = false;
   #expiresAt: number;
+  /** Seconds that a SUBSCRIBE under way asks for: a NOTIFY may come before its answer (RFC 6665 4.1.2.4). */
+  #asked = 0;
   #heardAt = Date.now();
-  /** Seconds asked for by a SUBSCRIBE that is not answered yet: a NOTIFY may overtake the answer, and both may have been lost and repeated. */
-  #asked: number;
   readonly #host: SubscriptionHost;
 
   constructor(terms: SubscriptionTerms, host: SubscriptionHost) {
@@ -107,8 +109,8 @@ export class Subscription {
   }
 
   /** A refresh with this Event goes out, or has been accepted. */
-  refreshing(event: string, accepted: boolean, expires?: number): void {
-    if (!accepted) this.#asked = expires ?? 0;
+  refreshing(event: string, accepted: boolean, expires = 0): void {
+    this.#asked = accepted ? 0 : expires;
     this.#events = accepted ? [event] : [...this.#events, event];
   }
 
@@ -210,9 +212,9 @@ export class Subscription {
     if (!this.#events.includes(event)) faults.push(`Event is "${event}", the SUBSCRIBE said "${this.#events.join('" or "')}"`);
     const state = readSubscriptionState(message, faults);
     // It was sent after what came before it, however long it has been under way. A second's grace, for both sides count whole seconds.
-    const left = Math.max((this.#expiresAt - this.#heardAt) / 1000, this.#asked);
+    const left = (this.#expiresAt - this.#heardAt) / 1000;
     this.#heardAt = Date.now();
-    if (state?.expires !== undefined && state.expires > left + 1)
+    if (state?.expires !== undefined && state.expires > Math.max(left, this.#asked) + 1)
       faults.push(`expires=${state.expires} with ${left.toFixed(1)} s left: it rises`);
     const type = this.#checkBody(message, faults);
     const body = this.#decode(message, faults);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CallAgent } from '../helpers/call-agent.ts';
 import { CallStage, within } from '../helpers/call-stage.ts';
-import { header, headerList } from '../helpers/sip-message.ts';
+import { header, headerLines, headerList } from '../helpers/sip-message.ts';
 import { openSipSocket } from '../helpers/sip-socket.ts';
 
 /** What callers and callees try who mean harm (RFC 3261 26.1). */
@@ -75,6 +75,22 @@ describe('the Route of a dialog (RFC 3261 16.6 step 4)', () => {
     const bye = alice.inDialog('BYE', call.message, ok);
     (await bob.take('BYE')).answer(200, plain);
     expect((await bye.final()).status).toBe(200);
+  });
+});
+
+describe('credentials (RFC 3261 22.3)', () => {
+  it('for us reach nobody else, whatever field they are in; those for others do', async () => {
+    const ours = 'Digest username="alice", realm="Example.COM", nonce="n", uri="sip:bob@example.com", response="0123456789abcdef"';
+    const theirs = 'Digest username="alice", realm="pbx.test", nonce="n", uri="sip:bob@example.com", response="0123456789abcdef"';
+    const headers = ['Authorization', 'Proxy-Authorization'].flatMap((name) => [[name, theirs] as const, [name, ours] as const]);
+    const asked = zoe.request('OPTIONS', bob.address, { headers });
+    const incoming = await bob.take('OPTIONS');
+    expect([headerLines(incoming.message, 'authorization'), headerLines(incoming.message, 'proxy-authorization')]).toEqual([
+      [theirs],
+      [theirs],
+    ]);
+    incoming.answer(200, plain);
+    expect((await asked).status).toBe(200);
   });
 });
 

@@ -154,6 +154,21 @@ describe('messages that do not end', () => {
   });
 });
 
+it('a WebSocket message in more fragments than make sense ends its connection', async () => {
+  const stack = await start({});
+  const other = await peerOf(stack);
+  const { socket, gone } = await webSocketTo(stack);
+  socket.send('O', { fin: false });
+  // Pings between them are in order, and keep what is read with them in memory.
+  for (let i = 0; i < 300; i++) {
+    socket.ping('x'.repeat(100));
+    socket.send('x', { fin: false });
+  }
+  await gone;
+  await served(other);
+  expect(told()).toEqual(['message too large: WS 127.0.0.1']);
+});
+
 describe('a message of 10 MB', () => {
   it('is answered 413 before it has come, and its connection ends', async () => {
     const stack = await start({});

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { CallAgent, CallAgentOptions } from '../helpers/call-agent.ts';
 import { CallStage, within } from '../helpers/call-stage.ts';
@@ -147,6 +149,23 @@ describe('RFC 5626: flows over UDP', () => {
       ['Supported', 'path, outbound'],
     ]);
     await call(alice, bob, bob.address);
+  });
+
+  it('5.3: also what is large, for behind a NAT nobody takes a connection', async () => {
+    const alice = await agentBy('alice', 'udp');
+    const bob = await agentBy('bob', 'udp', { behind: NOWHERE });
+    // Somebody else has the port, and says nothing.
+    const other = createServer().listen(bob.socket.local.port, '127.0.0.1');
+    await once(other, 'listening');
+    await bob.register();
+    const body = `v=0\r\n${'a=x-long:yes\r\n'.repeat(150)}`;
+    const call = await alice.invite(bob.address, { headers: [['Content-Type', 'application/sdp']], body });
+    (await bob.take('INVITE')).answer(486);
+    expect((await call.final()).status).toBe(486);
+    // A MESSAGE of that size must not go so (RFC 3428 8).
+    const tcp = await agentBy('alice', 'tcp');
+    expect((await tcp.request('MESSAGE', bob.address, { headers: [['Content-Type', 'text/plain']], body: 'x'.repeat(1500) })).status).toBe(513);
+    await new Promise((resolve) => other.close(resolve));
   });
 
   it('RFC 3581 4: without `ob` too, where Contact repeats a Via that a NAT has made unreachable', async () => {

@@ -159,6 +159,17 @@ describe('RFC 3261 17.2: server transactions', () => {
     await expect.poll(() => waiting.length).toBe(3);
   });
 
+  it('sets no such bound for a source that speaks for many', async () => {
+    const stack = await start({ transaction: { maxOpenPerSource: 1, isUnlimited: (address) => address === '127.0.0.2' } });
+    const gateway = await UdpPeer.open(stack.port, '127.0.0.1', '127.0.0.2');
+    const waiting: (() => void)[] = [];
+    stack.router.handle('PUBLISH', (context) => void waiting.push(() => context.respond(200)));
+    for (let i = 0; i < 3; i++) gateway.send(request({ method: 'PUBLISH' }));
+    await expect.poll(() => waiting.length).toBe(3);
+    for (const respond of waiting) respond();
+    gateway.close();
+  });
+
   it('bounds the kept responses of all', async () => {
     const stack = await start({ transaction: { maxKeptResponses: 3 } });
     const peer = await open(stack);

@@ -76,6 +76,20 @@ describe('RFC 3325 5: trusted peers', () => {
     expect(statusOf(await message('sip:zoe@127.0.0.9'))).toBe(403);
   });
 
+  it('assert what a phone here, which is not trusted, is told, but not of who wants to be private (5, 7)', async () => {
+    received.length = 0;
+    const text = ['Content-Type: text/plain', 'Content-Length: 2'];
+    for (const privacy of [[], ['Privacy: none'], ['Privacy: id'], ['Privacy: header', 'Privacy: user; ID']]) {
+      const uri = alice.address;
+      const fields = [asserted('carol'), ...privacy, ...text];
+      expect(statusOf(await gateway.ask(request({ method: 'MESSAGE', uri, to: `<${uri}>`, from: ANONYMOUS, fields, body: 'hi' })))).toBe(
+        200,
+      );
+    }
+    const told = asserted('carol').replace('P-Asserted-Identity: ', '');
+    expect(received.map((each) => headerLines(each, 'p-asserted-identity'))).toEqual([[told], [told], [], []]);
+  });
+
   it('of several assertions the first that is a user here counts, else the first (9.1)', async () => {
     const tel = 'P-Asserted-Identity: <tel:+15551234>';
     expect(statusOf(await ask(gateway, 'REGISTER', { from: from('carol'), fields: [tel, asserted('carol')] }))).toBe(200);

@@ -135,6 +135,14 @@ describe('RFC 4479 3.3: services', () => {
     expect(await services()).toEqual([`d closed ${bob.address};gr=1`, `desk closed ${bob.address}`, `phone open ${bob.address}`]);
   });
 
+  it("behind the presentity's own address it is the same when it is on the same device (3.3.1)", async () => {
+    const on = (device: string) => `<dm:deviceID>urn:uuid:${device}</dm:deviceID><contact>${bob.address}</contact>`;
+    await publish(tuple('before-crash', 'open', on('1')));
+    await publish(tuple('other', 'open', on('2')));
+    await publish(tuple('after-crash', 'closed', on('1')));
+    expect(await services()).toEqual([`after-crash closed ${bob.address}`, `other open ${bob.address}`]);
+  });
+
   it('two agents that chose the same tuple id for different contacts are both seen, under ids that differ (3.5)', async () => {
     await publish(tuple('t1', 'open', '<contact>sip:a@192.0.2.1</contact>'));
     await publish(tuple('t1', 'closed', '<contact>sip:b@192.0.2.2</contact>'));

@@ -71,6 +71,22 @@ describe('RFC 5025 9.7: very large documents', () => {
     }
   });
 
+  test('RFC 4745 7.4: thousands of intervals change a decision once a minute at most, and grant nothing for longer than they say', async () => {
+    const iso = (time: number) => new Date(time).toISOString();
+    const start = Date.parse('2026-06-01T12:00:30Z');
+    const pair = (from: number, until: number) => `<from>${iso(from)}</from><until>${iso(until)}</until>`;
+    const short = Array.from({ length: 1000 }, (_, n) => pair(start + n, start + n + 1)).join('');
+    const allow = '<actions><sub-handling xmlns="urn:ietf:params:xml:ns:pres-rules">allow</sub-handling></actions>';
+    const text = `<ruleset xmlns="${RULES}"><rule id="a"><conditions><validity>${short}${pair(start, start + 3_600_000)}</validity></conditions>${allow}</rule></ruleset>`;
+    const policy = new PresencePolicy(storeOf({ auid: 'pres-rules', xui: OWNER, name: 'index' }, text), 'block');
+    await policy.ready(OWNER);
+    const at = (time: number) => policy.decide(OWNER, 'sip:u@x', undefined, time);
+    expect(at(start + 1)).toMatchObject({ handling: 'block', validUntil: start + 30_000 });
+    expect(at(start + 30_000)).toMatchObject({ handling: 'allow', validUntil: start + 3_570_000 });
+    expect(at(start + 3_570_000)).toMatchObject({ handling: 'block' });
+    expect(at(start + 3_570_000).validUntil).toBeUndefined();
+  });
+
   test('rules that are nested deeper than is allowed now are rules still', async () => {
     const deep = `${'<x:a xmlns:x="urn:x">'.repeat(150)}${'</x:a>'.repeat(150)}`;
     const text = rulesOf(1).replace('</rule>', `<transformations>${deep}</transformations></rule>`);

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CPIM_PIDF_TYPE, PIDF_TYPE } from '../../schemas/pidf.ts';
 import { PIDF_DIFF_TYPE } from '../../schemas/pidf-diff.ts';
-import type { Permissions } from '../../schemas/pres-rules.ts';
+import { combinePermissions, type Permissions, permissionsKey } from '../../schemas/pres-rules.ts';
 import { SqliteStateStore } from '../../server/storage/sqlite/state.ts';
 import type { UserDirectory } from '../../sip/core/authenticator.ts';
 import { ANONYMOUS } from '../../sip/core/identity.ts';
@@ -18,7 +18,7 @@ import { TimerWheel } from '../../sip/transport/timer-wheel.ts';
 import type { DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
 import { readXml } from '../helpers/xml-reader.ts';
 import { pick, type Random, randomNumbers } from '../rfc4825/random-xml.ts';
-import { type Judgement, judge, rulesXml } from './judged-rules.ts';
+import { type JudgedRule, type Judgement, judge, rulesXml } from './judged-rules.ts';
 import { MARK, type MarkedPresence, markedPresence } from './marked-presence.ts';
 import { randomRules } from './random-rules.ts';
 
@@ -27,6 +27,7 @@ const WATCHERS = ['sip:alice@example.com', 'sip:carol@example.com', 'sip:dan@exa
 const LISTS = ['http://example.com/xcap/friends', 'http://example.com/xcap/others'];
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 const RUNS = 2000;
+const RISING: readonly SubHandling[] = ['block', 'confirm', 'polite-block', 'allow'];
 
 /** A store that holds the user's rule documents in memory. */
 function storeOf(documents: readonly { readonly auid: string; readonly name: string; readonly text: string }[]): DocumentStore {
@@ -40,11 +41,8 @@ function storeOf(documents: readonly { readonly auid: string; readonly name: str
   };
 }
 
-const PLACES = [
-  { auid: 'pres-rules', name: 'index' },
-  { auid: 'org.openmobilealliance.pres-rules', name: 'pres-rules' },
-  { auid: 'pres-rules', name: 'more' },
-];
+const INDEX = { auid: 'pres-rules', name: 'index' };
+const PLACES = [INDEX, { auid: 'org.openmobilealliance.pres-rules', name: 'pres-rules' }, { auid: 'pres-rules', name: 'more' }];
 
 let directory: string;
 let state: SqliteStateStore;
@@ -175,6 +173,39 @@ describe('RFC 5025 3.3, RFC 4745 10: no permission, no data', () => {
         const permissions: Permissions = { ...decision.permissions, provideServices: 'all', providePersons: 'all', provideDevices: 'all' };
         const again = await packageOf(sent, store, 'block', new Map());
         expect(told(again, { ...decision, permissions }, watchOf(PIDF_TYPE)), `seed ${seed}`).toBe(sent);
+      }
+    }
+  });
+
+  test('RFC 4745 4, 6: the order of rules and documents is nothing, and a rule less is never a permission more', {
+    timeout: 60_000,
+  }, async () => {
+    for (let seed = 1; seed <= RUNS / 5; seed++) {
+      const random = randomNumbers(900_000 + seed);
+      const subject = {
+        watchers: WATCHERS,
+        domains: ['example.com', 'example.org'],
+        lists: [],
+        presence: markedPresence(random, BOB),
+        now: NOW,
+      };
+      // Who is named by no other rule is by fewer rules named less; that is OMA's, not RFC 4745's.
+      const rules = randomRules(random, subject, 8).filter(({ conditions }) => !conditions.includes('other-identity'));
+      const decide = async (documents: readonly (readonly JudgedRule[])[], watcher: string): Promise<PresenceDecision> => {
+        const store = storeOf(documents.map((some, i) => ({ ...(PLACES[i] ?? INDEX), text: rulesXml(some) })));
+        const policy = new PresencePolicy(store, 'block');
+        await policy.ready(BOB);
+        return policy.decide(BOB, watcher, undefined, NOW);
+      };
+      const half = random(rules.length + 1);
+      for (const watcher of WATCHERS) {
+        const { handling, view } = await decide([rules], watcher);
+        const turned = await decide([rules.slice(half).reverse(), rules.slice(0, half)], watcher);
+        expect([turned.handling, turned.view], `seed ${seed}`).toEqual([handling, view]);
+        const fewer = await decide([rules.slice(1)], watcher);
+        expect(RISING.indexOf(fewer.handling), `seed ${seed}`).toBeLessThanOrEqual(RISING.indexOf(handling));
+        const both = combinePermissions([fewer.permissions, (await decide([rules], watcher)).permissions]);
+        expect(permissionsKey(both), `seed ${seed}`).toBe(permissionsKey((await decide([rules], watcher)).permissions));
       }
     }
   });

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PIDF_DIFF } from '../../schemas/pidf-diff.ts';
+import { schemaViolations } from '../../schemas/xml/validate.ts';
 import { meaningOf, PidfDiffClient } from '../helpers/pidf-diff-client.ts';
 import { header } from '../helpers/sip-message.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
 import type { Subscription } from '../helpers/sip-subscription.ts';
 import { pidf, rule, rulesDocument, rulesPath } from '../scenarios/documents.ts';
 import { Stage } from '../scenarios/stage.ts';
-import { PARTIAL, rich } from './presence-documents.ts';
+import { PARTIAL, type Rich, rich } from './presence-documents.ts';
 
 let stage: Stage;
 let bob: SipPeer;
@@ -69,10 +71,10 @@ describe('RFC 5263 4.4: partial notifications', () => {
     const [subscription, client] = await watch();
     expect([client.version, client.fulls]).toEqual([1, 1]);
     await bob.publish(rich(bob.address, { tuples: [['phone', 'closed']], note: 'gone' }), { expires: 600, etag });
-    const { body } = await subscription.notify();
-    expect(body).toContain('pidf-diff');
-    expect(body).not.toContain('tuple');
-    client.receive({ ...last(subscription), body });
+    const news = await subscription.notify();
+    expect(news.body).toContain('pidf-diff');
+    expect(news.body).not.toContain('desk');
+    client.receive(news);
     expect([client.version, client.diffs]).toEqual([2, 1]);
     expect(client.meaning).toBe(await fresh());
     expect(client.meaning).toContain('closed');
@@ -160,6 +162,30 @@ describe('RFC 5263 4.4: partial notifications', () => {
     client.receive(await subscription.notify());
     expect(client.fulls).toBe(2);
     expect(client.meaning).toBe(await fresh());
+  });
+
+  it('every body is valid by the schema of RFC 5262 7', async () => {
+    const valid = (tuples: Rich['tuples'], mood: string) => rich(bob.address, { tuples, mood, note: 'n' }).replaceAll(/<im>.*?<\/im>/g, '');
+    const { etag } = await bob.publish(valid([['phone', 'open']], 'happy'), { expires: 600 });
+    const [subscription] = await watch();
+    const bodies = [
+      valid([['phone', 'closed']], 'sad'),
+      valid(
+        [
+          ['phone', 'closed'],
+          ['desk', 'open'],
+        ],
+        'sad',
+      ),
+      valid([], 'happy'),
+    ];
+    let last = etag;
+    for (const body of bodies) {
+      last = (await bob.publish(body, { expires: 600, etag: last })).etag;
+      await subscription.notify();
+    }
+    expect(subscription.notifications.map(({ body }) => schemaViolations(PIDF_DIFF, body))).toEqual([[], [], [], []]);
+    expect(subscription.notifications.filter(({ body }) => body.includes(':pidf-diff ')).length).toBeGreaterThan(1);
   });
 
   it('a condition that holds (RFC 5839) tells nothing, and the next is the whole', async () => {

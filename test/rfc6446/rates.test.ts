@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { readListState } from '../helpers/rlmi-reader.ts';
 import { header } from '../helpers/sip-message.ts';
 import type { Notification, Subscription } from '../helpers/sip-subscription.ts';
+import { ASKED, entry, putServices } from '../rfc4662/list-stage.ts';
 import { Stage } from '../scenarios/stage.ts';
 import { writeRules } from '../scenarios/steps.ts';
 
@@ -122,6 +124,81 @@ describe('RFC 6446 7: adaptive minimum rate', () => {
     const first = await subscription.notify();
     expect(rate(first, 'adaptive-min-rate')).toBe('4');
     expect((await subscription.notify()).body).toBe(first.body);
+  });
+});
+
+describe('RFC 6446 9.3: Event in the 2xx to a NOTIFY', () => {
+  const rates = (notification: Notification) => ['max-rate', 'min-rate'].map((name) => rate(notification, name));
+
+  test('changes the rates, all of them', async () => {
+    const { a, b, publish } = await setting();
+    const subscription = await a.subscribe(b.address, { event: 'presence;max-rate=10', expires: 600 });
+    subscription.answerHeaders = [['Event', 'presence;max-rate=20;min-rate=4;id=other']];
+    expect(rates(await subscription.notify())).toEqual(['10', undefined]);
+    // Told without a change, for there is a least rate now.
+    expect(rates(await subscription.notify())).toEqual(['20', '4']);
+    subscription.answerHeaders = [['Event', 'presence']];
+    await subscription.notify();
+    await publish('second');
+    expect(rates(await subscription.notify((one) => noteOf(one) === 'second'))).toEqual([undefined, undefined]);
+    await silence(subscription, 400);
+  });
+
+  test.each(['presence;max-rate=0', 'presence.winfo;max-rate=20', 'presence;max-rate=20;max-rate=30', ';;;'])(
+    '%s changes nothing',
+    async (event) => {
+      const { a, b, publish } = await setting();
+      const subscription = await a.subscribe(b.address, { event: 'presence;max-rate=10', expires: 600 });
+      subscription.answerHeaders = [['Event', event]];
+      await subscription.notify();
+      await publish('second');
+      expect(rates(await subscription.notify())).toEqual(['10', undefined]);
+    },
+  );
+
+  test('4.1: who has not asked for rates before asks for none there', async () => {
+    const { a, b, publish } = await setting();
+    const subscription = await a.subscribe(b.address, { expires: 600 });
+    subscription.answerHeaders = [['Event', 'presence;max-rate=0.01']];
+    await subscription.notify();
+    for (const note of ['second', 'third']) {
+      await publish(note);
+      expect(rates(await subscription.notify((one) => noteOf(one) === note))).toEqual([undefined, undefined]);
+    }
+  });
+});
+
+describe('RFC 3857 4.10: watcher information', () => {
+  test('the first at once, what comes soon after it together and later', async () => {
+    await stage.boot({ defaultDecision: 'allow', winfoInterval: 1 });
+    const b = await stage.peer('B');
+    const info = await b.subscribe(b.address, { event: 'presence.winfo', expires: 600 });
+    await info.notify();
+    const from = Date.now();
+    for (const user of ['A', 'C', 'D']) await (await (await stage.peer(user)).subscribe(b.address, { expires: 600 })).notify();
+    const next = await info.notify();
+    expect(next.body.match(/<watcher /g)).toHaveLength(3);
+    expect(Date.now() - from).toBeGreaterThan(800);
+    await silence(info, 300);
+  });
+});
+
+describe('RFC 6446 5.4: lists', () => {
+  test('the rate is that of the list as a whole; what its members have become comes together', async () => {
+    await stage.boot({ defaultDecision: 'allow', listInterval: 0 });
+    const a = await stage.peer('A', { transport: 'tcp' });
+    const users = ['B', 'C', 'D'];
+    for (const user of users) await stage.peer(user);
+    await putServices(stage, 'A', { buddies: { items: users.map((user) => entry(stage.address(user))) } });
+    const subscription = await a.subscribe(stage.address('buddies'), { ...ASKED, event: 'presence;max-rate=1' });
+    expect(rate(await subscription.notify(), 'max-rate')).toBe('1');
+    for (const user of users) {
+      const body = `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${stage.address(user)}"><tuple id="t"><status><basic>open</basic></status></tuple></presence>`;
+      await (await stage.peer(user)).publish(body, { expires: 600 });
+    }
+    const { fullState, resources } = readListState(await subscription.notify());
+    expect([fullState, resources.length]).toEqual([false, 3]);
+    await silence(subscription, 300);
   });
 });
 

@@ -141,6 +141,35 @@ describe("org.openmobilealliance.pres-rules are the presentity's rules as pres-r
     expect((await subscription.notify()).state).toBe('pending');
   });
 
+  test('external-list knows who is in lists within the list, and behind its references to own entries and lists, loops or not', async () => {
+    await presentity.publish(pidf(presentity.address, { basic: 'open' }), { expires: 600 });
+    const path = '/resource-lists/users/B/index';
+    const list = (name: string) => `${stage.root}${path}/~~/resource-lists/list%5B@name=%22${name}%22%5D`;
+    const entry = `<entry uri="${stage.address('A')}"/>`;
+    const write = (friends: string, far: string) =>
+      xcap.put(
+        path,
+        `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="friends"><list name="within">${friends}</list></list><list name="far">${far}</list></resource-lists>`,
+      );
+    expect((await write('', '')).status).toBe(201);
+    const external = `<ocp:external-list><ocp:entry anc="${list('friends')}"/></ocp:external-list>`;
+    await xcap.put(OMA, omaRules(omaRule('friends', external, 'allow'), others('confirm')));
+    const { subscription, first } = await watch();
+    expect(first.state).toBe('pending');
+    const loop = `<external anchor="${list('friends')}"/>`;
+    const reference = `<entry-ref ref="resource-lists/users/B/index/~~/resource-lists/list%5B@name=%22far%22%5D/entry%5B@uri=%22${stage.address('A')}%22%5D"/>`;
+    for (const [friends, far] of [
+      [entry, ''],
+      [`<external anchor="${list('far')}"/>`, loop + entry],
+      [reference, entry],
+    ] as const) {
+      expect((await write(friends, far)).status).toBe(200);
+      expect((await subscription.notify()).state).toBe('active');
+      expect((await write('', far)).status).toBe(200);
+      expect((await subscription.notify()).state).toBe('pending');
+    }
+  });
+
   test("a list of somebody else's makes nobody a friend", async () => {
     await writeBuddyList(stage, 'C', ['A']);
     const external = `<ocp:external-list><ocp:entry anc="${stage.root}${buddyListSelector('C')}"/><ocp:entry anc="nonsense"/></ocp:external-list>`;
