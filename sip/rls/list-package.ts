@@ -7,6 +7,7 @@ import { memberFilter } from '../events/member-filter.ts';
 import type { Notifier } from '../events/notifier.ts';
 import { MemberWatch, type WatchBase } from '../events/watch.ts';
 import { SipError } from '../message/sip-error.ts';
+import { FilteredSource } from './filtered-source.ts';
 import { instanceId } from './list-body.ts';
 import { ListCache } from './list-cache.ts';
 import { ListSubscription, type MemberSource } from './list-subscription.ts';
@@ -39,8 +40,10 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
   const subscriptions = new Map<string, ListSubscription>();
 
   const openMember = (watch: Watch, member: ListMember, changed: () => void): MemberSource | undefined => {
-    if (!isLocal(member, servesDomain)) return options.openRemote(watch, base, member, changed);
     const { canonical } = member;
+    if (!isLocal(member, servesDomain)) {
+      return FilteredSource.open(watch, canonical, base, changed, (told) => options.openRemote(watch, base, member, told));
+    }
     const virtual = new MemberWatch(
       {
         id: `${watch.id}.${instanceId(canonical)}`,
