@@ -353,7 +353,7 @@ export class Notifier {
     const state = stateOfMember(member, gone);
     if (!state) return;
     member.state = state;
-    member.changed();
+    member.changed(member.resource);
   }
 }
 

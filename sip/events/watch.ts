@@ -71,17 +71,18 @@ export class MemberWatch extends WatchBase {
   state: MemberState | undefined;
   /** Of the body told last, for packages whose bodies have one. */
   version = 0;
-  /** Told after every change of `state`. */
-  readonly changed: () => void;
-  private readonly endsAtOfList: () => number | undefined;
+  /** Told the resource after every change of `state`. */
+  readonly changed: (resource: string) => void;
+  private readonly list: WatchBase;
 
-  constructor(init: WatchInit, endsAtOfList: () => number | undefined, changed: () => void) {
+  /** `changed` is one function for all members of the list: there are many of them. */
+  constructor(init: WatchInit, list: WatchBase, changed: (resource: string) => void) {
     super(init);
-    this.endsAtOfList = endsAtOfList;
+    this.list = list;
     this.changed = changed;
   }
 
   get endsAt(): number | undefined {
-    return this.endsAtOfList();
+    return this.list.endsAt;
   }
 }

@@ -5,7 +5,7 @@
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import { memberFilter } from '../events/member-filter.ts';
 import type { Notifier } from '../events/notifier.ts';
-import { MemberWatch, type WatchBase } from '../events/watch.ts';
+import { MemberWatch, type WatchBase, type WatchInit } from '../events/watch.ts';
 import { SipError } from '../message/sip-error.ts';
 import { FilteredSource } from './filtered-source.ts';
 import { instanceId } from './list-body.ts';
@@ -39,12 +39,13 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
   const { notifier, now, servesDomain } = options;
   const subscriptions = new Map<string, ListSubscription>();
 
-  const openMember = (watch: Watch, member: ListMember, changed: () => void): MemberSource | undefined => {
+  const openMember = (watch: Watch, member: ListMember, changed: (canonical: string) => void): MemberSource | undefined => {
     const { canonical } = member;
     if (!isLocal(member, servesDomain)) {
-      return FilteredSource.open(watch, canonical, base, changed, (told) => options.openRemote(watch, base, member, told));
+      const open = (told: () => void): MemberSource | undefined => options.openRemote(watch, base, member, told);
+      return FilteredSource.open(watch, canonical, base, () => changed(canonical), open);
     }
-    const virtual = new MemberWatch(
+    const virtual = new VirtualSubscription(
       {
         id: `${watch.id}.${instanceId(canonical)}`,
         eventPackage: base,
@@ -56,12 +57,13 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
         since: now(),
         terms: (watch.terms as ListTerms | undefined)?.base,
       },
-      () => (watch as WatchBase).endsAt,
+      watch as WatchBase,
       changed,
+      notifier,
     );
     virtual.filter = memberFilter(watch, canonical);
     notifier.openMember(virtual);
-    return new VirtualSubscription(virtual, notifier);
+    return virtual;
   };
 
   return {
@@ -101,30 +103,25 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
 }
 
 /** A member of one of our domains: watched through the notifier, never by SIP sent to ourselves. */
-class VirtualSubscription implements MemberSource {
-  private readonly watch: MemberWatch;
+class VirtualSubscription extends MemberWatch implements MemberSource {
   private readonly notifier: Notifier;
 
-  constructor(watch: MemberWatch, notifier: Notifier) {
-    this.watch = watch;
+  constructor(init: WatchInit, list: WatchBase, changed: (canonical: string) => void, notifier: Notifier) {
+    super(init, list, changed);
     this.notifier = notifier;
   }
 
-  get state(): MemberSource['state'] {
-    return this.watch.state;
-  }
-
   ask(terms: unknown, list: Watch): void {
-    const filter = memberFilter(list, this.watch.resource);
-    if (terms === this.watch.terms && filter === undefined && this.watch.filter === undefined) return;
-    this.watch.terms = terms;
+    const filter = memberFilter(list, this.resource);
+    if (terms === this.terms && filter === undefined && this.filter === undefined) return;
+    this.terms = terms;
     // A filter begins anew: what its triggers have passed over is told now.
-    this.watch.filter = filter;
-    this.notifier.touch(this.watch);
+    this.filter = filter;
+    this.notifier.touch(this);
   }
 
   close(): void {
-    this.notifier.closeMember(this.watch);
+    this.notifier.closeMember(this);
   }
 }
 

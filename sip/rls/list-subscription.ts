@@ -44,8 +44,8 @@ interface Room {
 
 export interface ListSubscriptionOptions {
   readonly naming: PartNaming;
-  /** Begins to watch a member; undefined where nothing can be known of it. `changed` is called after every change of its state. */
-  open(member: ListMember, changed: () => void): MemberSource | undefined;
+  /** Begins to watch a member; undefined where nothing can be known of it. `changed` is called with its address after every change of its state. */
+  open(member: ListMember, changed: (canonical: string) => void): MemberSource | undefined;
   /** There is something to tell. */
   touch(): void;
   /** There is more to tell than the body that is being made has room for. */
@@ -110,7 +110,7 @@ export class ListSubscription {
     this.following = true;
     for (const [canonical, member] of wanted) {
       if (this.sources.has(canonical)) continue;
-      const source = this.options.open(member, () => this.noteChange(canonical));
+      const source = this.options.open(member, this.noteChange);
       if (source) this.sources.set(canonical, source);
     }
     this.following = false;
@@ -139,12 +139,12 @@ export class ListSubscription {
     }
   }
 
-  private noteChange(canonical: string): void {
+  private readonly noteChange = (canonical: string): void => {
     const { root } = this;
     if (root?.inner.size === 0) root.changed.add(canonical);
     else for (const place of this.places.get(canonical) ?? []) markChanged(place, canonical);
     if (!this.following) this.options.touch();
-  }
+  };
 
   private tell(place: Place, full: boolean, room: Room): Body | undefined {
     const { list, changed } = place;

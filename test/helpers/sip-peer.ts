@@ -193,7 +193,7 @@ export class SipPeer implements SubscriptionHost {
     if (!dialog || subscription.remoteTarget === undefined) throw this.error('there is no dialog to subscribe in');
     const { terms } = subscription;
     const event = changes.event ?? terms.event;
-    subscription.refreshing(event, false);
+    subscription.refreshing(event, false, expires);
     const response = await this.request({
       method: 'SUBSCRIBE',
       uri: subscription.remoteTarget,

@@ -95,6 +95,8 @@ export class Subscription {
   #events: readonly string[];
   #mayForget = false;
   #expiresAt: number;
+  /** Seconds that a SUBSCRIBE under way asks for: a NOTIFY may come before its answer (RFC 6665 4.1.2.4). */
+  #asked = 0;
   #heardAt = Date.now();
   readonly #host: SubscriptionHost;
 
@@ -106,7 +108,8 @@ export class Subscription {
   }
 
   /** A refresh with this Event goes out, or has been accepted. */
-  refreshing(event: string, accepted: boolean): void {
+  refreshing(event: string, accepted: boolean, expires = 0): void {
+    this.#asked = accepted ? 0 : expires;
     this.#events = accepted ? [event] : [...this.#events, event];
   }
 
@@ -209,7 +212,7 @@ export class Subscription {
     // It was sent after what came before it, however long it has been under way. A second's grace, for both sides count whole seconds.
     const left = (this.#expiresAt - this.#heardAt) / 1000;
     this.#heardAt = Date.now();
-    if (state?.expires !== undefined && state.expires > left + 1)
+    if (state?.expires !== undefined && state.expires > Math.max(left, this.#asked) + 1)
       faults.push(`expires=${state.expires} with ${left.toFixed(1)} s left: it rises`);
     const type = this.#checkBody(message, faults);
     const body = this.#decode(message, faults);
