@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createAuthority } from '../helpers/certificates.ts';
@@ -162,6 +163,39 @@ it('what is no SIP message is answered where it can be, and the connection lives
   expect((await next(socket)).text).toMatch(/^SIP\/2\.0 400 /);
   socket.send(options('good'));
   expect((await next(socket)).text).toMatch(/^SIP\/2\.0 200 /);
+});
+
+it('RFC 7692: compression is not agreed to, which a small message could be made large with', async () => {
+  const socket = new WebSocket(`ws://127.0.0.1:${listenerOf(server, 'WS').port}/`, ['sip'], { perMessageDeflate: true });
+  sockets.push(socket);
+  await once(socket, 'open');
+  expect(socket.extensions).toBe('');
+});
+
+/** FIN and text, masked with nothing but zeros. */
+const MASK = [0x80, 0, 0, 0, 0];
+
+it.each([
+  ['that is not masked (RFC 6455 5.1)', [0x81, 0x01, 0x41]],
+  ['with a reserved bit (5.2)', [0xc1, ...MASK]],
+  ['of an unknown kind (5.2)', [0x83, ...MASK]],
+  ['that continues nothing (5.4)', [0x80, ...MASK]],
+  ['of control in fragments (5.5)', [0x09, ...MASK]],
+  ['of control that is too long (5.5)', [0x89, 0xfe, 0x00, 0x7e, 0, 0, 0, 0]],
+  ['longer than numbers go (5.2)', [0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]],
+])('a frame %s ends its connection and no other', async (_, bytes) => {
+  const other = await raw();
+  const { port } = listenerOf(server, 'WS');
+  const broken = connect(port, '127.0.0.1');
+  const handshake = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'];
+  broken.write(`GET / HTTP/1.1\r\nHost: h\r\n${handshake.join('\r\n')}\r\nSec-WebSocket-Protocol: sip\r\n\r\n`);
+  await once(broken, 'data');
+  const closed = once(broken, 'close');
+  broken.resume().on('error', () => {});
+  broken.write(Buffer.from(bytes));
+  await closed;
+  other.send(options(`after${bytes.length}`));
+  expect((await next(other)).text).toMatch(/^SIP\/2\.0 200 /);
 });
 
 it('a message over the limit ends the connection with a line in the log', async () => {
