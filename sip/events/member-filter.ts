@@ -5,10 +5,11 @@ import { WatchFilter } from './watch-filter.ts';
 
 /**
  * The filter of a member of the list that the watch is a subscription to, by its canonical address: its own, its domain's, or the list's
- * (RFC 4660 4.1).
+ * (RFC 4660 4.1); of a member that is `elsewhere` its domain's is not for us.
  */
-export function memberFilter(watch: Watch, member: string): WatchFilter | undefined {
-  const filters = watch instanceof Subscription ? watch.filterSet : undefined;
+export function memberFilter(watch: Watch, member: string, place: 'here' | 'elsewhere' = 'here'): WatchFilter | undefined {
+  const all = watch instanceof Subscription ? watch.filterSet : undefined;
+  const filters = place === 'here' ? all : all?.filter(({ domain }) => domain === undefined);
   const contents = filters && filterFor(filters, member, watch.resource);
   return contents && new WatchFilter(contents);
 }

@@ -86,7 +86,7 @@ export class RateControl {
     this.params = [param('max-rate', max), param('min-rate', min), param('adaptive-min-rate', adaptive)].join('');
     // RFC 6446 7.2: a history of as many as the rate wants.
     if (before && before.agreed.adaptive === adaptive) this.sent.push(...before.sent);
-    else if (adaptive !== undefined) for (let i = PERIOD; i > 0; i--) this.sent.push(now - (i * 1000) / adaptive);
+    else if (adaptive !== undefined) for (let i = PERIOD; i > 0; i--) this.sent.push(now - ((i - 0.5) * 1000) / adaptive);
   }
 
   /** A NOTIFY goes out. */

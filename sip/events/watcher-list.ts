@@ -51,11 +51,15 @@ class WatcherList {
 
   set(entry: WatcherEntry): void {
     const { id, status } = entry;
-    for (const set of [this.waiting, this.terminated]) set.delete(id);
+    // Most are new: there is nothing of theirs to be removed.
+    if (this.entries.has(id)) {
+      this.waiting.delete(id);
+      this.terminated.delete(id);
+      // Later changes go to the end, so that entries stand in the order of their revisions.
+      this.entries.delete(id);
+    }
     if (status === 'waiting') this.waiting.add(id);
     if (status === 'terminated') this.terminated.add(id);
-    // Later changes go to the end, so that entries stand in the order of their revisions.
-    this.entries.delete(id);
     this.entries.set(id, entry);
     this.recent.push(entry);
     if (this.recent.length > 2 * this.entries.size + SPARE) this.recent = [...this.entries.values()];
@@ -104,14 +108,14 @@ export class WatcherLists {
   }
 
   report(report: WatcherReport): void {
-    if (report.status === 'waiting' || report.event === 'subscribe') this.supersede(report);
-    this.set(report, report.status === 'waiting' ? this.options.now() + this.options.waitingTime : undefined);
+    const key = listKey(report.packageName, report.resource);
+    if (report.status === 'waiting' || report.event === 'subscribe') this.supersede(report, this.lists.get(key));
+    this.set(report, report.status === 'waiting' ? this.options.now() + this.options.waitingTime : undefined, key);
     this.listener(report.packageName, report.resource);
   }
 
-  private set(report: WatcherReport, waitingUntil: number | undefined): void {
+  private set(report: WatcherReport, waitingUntil: number | undefined, key = listKey(report.packageName, report.resource)): void {
     const { packageName, resource, id, watcher, displayName, status, event, since, lasting } = report;
-    const key = listKey(packageName, resource);
     let list = this.lists.get(key);
     if (!list) this.lists.set(key, (list = new WatcherList()));
     const revision = ++this.revision;
@@ -129,8 +133,7 @@ export class WatcherLists {
   }
 
   /** RFC 3857 4.7.1: a new subscription of the same watcher makes its waiting one redundant. */
-  private supersede({ packageName, resource, id, watcher }: WatcherReport): void {
-    const list = this.lists.get(listKey(packageName, resource));
+  private supersede({ packageName, resource, id, watcher }: WatcherReport, list: WatcherList | undefined): void {
     if (!list || list.waiting.size === 0) return;
     for (const entry of list.waitingEntries()) {
       if (entry.watcher === watcher && entry.id !== id) this.endWaiting(packageName, resource, entry, 'giveup');

@@ -7,6 +7,7 @@ import { memberFilter } from '../events/member-filter.ts';
 import type { Notifier } from '../events/notifier.ts';
 import { MemberWatch, type WatchBase, type WatchInit } from '../events/watch.ts';
 import { SipError } from '../message/sip-error.ts';
+import { FilteredSource } from './filtered-source.ts';
 import { instanceId } from './list-body.ts';
 import { ListCache } from './list-cache.ts';
 import { ListSubscription, type MemberSource } from './list-subscription.ts';
@@ -40,7 +41,10 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
 
   const openMember = (watch: Watch, member: ListMember, changed: (canonical: string) => void): MemberSource | undefined => {
     const { canonical } = member;
-    if (!isLocal(member, servesDomain)) return options.openRemote(watch, base, member, () => changed(canonical));
+    if (!isLocal(member, servesDomain)) {
+      const open = (told: () => void): MemberSource | undefined => options.openRemote(watch, base, member, told);
+      return FilteredSource.open(watch, canonical, base, () => changed(canonical), open);
+    }
     const virtual = new VirtualSubscription(
       {
         id: `${watch.id}.${instanceId(canonical)}`,

@@ -152,7 +152,7 @@ const benches: Readonly<Record<string, Bench>> = {
     const one = async (i: number): Promise<void> => {
       await counter.reached(await load.subscribe(`owner${i % LISTS}`, `list${i % LISTS}`, true), 1);
     };
-    await measured(target, 'warm-up', 500, 8, one);
+    await measured(target, 'warm-up', 1000, 8, one);
     const subscribed = await measured(target, `SUBSCRIBE to a list of ${BUDDIES}, 200, NOTIFY, 200`, 1000, 8, one);
     load.close();
     return [subscribed];
@@ -171,8 +171,8 @@ const benches: Readonly<Record<string, Bench>> = {
       etags[b] = await load.publish(`buddy${b}`, `state ${round}`, etags[b]);
       await Promise.all(dialogs.map((dialog) => counter.reached(dialog, round + 1)));
     };
-    await measured(target, 'warm-up', 30, 1, change);
-    const { operations, cpu = 0 } = await measured(target, '', 200, 1, change);
+    await measured(target, 'warm-up', 300, 1, change);
+    const { operations, cpu = 0 } = await measured(target, '', 1000, 1, change);
     load.close();
     return [{ operation: `a buddy's change told to one of ${LISTS} lists`, operations: operations * LISTS, cpu: cpu / LISTS }];
   },

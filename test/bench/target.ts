@@ -46,6 +46,9 @@ export async function startTarget(users = 0): Promise<Target> {
     data,
     '--auth',
     users === 0 ? 'none' : 'digest',
+    // Each change of a list's member is told by itself.
+    '--list-interval',
+    '0',
     // All load comes from one address.
     '--max-subscriptions-per-address',
     '500000',

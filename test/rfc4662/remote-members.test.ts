@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FarNotifier, type FarSubscribe } from '../helpers/far-notifier.ts';
 import { Federation } from '../helpers/federation.ts';
+import { filter, filterSet, including, withFilters } from '../helpers/filters.ts';
 import { header } from '../helpers/sip-message.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
 import { pidf, rule, rulesDocument, rulesPath } from '../scenarios/documents.ts';
@@ -197,6 +198,7 @@ describe('as a subscriber (RFC 6665 4.1)', () => {
     expect(await far.notify(subscribe, { ...bad, fields: [['Content-Encoding', 'br']] })).toBe(415);
     const bomb = { body: gzipSync(Buffer.alloc(100_000)), fields: [['Content-Encoding', 'gzip']] as const };
     expect(await far.notify(subscribe, { ...bad, ...bomb })).toBe(413);
+    for (const body of ['<presence', `<!DOCTYPE presence>${bad.body}`]) expect(await far.notify(subscribe, { ...bad, body })).toBe(400);
     expect(await far.notify(subscribe, { ...bad, cseq: 1 })).toBe(500);
     expect((await watcher.subscription.refresh()).status).toBe(200);
     await watcher.next();
@@ -219,6 +221,24 @@ describe('as a subscriber (RFC 6665 4.1)', () => {
     const other = await far.subscribe();
     expect([other.from, other.isRefresh]).toEqual([b.address, false]);
     other.answer(403);
+  });
+
+  test('what comes is filtered as the list (RFC 4660 4.1), and told when it is another after that', async () => {
+    const filters = filterSet(filter(including('//pidf:tuple[pidf:status/pidf:basic="open"]')));
+    const watcher = await ListWatcher.open(a, stage.address('S'), { ...ASKED, ...withFilters(filters) });
+    const subscribe = await far.subscribe();
+    subscribe.answer(200);
+    await far.notify(subscribe, state('open'));
+    await watcher.until((words) => words.bob === 'open');
+    await far.notify(subscribe, state('closed'));
+    await watcher.until((words) => words.bob !== 'open');
+    expect(watcher.subscription.notifications.at(-1)?.body).not.toContain('closed');
+    const { length } = watcher.subscription.notifications;
+    await far.notify(subscribe, { state: 'active;expires=600', body: '<!DOCTYPE p [<!ENTITY e "x">]><presence/>' });
+    await far.notify(subscribe, state('closed'));
+    expect(watcher.subscription.notifications).toHaveLength(length);
+    expect((await watcher.subscription.refresh(600, withFilters(filterSet(filter('', 'id="1" remove="true"'))))).status).toBe(200);
+    await watcher.until((words) => words.bob === 'closed');
   });
 
   test('who is taken from the list, or comes into it, is left or asked for', async () => {
