@@ -105,6 +105,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const breadth = incomingBreadth(request);
     checkProxyRequire(request);
     const inDialog = (route?.isOfDialog ?? false) && !this.isForUser(request);
+    context.isOfOwnRoute = inDialog;
     this.admit(context, inDialog);
     if (inDialog && request.method === 'BYE') this.calls?.byeForwarded(request);
     if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
@@ -180,7 +181,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
 
   finish(request: SipRequest, { context }: BranchOwner, flow: Flow, isRegistrants: boolean): void {
     this.vouch(context, flow, isRegistrants);
-    this.recordRoutes.record(request, context.request, context.flow, flow, isRegistrants);
+    this.recordRoutes.record(request, context.request, context.flow, flow, isRegistrants, context.isOfOwnRoute);
     const user = context.identitySource === 'digest' ? context.identity : undefined;
     assertIdentity(request, user, this.options.isTrustedPeer?.(flow.remoteAddress) ?? false);
   }

@@ -52,14 +52,18 @@ export class RecordRoutes {
    * side it goes to on top.
    * @param received the request as it came, from `from`
    * @param isRegistrants whether `to` is the flow of a registration
+   * @param isOurs whether it came by a value that we recorded for its dialog
    */
-  record(request: SipRequest, received: SipRequest, from: Flow, to: Flow, isRegistrants: boolean): void {
-    if (!DIALOG_FORMING.has(request.method)) return;
+  record(request: SipRequest, received: SipRequest, from: Flow, to: Flow, isRegistrants: boolean, isOurs: boolean): void {
+    // RFC 6665 4.3 and 4.4.1: a subscriber takes its route set from the NOTIFY, which names whoever was on the path of the SUBSCRIBE.
+    if (!DIALOG_FORMING.has(request.method) && !(isOurs && request.method === 'NOTIFY')) return;
     // Here the Request-URI is that of the next hop where it is a strict router, and so is the first Route elsewhere.
     const [route = ''] = request.headers.has('Route') ? request.headers.list('Route') : [];
     const secure = isSecureUri(request.uri) || /^[^<]*<\s*sips:/i.test(route);
     const dialog = dialogOf(received);
-    const incoming = this.value(secure, from, dialog, isFirstHop(received) && (from.reliable || needsFlow(received, from)));
+    // Another domain's server is reached by connections of ours as well.
+    const isAgents = isFirstHop(received) && from.peerDomains.length === 0;
+    const incoming = this.value(secure, from, dialog, isAgents && (from.reliable || needsFlow(received, from)));
     const outgoing = this.value(secure, to, dialog, isRegistrants);
     if (incoming !== outgoing) request.headers.addFirst('Record-Route', incoming);
     request.headers.addFirst('Record-Route', outgoing);

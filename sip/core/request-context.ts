@@ -32,6 +32,8 @@ export class RoutedRequest implements RequestContext {
   /** Of the final response; 0 before it. */
   status: number;
   readonly transaction: ServerTransaction;
+  /** It came by a Route that the proxy recorded for its dialog. */
+  isOfOwnRoute = false;
   private readonly server: string | undefined;
   private readonly startedAt: number;
   private sender: Identity | undefined;

@@ -57,6 +57,8 @@ export interface SubscribeOptions {
   /** The URI in our Contact, if not the peer's own. */
   readonly contact?: string;
   readonly answer?: Answer;
+  /** Where our server listens, if we reach it on some other way. */
+  readonly serverAt?: SipAddress;
   /** Where the server of another domain listens: our own server is a proxy between us. */
   readonly notifier?: SipAddress;
 }

@@ -163,6 +163,7 @@ export class SipPeer implements SubscriptionHost {
       routes: options.recordRoutes ?? [],
       acceptEncoding: options.headers?.find(([name]) => name.toLowerCase() === 'accept-encoding')?.[1],
       ...(options.expires === undefined ? {} : { expires: options.expires }),
+      ...(options.serverAt === undefined ? {} : { server: options.serverAt }),
       ...(options.notifier === undefined ? {} : { server: options.notifier, proxied: true }),
     });
     subscription.answer = options.answer ?? 200;

@@ -105,6 +105,7 @@ export class Subscription {
     this.#host = host;
     this.#events = [terms.event];
     this.#expiresAt = Date.now() + terms.expires * 1000;
+    this.#asked = terms.expires;
   }
 
   /** A refresh with this Event goes out, or has been accepted. */
@@ -192,6 +193,7 @@ export class Subscription {
   respond(response: SipMessage): string[] {
     const faults: string[] = [];
     this.#response = response;
+    this.#asked = 0;
     if (response.status < 200 || response.status > 299) return faults;
     if (this.routeSet.length === 0 && this.terms.proxied) this.routeSet = headerList(response, 'record-route').toReversed();
     this.#learnTag(attempt(faults, 'To', () => parseNameAddress(header(response, 'to') ?? ''))?.params.get('tag'), faults);

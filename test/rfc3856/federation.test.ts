@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Federation, type Trust } from '../helpers/federation.ts';
 import { readPidf } from '../helpers/pidf-reader.ts';
-import { header } from '../helpers/sip-message.ts';
+import { header, headerList } from '../helpers/sip-message.ts';
 import { fieldsOf, request, statusOf, TcpPeer, UdpPeer } from '../rfc3261/peer.ts';
 import { TlsPeer } from '../rfc5922/tls-peer.ts';
 import { pidf, rulesDocument, rulesPath } from '../scenarios/documents.ts';
@@ -40,6 +40,9 @@ describe.each([
     expect([watch.response.status, watch.granted]).toEqual([200, 600]);
     const first = await watch.notify();
     expect([first.state, readPidf(first.body).tuples[0]?.basic]).toEqual(['active', 'open']);
+    // RFC 6665 4.3, 4.4.1: the route set of the NOTIFY is that of the answer.
+    expect(headerList(first.message, 'record-route')).toEqual(watch.routeSet);
+    expect(watch.routeSet.length).toBeGreaterThan(0);
     await bob.publish(pidf(bob.address, { basic: 'closed' }), { expires: 600 });
     expect(readPidf((await watch.notify()).body).tuples.map(({ basic }) => basic)).toContain('closed');
 

@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { generator } from '../fuzz/random.ts';
+import { within } from '../helpers/call-stage.ts';
+import { FAIR, LossyRelay, type Weather } from '../helpers/lossy-relay.ts';
+import { type ReadListState, readListState } from '../helpers/rlmi-reader.ts';
+import { type ServerProcess, startServerProcess } from '../helpers/server-process.ts';
+import { SipPeer } from '../helpers/sip-peer.ts';
+import type { SubscribeOptions } from '../helpers/sip-peer-options.ts';
+import type { Notification, Subscription } from '../helpers/sip-subscription.ts';
+import { readWatcherinfo } from '../helpers/watcherinfo-reader.ts';
+import { XcapClient } from '../helpers/xcap-client.ts';
+import {
+  buddiesDocument,
+  buddiesPath,
+  type Handling,
+  pidf,
+  rule,
+  rulesDocument,
+  rulesPath,
+  servicesDocument,
+  servicesPath,
+} from '../scenarios/documents.ts';
+import { LIST_SUBSCRIPTION } from '../scenarios/steps.ts';
+
+/**
+ * RFC 6665 4.2.2, 4.4.1: after a storm of publications, rule edits, list edits, refreshes and kills of the server, over a network that
+ * loses, doubles, delays and reorders, every watcher that still has its subscription knows what a fresh SUBSCRIBE is told.
+ */
+
+const USERS = ['u0', 'u1', 'u2', 'u3'];
+const STORMY: Weather = { lost: 20, doubled: 10, delay: 60 };
+const ROUNDS = 2;
+const STEPS = 48;
+const HANDLINGS: readonly Handling[] = ['allow', 'block', 'polite-block', 'confirm'];
+const LASTING = 600;
+
+let server: ServerProcess;
+const address = (user: string): string => `sip:${user}@${server.domain}`;
+beforeEach(async () => {
+  server = await startServerProcess([
+    ...['--auth', 'none', '--log', 'silent', '--udp-limit', '65000', '--t1', '200'],
+    ...['--winfo-interval', '0', '--list-interval', '20', '--forced-interval', '0'],
+  ]);
+}, 30_000);
+afterEach(() => server.stop());
+
+/** One user: an agent behind the relay that watches, and one beside it that publishes and asks afresh. */
+interface Actor {
+  readonly user: string;
+  readonly relay: LossyRelay;
+  readonly watcher: SipPeer;
+  readonly fresh: SipPeer;
+  readonly xcap: XcapClient;
+  etag: string | undefined;
+}
+
+/** What one watcher watches, and the subscription by which it does so now. */
+interface Interest {
+  readonly actor: Actor;
+  readonly what: 'presence' | 'winfo' | 'list';
+  readonly uri: string;
+  subscription: Subscription | undefined;
+}
+
+/** What a watcher has been told, put together as its package says, in a form that can be compared. */
+function view(what: Interest['what'], notifications: readonly Notification[]): unknown {
+  const last = notifications.at(-1);
+  if (what === 'presence') return { body: last?.body, pending: last?.body === '' };
+  const known = new Map<string, unknown>();
+  for (const notification of notifications) {
+    if (notification.body === '') continue;
+    if (what === 'winfo') {
+      const { state, watchers } = readWatcherinfo(notification.body);
+      if (state === 'full') known.clear();
+      for (const { id, uri, status, event } of watchers) {
+        if (status === 'terminated') known.delete(id);
+        else known.set(id, { uri, status, event });
+      }
+      continue;
+    }
+    const list = readListState(notification);
+    if (list.fullState) known.clear();
+    for (const resource of list.resources) known.set(resource.uri, instances(resource));
+  }
+  // A member that has been dropped from the list is told once more, without an instance.
+  return [...known].filter(([, value]) => !(Array.isArray(value) && value.length === 0)).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function instances({ instances: all }: ReadListState['resources'][number]): unknown[] {
+  return all
+    .filter(({ reason }) => reason !== 'noresource')
+    .map(({ state, reason, part }) => ({ state, reason, body: part?.body.toString() }));
+}
+
+const OPTIONS: Readonly<Record<Interest['what'], SubscribeOptions>> = {
+  presence: {},
+  winfo: { event: 'presence.winfo' },
+  list: LIST_SUBSCRIPTION,
+};
+
+async function actorOf(user: string, random: (below: number) => number): Promise<Actor> {
+  const relay = await LossyRelay.open(server.sip, random);
+  const common = { user, domain: server.domain, transport: 'udp' as const };
+  const { http, root } = server;
+  return {
+    user,
+    relay,
+    watcher: await SipPeer.create({ ...common, server: relay.near, name: `${user} behind the relay` }),
+    fresh: await SipPeer.create({ ...common, server: server.sip, name: `${user} afresh` }),
+    xcap: new XcapClient({ host: http.address, port: http.port, root, user, password: '', auth: 'none' }),
+    etag: undefined,
+  };
+}
+
+async function watch({ actor, what, uri }: Interest): Promise<Subscription | undefined> {
+  const { near: _, far } = actor.relay;
+  const contact = `sip:${actor.user}@127.0.0.1:${far.port}`;
+  const subscription = await actor.watcher.subscribe(uri, { ...OPTIONS[what], expires: LASTING, contact, serverAt: server.sip });
+  return subscription.response.status === 200 ? subscription : undefined;
+}
+
+test.each([1, 2])('seed %i', { timeout: 90_000 }, async (seed) => {
+  const random = generator(seed);
+  const pick = <T>(items: readonly T[]): T => items[random(items.length)] as T;
+  const actors: Actor[] = [];
+  for (const user of USERS) actors.push(await actorOf(user, random));
+  const http = `http://${server.http.address}:${server.http.port}${server.root}`;
+  const buddies = (actor: Actor) =>
+    actor.xcap.put(
+      buddiesPath(actor.user),
+      buddiesDocument(
+        actor.user,
+        USERS.filter(() => random(2) === 0).map((user) => ({ uri: address(user) })),
+      ),
+    );
+  const rules = (actor: Actor) => {
+    const each = USERS.flatMap((user) => (random(5) === 0 ? [] : [rule(user, pick(HANDLINGS), [address(user)])]));
+    return actor.xcap.put(rulesPath(actor.user), rulesDocument(...each));
+  };
+  const publish = async (actor: Actor): Promise<void> => {
+    const body = pidf(address(actor.user), { basic: random(2) === 0 ? 'open' : 'closed', im: `n${random(1000)}` });
+    const { etag } = actor;
+    const ends = etag !== undefined && random(4) === 0;
+    const done = await actor.fresh.publish(ends ? undefined : body, { expires: ends ? 0 : 300, ...(etag === undefined ? {} : { etag }) });
+    expect([200, 412]).toContain(done.status);
+    actor.etag = ends || done.status !== 200 ? undefined : done.etag;
+  };
+  const serviceOf = (user: string): string => address(`${user}-list`);
+  for (const actor of actors) {
+    await buddies(actor);
+    await actor.xcap.put(servicesPath(actor.user), servicesDocument(serviceOf(actor.user), http, actor.user));
+    await rules(actor);
+    await publish(actor);
+  }
+  const interests: Interest[] = actors.flatMap((actor) => [
+    ...USERS.map((user): Interest => ({ actor, what: 'presence', uri: address(user), subscription: undefined })),
+    { actor, what: 'winfo', uri: address(actor.user), subscription: undefined },
+    { actor, what: 'list', uri: serviceOf(actor.user), subscription: undefined },
+  ]);
+  for (const interest of interests) interest.subscription = await watch(interest);
+
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { relay } of actors) relay.weather = STORMY;
+    const under: Promise<unknown>[] = [];
+    for (let step = 0; step < STEPS; step++) {
+      const actor = pick(actors);
+      const kind = random(10);
+      if (kind < 4) await publish(actor);
+      else if (kind < 6) await rules(actor);
+      else if (kind < 7) await buddies(actor);
+      else {
+        const interest = pick(interests);
+        // Each waits for the one before in its dialog, as RFC 3261 14.1 has it of requests that change a dialog.
+        const { subscription } = interest;
+        if (under.length < 6 && subscription && !subscription.terminated && kind < 9) under.push(subscription.refresh(LASTING));
+      }
+    }
+    await Promise.all(under);
+    // In the middle of what is on its way.
+    await publish(pick(actors));
+    await server.kill();
+    // What the relays still hold was sent before.
+    await within(STORMY.delay + 40);
+    for (const { subscription } of interests) subscription?.serverRestarted();
+    await server.start();
+    for (let step = 0; step < STEPS / 3; step++) await (random(2) === 0 ? publish(pick(actors)) : rules(pick(actors)));
+    for (const { relay } of actors) relay.weather = FAIR;
+    for (const interest of interests)
+      if (!interest.subscription || interest.subscription.terminated) interest.subscription = await watch(interest);
+  }
+  expect(actors.reduce((sum, { relay }) => sum + relay.lost, 0)).toBeGreaterThan(20);
+
+  // Whoever asks afresh changes what watchers of watchers see: these are asked first.
+  const order = interests.toSorted((a, b) => Number(b.what === 'winfo') - Number(a.what === 'winfo'));
+  for (const interest of order) {
+    const { actor, what, uri, subscription } = interest;
+    const asked = await actor.fresh.subscribe(uri, { ...OPTIONS[what], expires: 0 });
+    const name = `${actor.user} ${what} of ${uri}`;
+    if (asked.response.status !== 200) {
+      expect([name, asked.response.status, subscription?.terminated ?? true]).toEqual([name, 403, true]);
+      continue;
+    }
+    const fresh = [await asked.notify()];
+    actor.watcher.assertClean();
+    // What is still on its way comes by the retransmissions of Timer E, of which the longest takes four seconds.
+    await expect
+      .poll(() => view(what, subscription?.notifications ?? []), { timeout: 9000, interval: 50, message: name })
+      .toEqual(view(what, fresh));
+    expect([name, subscription?.terminated]).toEqual([name, false]);
+  }
+  for (const { relay, watcher, fresh } of actors) {
+    await watcher.close();
+    await fresh.close();
+    relay.close();
+  }
+});

@@ -1,0 +1,31 @@
+import { describeCoverage } from '../helpers/coverage.ts';
+
+describeCoverage({
+  folder: import.meta.dirname,
+  title: 'RFC 3856 5 to 9',
+  sections: [
+    '5',
+    '6.1',
+    '6.2',
+    '6.3',
+    '6.4',
+    '6.5',
+    '6.6.1',
+    '6.6.2',
+    '6.7',
+    '6.8',
+    '6.9',
+    '6.10',
+    '6.11',
+    '7.2',
+    '7.3',
+    '9.1',
+    '9.2',
+    '9.3',
+    '9.4',
+    '9.5',
+    '9.6',
+  ],
+  rules: 25,
+  wholly: ['defaults.test.ts'],
+});
