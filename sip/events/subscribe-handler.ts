@@ -173,9 +173,13 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     else notifier.endSilently(subscription);
     acceptSilently(context, expires, options);
   };
+  // A condition is compared with what the watcher may see, which must be in memory; documents may change while they are read.
+  const settled = (): void | Promise<void> => {
+    const loading = condition === undefined ? undefined : eventPackage.ready?.(subscription.resource);
+    return loading ? loading.then(settled) : answer();
+  };
   const refreshing = eventPackage.refreshed?.(subscription);
-  const ready = condition === undefined ? undefined : eventPackage.ready?.(subscription.resource);
-  return refreshing || ready ? Promise.all([refreshing, ready]).then(answer) : answer();
+  return refreshing ? refreshing.then(settled) : settled();
 }
 
 /** RFC 5839 7.2; several values, or an empty one, are no condition that could hold. */

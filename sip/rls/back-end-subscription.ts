@@ -1,6 +1,7 @@
 /** A subscription of ours at the notifier of another domain, in a watcher's name (RFC 4662 4, RFC 6665 4.1). */
 
 import { addressHost } from '../../schemas/address.ts';
+import { decodeUtf8, parseXml, XmlError } from '../../schemas/xml/parse.ts';
 import { assertIdentity } from '../core/asserted-identity.ts';
 import type { Logger } from '../core/log.ts';
 import type { UserAgentClient } from '../core/uac.ts';
@@ -254,6 +255,7 @@ export class BackEndSubscription {
     const { contentType } = this.terms;
     const bytes = decodedBody(request, LONGEST_BODY, [contentType]);
     if (request.contentType?.type !== contentType) throw new SipError(415, undefined, [['Accept', contentType]]);
+    checkXml(bytes);
     // Kept longer than the message that it came in.
     return { contentType, bytes: Buffer.from(bytes) };
   }
@@ -352,6 +354,16 @@ export class BackEndSubscription {
   private stopTimer(): void {
     if (this.timer) this.options.wheel.cancel(this.timer);
     this.timer = undefined;
+  }
+}
+
+/** What our watchers' parsers would have to bear is looked at first. @throws SipError 400 */
+function checkXml(bytes: Buffer): void {
+  try {
+    parseXml(decodeUtf8(bytes));
+  } catch (error) {
+    if (error instanceof XmlError) throw new SipError(400, `The body is malformed: ${error.message}`);
+    throw error;
   }
 }
 

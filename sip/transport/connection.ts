@@ -59,6 +59,8 @@ export abstract class Connection implements Flow {
   peerDomains: readonly string[] = [];
   /** Of a TLS connection that we open: the domain or address that its peer's certificate must name. */
   openedTo: string | undefined = undefined;
+  /** Have we opened it? */
+  readonly isOurs: boolean;
   protected readonly host: ConnectionHost;
   protected readonly socket: Socket;
   private closeListeners: (() => void)[] = [];
@@ -88,6 +90,7 @@ export abstract class Connection implements Flow {
     this.remotePort = peer.port;
     this.host = host;
     this.connecting = connectTimeoutMs !== undefined;
+    this.isOurs = this.connecting;
     this.idleTimeoutMs = limits.idleTimeoutMs;
     this.timer = wheel.schedule(connectTimeoutMs ?? limits.messageTimeoutMs, expire, this);
     socket.setNoDelay(true);

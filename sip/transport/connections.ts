@@ -111,12 +111,16 @@ export class Connections implements ConnectionHost {
     });
   }
 
-  /** One that leads to the destination; over TLS, to the domain that was asked for (RFC 5923 8.1, 8.2). */
+  /**
+   * One that leads to the destination; over TLS, to the domain that was asked for (RFC 5923 8.1, 8.2). One that the peer has opened proves
+   * nothing over TCP (RFC 5923 9.3): it is for whom it was given to, by a registration or a dialog, and whoever writes its address into a
+   * Request-URI shall not get past what its user says about callers.
+   */
   find({ protocol, address, port, name }: Destination): Connection | undefined {
     return this.byPeer
       .get(peerKey(protocol, address, port))
-      ?.findLast(
-        (one) => protocol !== 'TLS' || one.openedTo === (name ?? address) || (name !== undefined && namesDomain(one.peerDomains, name)),
+      ?.findLast((one) =>
+        protocol === 'TLS' ? one.openedTo === (name ?? address) || (name !== undefined && namesDomain(one.peerDomains, name)) : one.isOurs,
       );
   }
 

@@ -154,6 +154,18 @@ describe('messages that do not end', () => {
   });
 });
 
+it('a TCP connection that a peer has opened is not for whoever names its address (RFC 5923 9.3)', async () => {
+  const stack = await start({});
+  const peer = await peerOf(stack);
+  await served(peer);
+  const to = (protocol: 'TCP' | 'WS') => stack.transport.flowTo({ protocol, address: '127.0.0.1', port: peer.port });
+  expect([to('TCP')?.opened, to('WS')]).toEqual([false, undefined]);
+  // Our own is used again.
+  const { port } = await stack.transport.listen('TCP', '127.0.0.1', 0);
+  const first = stack.transport.flowTo({ protocol: 'TCP', address: '127.0.0.1', port });
+  expect(stack.transport.flowTo({ protocol: 'TCP', address: '127.0.0.1', port })).toBe(first);
+});
+
 it('a WebSocket message in more fragments than make sense ends its connection', async () => {
   const stack = await start({});
   const other = await peerOf(stack);

@@ -164,7 +164,9 @@ describe('RFC 5626: flows over UDP', () => {
     expect((await call.final()).status).toBe(486);
     // A MESSAGE of that size must not go so (RFC 3428 8).
     const tcp = await agentBy('alice', 'tcp');
-    expect((await tcp.request('MESSAGE', bob.address, { headers: [['Content-Type', 'text/plain']], body: 'x'.repeat(1500) })).status).toBe(513);
+    expect((await tcp.request('MESSAGE', bob.address, { headers: [['Content-Type', 'text/plain']], body: 'x'.repeat(1500) })).status).toBe(
+      513,
+    );
     await new Promise((resolve) => other.close(resolve));
   });
 

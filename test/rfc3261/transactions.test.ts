@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Headers } from '../../sip/message/headers.ts';
 import { SipRequest, type SipResponse } from '../../sip/message/message.ts';
@@ -272,13 +274,20 @@ describe('RFC 3261 17.1: client transactions', () => {
       return peer.port;
     });
     expect(await outcome(stack, outgoing('NOTIFY', 1, ';transport=tcp')).done).toBe('transport');
-    // The peer's own connection is open and is used for what goes to its address.
-    const tcp = await TcpPeer.open(stack.port);
-    await tcp.ask(request({ transport: 'TCP' }));
-    const lost = outcome(stack, outgoing('NOTIFY', tcp.port, ';transport=tcp'));
-    expect(await tcp.inbox.next()).toMatch(/^NOTIFY .*\r\nVia: SIP\/2\.0\/TCP /);
-    tcp.close();
-    expect(await lost.done).toBe('transport');
+    // One that takes the request and hangs up.
+    let taken = '';
+    const server = createServer((socket) => {
+      socket.on('data', (bytes) => {
+        taken += bytes.toString('latin1');
+        socket.destroy();
+      });
+    }).listen(0, '127.0.0.1');
+    cleanups.push(() => void server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    expect(await outcome(stack, outgoing('NOTIFY', port, ';transport=tcp')).done).toBe('transport');
+    expect(taken).toMatch(/^NOTIFY .*\r\nVia: SIP\/2\.0\/TCP /);
     expect(closedPort).toBeGreaterThan(0);
     expect(stack.transactions.counts.client).toBe(0);
   });

@@ -188,6 +188,16 @@ describe('when it is told (RFC 4662 4.5, 4.8)', () => {
     expect(watcher.view.version).toBeGreaterThan(2);
   });
 
+  test('a list that no datagram holds, watched over UDP alone, ends; the server and the next list do not', async () => {
+    await begin();
+    const udp = await stage.peer('A', { transport: 'udp' });
+    const items = Array.from({ length: 1500 }, (_, n) => entry(`sip:somebody-with-a-long-name-${n}@example.com`, `Number ${n}`));
+    await putServices(stage, 'A', { S: { items }, T: { items: [member('B')] } });
+    expect((await udp.subscribe(stage.address('S'), ASKED)).response.status).toBe(200);
+    const watcher = await ListWatcher.open(udp, stage.address('T'));
+    expect(watcher.view.words()).toEqual({ B: 'closed' });
+  });
+
   test('a list of a thousand is told over TCP, and a change of one costs one row', async () => {
     await begin();
     const items = Array.from({ length: 999 }, (_, n) => entry(`sip:u${n}@example.com`, `Number ${n}`));

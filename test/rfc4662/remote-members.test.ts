@@ -198,6 +198,7 @@ describe('as a subscriber (RFC 6665 4.1)', () => {
     expect(await far.notify(subscribe, { ...bad, fields: [['Content-Encoding', 'br']] })).toBe(415);
     const bomb = { body: gzipSync(Buffer.alloc(100_000)), fields: [['Content-Encoding', 'gzip']] as const };
     expect(await far.notify(subscribe, { ...bad, ...bomb })).toBe(413);
+    for (const body of ['<presence', `<!DOCTYPE presence>${bad.body}`]) expect(await far.notify(subscribe, { ...bad, body })).toBe(400);
     expect(await far.notify(subscribe, { ...bad, cseq: 1 })).toBe(500);
     expect((await watcher.subscription.refresh()).status).toBe(200);
     await watcher.next();

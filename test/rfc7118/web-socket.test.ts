@@ -187,7 +187,12 @@ it.each([
   const other = await raw();
   const { port } = listenerOf(server, 'WS');
   const broken = connect(port, '127.0.0.1');
-  const handshake = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'];
+  const handshake = [
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version: 13',
+  ];
   broken.write(`GET / HTTP/1.1\r\nHost: h\r\n${handshake.join('\r\n')}\r\nSec-WebSocket-Protocol: sip\r\n\r\n`);
   await once(broken, 'data');
   const closed = once(broken, 'close');
