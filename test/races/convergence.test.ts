@@ -39,7 +39,7 @@ let server: ServerProcess;
 const address = (user: string): string => `sip:${user}@${server.domain}`;
 beforeEach(async () => {
   server = await startServerProcess([
-    ...['--auth', 'none', '--log', 'silent', '--udp-limit', '65000', '--t1', '200'],
+    ...['--auth', 'none', '--log', 'silent', '--udp-limit', '65000', '--t1', '400'],
     ...['--winfo-interval', '0', '--list-interval', '20', '--forced-interval', '0'],
   ]);
 }, 30_000);
