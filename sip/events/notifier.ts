@@ -84,6 +84,9 @@ export class Notifier {
         subscription.lastStatus = 'init';
         this.pacing.tellAgain(subscription, retryAfter);
       },
+      parted: (subscription) => {
+        if (endsUnasked(subscription)) this.book.forget(subscription);
+      },
       lost: (subscription, why) => this.lose(subscription, why),
     });
   }
@@ -211,9 +214,10 @@ export class Notifier {
   /** Brings back the subscriptions of an earlier run; each is told its state once. Resolves when all are there, lists' members too. */
   async restore(): Promise<void> {
     const restored: Subscription[] = [];
+    const ended: Subscription[] = [];
     for (const [subscription, { rates }] of this.book.load((key) => this.packages.get(key))) {
-      if (rates) this.pacing.setRates(subscription, rates);
-      restored.push(subscription);
+      if (!subscription.ending && rates) this.pacing.setRates(subscription, rates);
+      (subscription.ending ? ended : restored).push(subscription);
     }
     const opened: unknown[] = [];
     for (const subscription of restored) {
@@ -224,11 +228,28 @@ export class Notifier {
     // Those who watch watchers come last, so that they hear of all of them at once.
     restored.sort((a, b) => rank(a) - rank(b));
     // And not all at once: a network that has just come back, and the watchers' own servers, must bear it.
-    for (const [i, subscription] of restored.entries()) {
-      if (subscription.expiresAt <= this.options.now()) continue;
+    for (const [i, subscription] of [...restored, ...ended].entries()) {
+      const tell = (s: Subscription): void => (s.ending ? this.partAgain(s) : this.force(s));
+      if (subscription.expiresAt <= this.options.now() && !subscription.ending) continue;
       const slice = Math.floor(i / RESTORED_PER_SLICE);
-      if (slice === 0) this.force(subscription);
-      else this.options.wheel.schedule(slice * RESTORE_SLICE, (s) => this.force(s), subscription);
+      if (slice === 0) tell(subscription);
+      else this.options.wheel.schedule(slice * RESTORE_SLICE, tell, subscription);
+    }
+  }
+
+  /** Says again that it has ended: the server went down before the watcher answered. Whose time is over knows it by now (RFC 6665 4.2.2). */
+  private partAgain(subscription: Subscription): void {
+    const now = this.options.now();
+    subscription.closed = true;
+    if (subscription.expiresAt <= now || !endsUnasked(subscription)) {
+      this.book.forget(subscription);
+      return;
+    }
+    try {
+      this.sender.send(subscription, undefined, undefined, now);
+    } catch (error) {
+      this.failed(error);
+      this.book.forget(subscription);
     }
   }
 
@@ -280,6 +301,8 @@ export class Notifier {
     const { ending } = subscription;
     if (!ending && change && (suppressed || !isNews(subscription, body))) return;
     if (ending) this.finish(subscription, ending);
+    // Its watcher knows of no end as long as it has not answered, also when the server does not live to see that.
+    if (endsUnasked(subscription)) this.book.save(subscription);
     // A list's body is never like another.
     subscription.lastBody = subscription.eventPackage.require ? undefined : body;
     subscription.lastStatus = subscription.status;
@@ -292,6 +315,7 @@ export class Notifier {
     } catch (error) {
       this.failed(error);
       subscription.inFlight = false;
+      if (endsUnasked(subscription)) this.book.forget(subscription);
       this.lose(subscription, 'it cannot be sent');
       return;
     }
@@ -355,6 +379,11 @@ export class Notifier {
     member.state = state;
     member.changed(member.resource);
   }
+}
+
+/** Whether it ends as its watcher cannot know, which has not asked for that and still has time. */
+function endsUnasked({ ending }: Subscription): boolean {
+  return ending !== undefined && ending !== 'timeout';
 }
 
 /** Lists first, whose members make watchers; then plain subscriptions; then those that tell of watchers. */

@@ -13,6 +13,8 @@ export interface NotifyOutcomes {
   moved(subscription: Subscription): void;
   /** The watcher wants other rates (RFC 6446 9.3), as an Event header field says. */
   rated(subscription: Subscription, event: string): void;
+  /** The last NOTIFY of a subscription has been answered, or will not be. */
+  parted(subscription: Subscription): void;
   /** The subscription is at an end. */
   lost(subscription: Subscription, why: string): void;
 }
@@ -71,7 +73,10 @@ class NotifyTransaction implements UacCallbacks {
     const { subscription, outcomes } = this;
     const { status, headers } = response;
     subscription.inFlight = false;
-    if (subscription.closed) return;
+    if (subscription.closed) {
+      outcomes.parted(subscription);
+      return;
+    }
     if (ENDING.has(status)) {
       outcomes.lost(subscription, `answered ${status}`);
       return;
@@ -91,7 +96,9 @@ class NotifyTransaction implements UacCallbacks {
   }
 
   onFailure(kind: 'timeout' | 'transport' | 'unresolved'): void {
-    this.subscription.inFlight = false;
-    if (!this.subscription.closed) this.outcomes.lost(this.subscription, kind);
+    const { subscription, outcomes } = this;
+    subscription.inFlight = false;
+    if (subscription.closed) outcomes.parted(subscription);
+    else outcomes.lost(subscription, kind);
   }
 }

@@ -31,6 +31,8 @@ export interface SubscriptionRecord {
   readonly status: WatcherStatus | 'init';
   readonly lastEvent: WatcherEvent;
   readonly firstCSeq: number;
+  /** It has ended, but the watcher has not answered the NOTIFY that says so. */
+  readonly ending?: EndReason;
   /** As `EventPackage.readTerms` gave them. */
   readonly terms?: unknown;
   /** Suppress-If-Match, where it holds. */
@@ -157,6 +159,7 @@ export class Subscription extends WatchBase {
       status: this.status,
       lastEvent: this.event,
       firstCSeq: this.firstCSeq,
+      ...(this.ending === undefined ? {} : { ending: this.ending }),
       ...(this.terms === undefined ? {} : { terms: this.terms }),
       ...(this.condition === undefined ? {} : { condition: this.condition }),
       ...(this.filters === undefined ? {} : { filters: this.filters }),
@@ -173,6 +176,7 @@ export class Subscription extends WatchBase {
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.restored = true;
+    subscription.ending = record.ending;
     subscription.status = record.status;
     subscription.coding = record.coding;
     subscription.event = record.lastEvent;

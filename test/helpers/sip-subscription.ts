@@ -206,11 +206,14 @@ export class Subscription {
   /** Takes a NOTIFY that names this dialog; returns what is wrong with it. `throughRoute`: it came to the first route's socket. */
   receive(message: SipMessage, throughRoute: boolean): string[] {
     const faults: string[] = [];
-    if (this.terminated) faults.push('a NOTIFY after the one that terminated the subscription');
+    const mayRepeat = this.#mayForget;
     this.#checkDialog(message, throughRoute, faults);
     const event = header(message, 'event') ?? '';
     if (!this.#events.includes(event)) faults.push(`Event is "${event}", the SUBSCRIBE said "${this.#events.join('" or "')}"`);
     const state = readSubscriptionState(message, faults);
+    // A server that went down does not know whether its last NOTIFY has arrived: it may say the end again, and nothing else.
+    if (this.terminated && !(mayRepeat && state?.state === 'terminated'))
+      faults.push('a NOTIFY after the one that terminated the subscription');
     // It was sent after what came before it, however long it has been under way. A second's grace, for both sides count whole seconds.
     const left = (this.#expiresAt - this.#heardAt) / 1000;
     this.#heardAt = Date.now();
