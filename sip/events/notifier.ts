@@ -245,6 +245,8 @@ export class Notifier {
       this.book.forget(subscription);
       return;
     }
+    // Another CSeq is in use, which no later run may use again.
+    this.book.save(subscription);
     try {
       this.sender.send(subscription, undefined, undefined, now);
     } catch (error) {

@@ -15,6 +15,8 @@ export interface SipPeerOptions {
   /** For transcripts; the user, if not given. */
   readonly name?: string;
   readonly log?: TrafficListener;
+  /** How long final responses are waited for, in milliseconds; 8000, if not given. */
+  readonly patience?: number;
   /** Answer digest challenges of this algorithm alone. */
   readonly algorithm?: 'MD5' | 'SHA-256';
   /** Sent as they are in every request outside a dialog, as agents with an outbound proxy do. */

@@ -298,7 +298,7 @@ export class SipPeer implements SubscriptionHost {
   }
 
   /** Sends a well-formed request of ours and gives its final response, sending again over UDP as RFC 3261 17.1.2 says. */
-  async exchange(bytes: Buffer, timeout = 8000, proxied = false): Promise<SipMessage> {
+  async exchange(bytes: Buffer, timeout = this.options.patience ?? 8000, proxied = false): Promise<SipMessage> {
     const { message } = parseMessage(bytes);
     if (!message) throw new Error(`not a SIP message:\n${bytes.toString('utf8')}`);
     const branch = /;branch=([^;,\s]+)/.exec(header(message, 'via') ?? '')?.[1] ?? '';
@@ -310,7 +310,8 @@ export class SipPeer implements SubscriptionHost {
         const what = `${message.method} ${message.requestUri}`;
         timers = [setTimeout(() => reject(this.error(`no final response to ${what} within ${timeout} ms`)), timeout)];
         if (this.socket.transport === 'UDP') {
-          for (const delay of [500, 1500, 3500, 7500]) timers.push(setTimeout(() => void this.sendRaw(bytes).catch(reject), delay));
+          const again = (): void => void this.sendRaw(bytes).catch(reject);
+          for (let at = 500, wait = 1000; at < timeout; at += wait, wait = Math.min(2 * wait, 4000)) timers.push(setTimeout(again, at));
         }
         this.sendRaw(bytes).catch((error: unknown) => reject(this.error(`could not send ${what}: ${String(error)}`)));
       });

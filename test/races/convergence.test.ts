@@ -34,6 +34,8 @@ const ROUNDS = 2;
 const STEPS = 48;
 const HANDLINGS: readonly Handling[] = ['allow', 'block', 'polite-block', 'confirm'];
 const LASTING = 600;
+/** RFC 3261 17.1.2.2, in milliseconds: five tries, as in eight seconds, all get lost in one run of twenty. */
+const TIMER_F = 32_000;
 
 let server: ServerProcess;
 const address = (user: string): string => `sip:${user}@${server.domain}`;
@@ -108,7 +110,7 @@ async function actorOf(user: string, random: (below: number) => number): Promise
   return {
     user,
     relay,
-    watcher: await SipPeer.create({ ...common, server: relay.near, name: `${user} behind the relay` }),
+    watcher: await SipPeer.create({ ...common, server: relay.near, name: `${user} behind the relay`, patience: TIMER_F }),
     fresh: await SipPeer.create({ ...common, server: server.sip, name: `${user} afresh` }),
     xcap: new XcapClient({ host: http.address, port: http.port, root, user, password: '', auth: 'none' }),
     etag: undefined,
