@@ -6,6 +6,8 @@ export interface PresenceConfig {
   readonly presenceFromRegistrations: 'no' | 'yes';
   /** May those who give no name ask for presence? */
   readonly anonymousWatchers: 'refuse' | 'accept';
+  /** May watchers ask for watcher information about their own subscriptions? */
+  readonly ownWatcherinfo: 'refuse' | 'allow';
 }
 
 export const PRESENCE_KEYS: readonly Setting<keyof PresenceConfig>[] = [
@@ -27,5 +29,14 @@ export const PRESENCE_KEYS: readonly Setting<keyof PresenceConfig>[] = [
     meaning:
       'whether agents may subscribe without a name, by the user name anonymous and an empty password; rules for everyone, an empty identity and anonymous-request decide about them',
     read: oneOf(['refuse', 'accept']),
+  },
+  {
+    name: 'own-watcherinfo',
+    field: 'ownWatcherinfo',
+    placeholder: 'refuse|allow',
+    list: false,
+    default: 'refuse',
+    meaning: 'whether watchers may monitor their own subscriptions by winfo, of which otherwise only the user whom it is about is told',
+    read: oneOf(['refuse', 'allow']),
   },
 ];

@@ -154,6 +154,7 @@ async function listen(
     diffInterval: config.diffInterval,
     pacing: pacingSettings(config),
     presenceFromRegistrations: config.presenceFromRegistrations === 'yes',
+    ownWatcherinfo: config.ownWatcherinfo === 'allow',
     calls: callSettings(config),
     listSettings: listSettings(config),
     messages: messageSettings(config),

@@ -94,6 +94,8 @@ export interface SipNodeOptions {
   readonly diffInterval: number;
   /** Is a user who publishes no presence open at each registered contact? */
   readonly presenceFromRegistrations?: boolean | undefined;
+  /** May watchers monitor their own subscriptions by watcher information (RFC 3857 4.6)? */
+  readonly ownWatcherinfo: boolean;
   readonly pacing: PacingSettings;
   /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
   readonly timerC: number;
@@ -188,19 +190,19 @@ export function createSipNode(options: SipNodeOptions): SipNode {
 
   const servesDomain = (host: string): boolean => users.servesDomain(host);
   notifier.register(presence);
-  for (const each of watcherinfoPackages(presence, watchers, now, options.pacing.winfo)) notifier.register(each);
+  const watcherinfo = { lists: watchers, now, interval: options.pacing.winfo, ownShown: options.ownWatcherinfo };
+  for (const each of watcherinfoPackages(presence, watcherinfo)) notifier.register(each);
   const touch = (watch: Watch): void => notifier.touch(watch as WatchBase);
   const documentDiffs = xcapDiffPackage({ resources: options.resources, wheel, now, interval: options.diffInterval * 1000, touch });
   notifier.register(documentDiffs);
   const published = publishedStates({
     users,
     notifier,
-    watchers,
     state,
     documents,
     membersOf,
     compositor: compositorOptions,
-    winfoInterval: options.pacing.winfo,
+    watcherinfo,
   });
   const compositors = [compositor, ...published.compositors];
   const nextHops = new NextHops(options.nextHops);

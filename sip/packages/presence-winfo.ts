@@ -1,24 +1,29 @@
-/** The event template winfo (RFC 3857, RFC 3858): who watches a user, told to that user; every other watcher is told of itself alone. */
+/** The event template winfo (RFC 3857, RFC 3858): who watches a user, told to that user; by a setting every other watcher is told of itself alone. */
 import { WATCHERINFO_TYPE, writeWatcherinfo } from '../../schemas/watcherinfo.ts';
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import type { WatcherEntry, WatcherLists } from '../events/watcher-list.ts';
 
 const OWNER: Decision = { handling: 'allow', view: 'all', because: 'their own watcher information' };
-const STRANGER: Decision = { handling: 'block', view: '', because: 'watcher information of watcher information is for the user alone' };
+const STRANGER: Decision = { handling: 'block', view: '', because: 'watcher information is for the user alone' };
 
-/** The template applied to a package, and to what comes of that (RFC 3857 4.6). */
-export function watcherinfoPackages(watched: EventPackage, lists: WatcherLists, now: () => number, interval: number): EventPackage[] {
-  const once = watcherinfoPackage(watched, lists, now, interval);
-  return [once, watcherinfoPackage(once, lists, now, interval)];
+export interface WatcherinfoOptions {
+  readonly lists: WatcherLists;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** As in `EventPackage`. */
+  readonly interval: number;
+  /** May every watcher monitor its own subscription (RFC 3857 4.6)? Otherwise a user's watcher information is for the user alone. */
+  readonly ownShown: boolean;
 }
 
-/** `watched` is the package whose watchers it tells of; `interval` as in `EventPackage`. */
-function watcherinfoPackage(
-  watched: EventPackage,
-  lists: WatcherLists,
-  now: () => number,
-  interval: number,
-): EventPackage<string, Decision> {
+/** The template applied to a package, and to what comes of that (RFC 3857 4.6). */
+export function watcherinfoPackages(watched: EventPackage, options: WatcherinfoOptions): EventPackage[] {
+  const once = watcherinfoPackage(watched, options);
+  return [once, watcherinfoPackage(once, options)];
+}
+
+/** `watched` is the package whose watchers it tells of. */
+function watcherinfoPackage(watched: EventPackage, { lists, now, interval, ownShown }: WatcherinfoOptions): EventPackage<string, Decision> {
   const name = `${watched.name}.winfo`;
   // RFC 3857 4.6: a template may be applied to itself once, and then for the user alone.
   const isRecursive = watched.name.endsWith('.winfo');
@@ -45,7 +50,7 @@ function watcherinfoPackage(
       // Who may watch the user at all is asked so that an unknown user is a 404 here too.
       const { handling, because, validUntil } = watched.authorize(watcher, resource, at);
       if (watcher === resource) return OWNER;
-      if (isRecursive) return STRANGER;
+      if (isRecursive || !ownShown) return STRANGER;
       // RFC 3857 4.6: whoever may watch may monitor its own subscription; a polite block must not show here either.
       const shown = handling === 'polite-block' ? 'allow' : handling;
       return { handling: shown, view: watcher, because, ...(validUntil === undefined ? {} : { validUntil }) };

@@ -5,7 +5,6 @@ import type { StateStore } from '../core/state-store.ts';
 import type { Decision } from '../events/event-package.ts';
 import { type CompositorOptions, EventStateCompositor, type PublicationFormat } from '../events/event-state-compositor.ts';
 import type { Notifier } from '../events/notifier.ts';
-import type { WatcherLists } from '../events/watcher-list.ts';
 import { PresencePolicy } from '../presence/policy.ts';
 import type { ListMembers } from '../presence/referred-lists.ts';
 import { conferenceFormat, conferencePackage } from './conference.ts';
@@ -13,19 +12,18 @@ import { DIALOG_RULES, dialogFormat, dialogPackage } from './dialog.ts';
 import { type Mailboxes, mailboxes } from './mailboxes.ts';
 import { messageSummaryFormat, messageSummaryPackage } from './message-summary.ts';
 import { ObservedDialogs } from './observed-dialogs.ts';
-import { watcherinfoPackages } from './presence-winfo.ts';
+import { type WatcherinfoOptions, watcherinfoPackages } from './presence-winfo.ts';
 import type { PublishedPackage } from './published-package.ts';
 
 export interface PublishedStatesOptions {
   readonly users: UserDirectory;
   readonly notifier: Notifier;
-  readonly watchers: WatcherLists;
   readonly state: StateStore;
   readonly documents: DocumentStore;
   readonly membersOf: ListMembers;
   readonly compositor: CompositorOptions;
   /** Least milliseconds between two NOTIFYs of watcher information in one subscription. */
-  readonly winfoInterval: number;
+  readonly watcherinfo: WatcherinfoOptions;
 }
 
 export interface PublishedStates {
@@ -41,7 +39,7 @@ export type Compositor = Pick<EventStateCompositor<never>, 'eventName' | 'conten
 
 /** Makes the packages and registers them with the notifier. */
 export function publishedStates(options: PublishedStatesOptions): PublishedStates {
-  const { users, notifier, watchers, state, documents, membersOf, compositor, winfoInterval } = options;
+  const { users, notifier, state, documents, membersOf, compositor, watcherinfo } = options;
   const compositors: Compositor[] = [];
   const publish = <Document, State, D extends Decision>(
     format: PublicationFormat<Document>,
@@ -67,7 +65,7 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
       dialogs.forget(user);
       notifier.stateChanged(dialogs.key, user);
     };
-    for (const each of watcherinfoPackages(dialogs, watchers, compositor.now, winfoInterval)) notifier.register(each);
+    for (const each of watcherinfoPackages(dialogs, watcherinfo)) notifier.register(each);
     return dialogs;
   });
   publish(conferenceFormat, (of) => conferencePackage(users, of));

@@ -50,12 +50,33 @@ function answer(sent: string, status: number, fields: string[] = []): string {
 
 const branch = (sent: string): string | undefined => /branch=([^;]+)/.exec(fieldOf(sent, 'Via') ?? '')?.[1];
 
+/** With timers this short a request comes again before a busy machine has answered it. */
+const taken = new Set<string>();
+const identity = (sent: string): string => `${sent.split(' ', 1)[0]} ${branch(sent)}`;
+
+/** The next request that is no copy. */
+async function next(peer: UdpPeer): Promise<string> {
+  for (;;) {
+    const sent = await peer.inbox.next();
+    if (taken.has(identity(sent))) continue;
+    taken.add(identity(sent));
+    return sent;
+  }
+}
+
+/** The requests that nobody has taken, without copies of those taken. */
+async function left(peer: UdpPeer): Promise<string[]> {
+  const requests: string[] = [];
+  while (peer.inbox.left > 0) requests.push(await peer.inbox.next());
+  return requests.filter((sent) => !taken.has(identity(sent)));
+}
+
 describe('RFC 3263 4.3: failure', () => {
   it('503: the same request with another branch goes to the next server, whose answer counts', async () => {
     const done = send(message());
-    const one = await first.inbox.next();
+    const one = await next(first);
     first.send(answer(one, 503, ['Retry-After: 1000']));
-    const other = await second.inbox.next();
+    const other = await next(second);
     expect(branch(other)).not.toBe(branch(one));
     expect(other.replace(branch(other) ?? '', '')).toBe(one.replace(branch(one) ?? '', ''));
     second.send(answer(other, 200));
@@ -64,18 +85,18 @@ describe('RFC 3263 4.3: failure', () => {
 
   it('a server that failed comes last for a while', async () => {
     const done = send(message());
-    first.send(answer(await first.inbox.next(), 503));
-    second.send(answer(await second.inbox.next(), 404));
+    first.send(answer(await next(first), 503));
+    second.send(answer(await next(second), 404));
     expect(await done).toBe('404');
     const again = send(message());
-    second.send(answer(await second.inbox.next(), 200));
+    second.send(answer(await next(second), 200));
     expect(await again).toBe('200');
-    expect(first.inbox.left).toBe(0);
+    expect(await left(first)).toEqual([]);
   });
 
   it('no answer within Timer F: the next server', async () => {
     const done = send(message());
-    second.send(answer(await second.inbox.next(), 200));
+    second.send(answer(await next(second), 200));
     expect(await done).toBe('200');
     expect(first.inbox.left).toBeGreaterThan(3);
   });
@@ -83,16 +104,16 @@ describe('RFC 3263 4.3: failure', () => {
   it('other answers are no reason to ask elsewhere', async () => {
     for (const status of [404, 480, 486, 500, 600]) {
       const done = send(message());
-      first.send(answer(await first.inbox.next(), status));
+      first.send(answer(await next(first), status));
       expect(await done).toBe(String(status));
     }
-    expect(second.inbox.left).toBe(0);
+    expect(await left(second)).toEqual([]);
   });
 
   it('when all fail, the last failure is reported, once', async () => {
     const done = send(message());
-    first.send(answer(await first.inbox.next(), 503));
-    second.send(answer(await second.inbox.next(), 503));
+    first.send(answer(await next(first), 503));
+    second.send(answer(await next(second), 503));
     expect(await done).toBe('503');
     const silent = send(message());
     expect(await silent).toBe('timeout');
@@ -113,7 +134,7 @@ describe('RFC 3263 4.3: failure', () => {
     const request = message();
     request.uri = `sip:bob@${other}`;
     const done = send(request);
-    const came = await first.inbox.next();
+    const came = await next(first);
     expect(fieldOf(came, 'Via')).toMatch(/^SIP\/2\.0\/UDP /);
     first.send(answer(came, 200));
     expect(await done).toBe('200');
@@ -136,15 +157,15 @@ describe('RFC 3263 4.3: failure', () => {
         });
       });
     });
-    const invite = await first.inbox.next();
+    const invite = await next(first);
     first.send(answer(invite, 180));
-    const cancel = await first.inbox.next();
+    const cancel = await next(first);
     expect(cancel).toMatch(/^CANCEL /);
     first.send(answer(cancel, 200));
     first.send(answer(invite, 503));
-    expect(await first.inbox.next()).toMatch(/^ACK /);
+    expect(await next(first)).toMatch(/^ACK /);
     await done;
     expect(statuses).toEqual(['180', '503']);
-    expect(second.inbox.left).toBe(0);
+    expect(await left(second)).toEqual([]);
   });
 });

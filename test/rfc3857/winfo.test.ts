@@ -15,7 +15,7 @@ let alice: SipPeer;
 let bob: SipPeer;
 let carol: SipPeer;
 beforeEach(async () => {
-  server = await stage.boot();
+  server = await stage.boot({ ownWatcherinfo: 'allow' });
   [alice, bob, carol] = [await stage.peer('alice'), await stage.peer('bob'), await stage.peer('carol')];
 });
 afterEach(() => stage.close());

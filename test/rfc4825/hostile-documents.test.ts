@@ -9,8 +9,9 @@ import { ATTRIBUTE, AUTH_POLICY, ELEMENT, RESOURCE_LISTS, RLS_SERVICES } from '.
 
 /** Milliseconds for which nothing may hold the event loop up. */
 const LIMIT = 50;
-/** Other processes hold it up too: once of so many times must do. */
-const TRIES = 4;
+/** Other processes hold it up too: once of so many times must do; each is another user's, whose requests within an hour are bounded. */
+const TRIERS = ['sip:a@x', 'sip:b@x', 'sip:c@x', 'sip:e@x'];
+const TRIES = TRIERS.length;
 const SERVER = fileURLToPath(new URL('../../dist/test/rfc4825/watched-server.js', import.meta.url));
 const TYPES = { 'resource-lists': RESOURCE_LISTS, 'rls-services': RLS_SERVICES, 'pres-rules': AUTH_POLICY };
 
@@ -48,7 +49,8 @@ function send(method: string, path: string, type?: string, body?: string): Promi
   });
 }
 
-const documentOf = ({ auid }: Shape, name = 'index') => `/xcap-root/${auid}/users/sip:a@x/${name}`;
+let user = 'sip:a@x';
+const documentOf = ({ auid }: Shape, name = 'index') => `/xcap-root/${auid}/users/${user}/${name}`;
 
 /** Everything that can be done with a document and its nodes. Gives the statuses. */
 async function useAll(shape: Shape): Promise<number[]> {
@@ -76,6 +78,7 @@ describe('documents within the bounds that ask for as much work as can be (RFC 4
     let shortest = Number.POSITIVE_INFINITY;
     for (let tries = 0; tries < TRIES && shortest > LIMIT; tries++) {
       await longestDelay();
+      user = TRIERS[tries] ?? '';
       for (const status of await useAll(shape)) expect([200, 201, 404, 409, 413]).toContain(status);
       shortest = Math.min(shortest, await longestDelay());
     }

@@ -41,9 +41,9 @@ export const AUTH_POLICY = 'application/auth-policy+xml';
 export const ELEMENT = 'application/xcap-el+xml';
 export const ATTRIBUTE = 'application/xcap-att+xml';
 
-const USERS = new Set(['sip:a@x', 'sip:b@x', 'sip:c@x', 'sip:d/e?f@x']);
+const USERS = new Set(['sip:a@x', 'sip:b@x', 'sip:c@x', 'sip:e@x', 'sip:d/e?f@x']);
 
-/** Knows sip:a@x, sip:b@x, sip:c@x and sip:d/e?f@x, its own domain being x. */
+/** Knows sip:a@x, sip:b@x, sip:c@x, sip:e@x and sip:d/e?f@x, its own domain being x. */
 export const directory: XuiDirectory = {
   resolveXui(xui) {
     const address = xui.includes(':') ? xui : xui.includes('@') ? `sip:${xui}` : `sip:${xui}@x`;

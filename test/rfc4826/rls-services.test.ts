@@ -64,7 +64,7 @@ describe('rule 25: a service URI belongs to one document (RFC 4826 4.4.5)', () =
     try {
       const ask = (...uris: string[]) =>
         prober.put(
-          '/xcap-root' + index('c').replace(/^.*(\/rls-services)/, '$1'),
+          `/xcap-root${index('c').replace(/^.*(\/rls-services)/, '$1')}`,
           RLS_SERVICES,
           services(...uris.map((uri) => service(uri))),
         );

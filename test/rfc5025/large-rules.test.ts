@@ -56,7 +56,7 @@ describe('RFC 5025 9.7: very large documents', () => {
     const members = Array.from({ length: 3000 }, (_, n) => `<one id="sip:u${n}@x"/>`).join('');
     const allow = '<actions><sub-handling xmlns="urn:ietf:params:xml:ns:pres-rules">allow</sub-handling></actions>';
     for (const rules of [
-      `<rule id="a"/>`.repeat(5000) + `<rule id="b">${allow}</rule>`,
+      `${`<rule id="a"/>`.repeat(5000)}<rule id="b">${allow}</rule>`,
       `<rule id="a"><conditions><identity>${members}</identity></conditions>${allow}</rule>`,
       `<rule id="a"><conditions><validity>${times}</validity></conditions>${allow}</rule>`,
       `<rule id="${'i'.repeat(50_000)}">${allow}</rule>`,
