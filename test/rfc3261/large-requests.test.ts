@@ -4,28 +4,13 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Headers } from '../../sip/message/headers.ts';
 import { SipRequest, type SipResponse } from '../../sip/message/message.ts';
-import { fieldOf, UdpPeer } from './peer.ts';
-import { type Stack, type StackOptions, startStack } from './stack.ts';
+import { fieldOf, type UdpPeer } from './peer.ts';
+import { type Stack, type StackOptions, Stacks } from './stack.ts';
 
-const cleanups: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function start(options?: StackOptions): Promise<Stack> {
-  const stack = await startStack(options);
-  cleanups.push(async () => {
-    expect(stack.failures).toEqual([]);
-    await stack.close();
-  });
-  return stack;
-}
-
-async function datagrams(stack: Stack): Promise<UdpPeer> {
-  const peer = await UdpPeer.open(stack.port);
-  cleanups.push(() => peer.close());
-  return peer;
-}
+const cleanups = new Stacks();
+afterEach(() => cleanups.close());
+const start = (options?: StackOptions): Promise<Stack> => cleanups.start(options);
+const datagrams = (stack: Stack): Promise<UdpPeer> => cleanups.peerOf(stack);
 
 /** A listener at a port, and what came over its connections. */
 async function streams(port: number, onData: (text: string, socket: Socket) => void): Promise<{ server: Server; accepted: () => number }> {

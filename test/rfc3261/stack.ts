@@ -1,4 +1,5 @@
 /** A SIP stack on loopback ports with a small user directory, for the wire tests of the stack. */
+import { expect } from 'vitest';
 import type { Authenticator, UserDirectory } from '../../sip/core/authenticator.ts';
 import { Identifier } from '../../sip/core/identity.ts';
 import type { Logger } from '../../sip/core/log.ts';
@@ -10,6 +11,7 @@ import { Locator } from '../../sip/transport/locate.ts';
 import { NameService, type NameServiceOptions } from '../../sip/transport/name-service.ts';
 import { TimerWheel } from '../../sip/transport/timer-wheel.ts';
 import { TransportLayer, type TransportOptions } from '../../sip/transport/transport.ts';
+import { UdpPeer } from './peer.ts';
 
 export interface StackOptions {
   readonly host?: string;
@@ -121,5 +123,34 @@ export class MemoryStateStore implements StateStore {
 
   restart(): MemoryStateStore {
     return new MemoryStateStore(this.tables);
+  }
+}
+
+/** Stacks and peers of one test file, closed after each test; a stack must not have thrown anything by then. */
+export class Stacks {
+  private readonly cleanups: (() => void | Promise<void>)[] = [];
+
+  async start(options?: StackOptions): Promise<Stack> {
+    const stack = await startStack(options);
+    this.cleanups.push(async () => {
+      expect(stack.failures).toEqual([]);
+      await stack.close();
+    });
+    return stack;
+  }
+
+  async peerOf(stack: Stack): Promise<UdpPeer> {
+    const peer = await UdpPeer.open(stack.port);
+    this.cleanups.push(() => peer.close());
+    return peer;
+  }
+
+  /** Has something closed after the test, the last first. */
+  push(cleanup: () => void | Promise<void>): void {
+    this.cleanups.push(cleanup);
+  }
+
+  async close(): Promise<void> {
+    for (const cleanup of this.cleanups.splice(0).reverse()) await cleanup();
   }
 }

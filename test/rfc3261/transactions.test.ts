@@ -5,27 +5,12 @@ import { Headers } from '../../sip/message/headers.ts';
 import { SipRequest, type SipResponse } from '../../sip/message/message.ts';
 import { MAX_KEPT_BYTES } from '../../sip/transaction/transaction-layer.ts';
 import { fieldOf, request, statusOf, TcpPeer, UdpPeer } from './peer.ts';
-import { type Stack, type StackOptions, startStack } from './stack.ts';
+import { type Stack, type StackOptions, Stacks } from './stack.ts';
 
-const cleanups: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function start(options?: StackOptions): Promise<Stack> {
-  const stack = await startStack(options);
-  cleanups.push(async () => {
-    expect(stack.failures).toEqual([]);
-    await stack.close();
-  });
-  return stack;
-}
-
-async function open(stack: Stack): Promise<UdpPeer> {
-  const peer = await UdpPeer.open(stack.port);
-  cleanups.push(() => peer.close());
-  return peer;
-}
+const cleanups = new Stacks();
+afterEach(() => cleanups.close());
+const start = (options?: StackOptions): Promise<Stack> => cleanups.start(options);
+const open = (stack: Stack): Promise<UdpPeer> => cleanups.peerOf(stack);
 
 function outgoing(method: string, port: number, transport = ''): SipRequest {
   const headers = new Headers();
