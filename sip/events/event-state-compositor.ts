@@ -5,13 +5,14 @@ import { canonicalAddress } from '../../schemas/address.ts';
 import { MalformedDocument } from '../../schemas/malformed-document.ts';
 import type { HeaderField } from '../core/respond.ts';
 import type { RequestContext } from '../core/router.ts';
-import type { StateStore, StateTable } from '../core/state-store.ts';
+import type { StateStore } from '../core/state-store.ts';
 import { decodedBody } from '../message/content-coding.ts';
 import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { eventName } from './event-header.ts';
+import { PublicationRecords } from './publication-records.ts';
 
 /** What a package lets be published (RFC 3903 6.1). */
 export interface PublicationFormat<Document> {
@@ -55,6 +56,8 @@ const MAX_BODIES = 131_072;
 const ENTITY_TAG = /^[\w\-.!%*+`'~]+$/;
 
 interface Publication<Document> {
+  /** Names it for as long as it lasts, in what is stored. */
+  readonly id: string;
   etag: string;
   readonly resource: string;
   contentType: string;
@@ -77,29 +80,18 @@ interface ReadPublication<Document> {
   readonly document: Document;
 }
 
-interface PublicationRecord {
-  readonly resource: string;
-  readonly contentType: string;
-  readonly body: string;
-  readonly order: number;
-  /** Not in what earlier versions stored. */
-  readonly publishedAt?: number;
-  readonly expiresAt: number;
-  readonly held?: true;
-}
-
 export class EventStateCompositor<Document> {
   private readonly publications = new Map<string, Map<string, Publication<Document>>>();
   private readonly format: PublicationFormat<Document>;
   private readonly options: CompositorOptions;
-  private readonly table: StateTable<PublicationRecord>;
+  private readonly records: PublicationRecords;
   private order = 0;
   private listener: (resource: string) => void = () => {};
 
   constructor(format: PublicationFormat<Document>, options: CompositorOptions) {
     this.format = format;
     this.options = options;
-    this.table = options.state.table(`publications-${format.eventName}`);
+    this.records = new PublicationRecords(options.state, format.eventName);
   }
 
   /** Told after every change of what a user has published, expiry included; not for a refresh. */
@@ -137,11 +129,23 @@ export class EventStateCompositor<Document> {
   hold(resource: string, contentType: string, body: Buffer): void {
     const document = this.format.parse(body, contentType);
     const before = this.heldPublication(resource);
-    if (before) this.forget(before);
+    if (before) this.drop(before);
     const order = ++this.order;
     const publishedAt = this.options.now();
     const etag = newEntityTag();
-    const publication = { etag, resource, contentType, body, document, order, publishedAt, expiresAt: 0, timer: undefined, held: true };
+    const publication = {
+      id: etag,
+      etag,
+      resource,
+      contentType,
+      body,
+      document,
+      order,
+      publishedAt,
+      expiresAt: 0,
+      timer: undefined,
+      held: true,
+    };
     this.keep(publication);
     this.save(publication);
     this.listener(resource);
@@ -151,7 +155,7 @@ export class EventStateCompositor<Document> {
   release(resource: string): boolean {
     const held = this.heldPublication(resource);
     if (!held) return false;
-    this.forget(held);
+    this.drop(held);
     this.listener(resource);
     return true;
   }
@@ -168,9 +172,10 @@ export class EventStateCompositor<Document> {
   /** Brings back the publications of an earlier run. */
   restore(): void {
     const now = this.options.now();
-    for (const [etag, { resource, contentType, body, order, publishedAt = 0, expiresAt, held = false }] of this.table.load()) {
+    for (const [id, stored] of this.records.load()) {
+      const { contentType, body, order, expiresAt, held } = stored;
       if (expiresAt <= now && !held) {
-        this.table.delete(etag);
+        this.records.delete(id);
         continue;
       }
       const bytes = Buffer.from(body, 'utf8');
@@ -180,12 +185,11 @@ export class EventStateCompositor<Document> {
       } catch (error) {
         if (!(error instanceof MalformedDocument)) throw error;
         // What an earlier version took and this one does not must not keep the server from starting.
-        this.table.delete(etag);
+        this.records.delete(id);
         continue;
       }
-      const kept = { etag, resource, contentType, body: bytes, document, order, publishedAt, expiresAt, timer: undefined, held };
       this.order = Math.max(this.order, order);
-      this.keep(kept);
+      this.keep({ ...stored, id, body: bytes, document, timer: undefined });
     }
   }
 
@@ -212,8 +216,10 @@ export class EventStateCompositor<Document> {
     const { contentType, body, document } = this.read(request);
     this.makeRoom(resource, body.length);
     const now = this.options.now();
+    const etag = newEntityTag();
     const publication: Publication<Document> = {
-      etag: newEntityTag(),
+      id: etag,
+      etag,
       resource,
       contentType,
       body,
@@ -230,7 +236,7 @@ export class EventStateCompositor<Document> {
       this.save(publication);
       this.listener(resource);
     }
-    this.accept(context, publication.etag, expires);
+    this.accept(context, etag, expires);
   }
 
   /** An agent that starts over and over publishes anew each time: what it left behind the longest ago gives way. */
@@ -244,7 +250,7 @@ export class EventStateCompositor<Document> {
     for (const publication of oldestFirst) {
       if (own.size < this.options.maxPerUser && total <= MAX_BODIES) return;
       total -= publication.body.length;
-      this.forget(publication);
+      this.drop(publication);
     }
   }
 
@@ -253,7 +259,8 @@ export class EventStateCompositor<Document> {
     const read = request.body.length > 0 && expires > 0 ? this.readChange(request, publication.document) : undefined;
     this.forget(publication);
     publication.etag = newEntityTag();
-    if (expires > 0) {
+    if (expires === 0) this.records.delete(publication.id);
+    else {
       const now = this.options.now();
       publication.expiresAt = now + expires * 1000;
       if (read) {
@@ -263,9 +270,9 @@ export class EventStateCompositor<Document> {
         publication.document = read.document;
         publication.order = ++this.order;
         publication.publishedAt = now;
-      }
+        this.save(publication);
+      } else this.records.refresh(publication.id, publication);
       this.keep(publication);
-      this.save(publication);
     }
     if (read || expires === 0) this.listener(publication.resource);
     this.accept(context, publication.etag, expires);
@@ -334,16 +341,21 @@ export class EventStateCompositor<Document> {
     else publication.timer = this.options.wheel.schedule(delay, (p) => this.expire(p), publication);
   }
 
-  private save({ etag, resource, contentType, body, order, publishedAt, expiresAt, held }: Publication<Document>): void {
-    const text = body.toString('utf8');
-    this.table.put(etag, { resource, contentType, body: text, order, publishedAt, expiresAt, ...(held ? { held } : {}) });
+  private save({ id, etag, resource, contentType, body, order, publishedAt, expiresAt, held }: Publication<Document>): void {
+    this.records.put(id, { resource, contentType, body: body.toString('utf8'), order, publishedAt, etag, expiresAt, held });
   }
 
+  /** Ends it for good. */
+  private drop(publication: Publication<Document>): void {
+    this.forget(publication);
+    this.records.delete(publication.id);
+  }
+
+  /** Takes it out of what is published, for good or until it is kept again. */
   private forget(publication: Publication<Document>): void {
     const own = this.publications.get(publication.resource);
     own?.delete(publication.etag);
     if (own?.size === 0) this.publications.delete(publication.resource);
-    this.table.delete(publication.etag);
     if (publication.timer) this.options.wheel.cancel(publication.timer);
   }
 
@@ -351,13 +363,13 @@ export class EventStateCompositor<Document> {
   usersChanged(): void {
     for (const [resource, own] of [...this.publications]) {
       if (this.options.hasUser(resource)) continue;
-      for (const publication of [...own.values()]) this.forget(publication);
+      for (const publication of [...own.values()]) this.drop(publication);
       this.listener(resource);
     }
   }
 
   private expire(publication: Publication<Document>): void {
-    this.forget(publication);
+    this.drop(publication);
     this.listener(publication.resource);
   }
 }
