@@ -25,6 +25,7 @@ import { explainRules } from './explained-rules.ts';
 import { PolicyCache } from './policy-cache.ts';
 import { LIST_AUID, type ListMembers, referredLists } from './referred-lists.ts';
 import { RuleIndex } from './rule-index.ts';
+import { storedInTurns } from './stored-in-turns.ts';
 
 export interface PresenceDecision extends Decision {
   readonly permissions: Permissions;
@@ -82,11 +83,13 @@ export class PresencePolicy {
     this.defaultHandling = defaultHandling;
     this.source = source;
     this.policies = new PolicyCache(async (presentity) => {
-      const stored: StoredDocument[] = [];
-      for (const auid of source.auids) stored.push(...(await documents.list(auid, presentity)));
+      const paths: string[] = [];
       const read: CompiledRule[] = [];
-      for (const document of stored) {
-        await readRules(document, source, (rule) => read.push({ ...rule, index: read.length }));
+      for (const auid of source.auids) {
+        for await (const document of storedInTurns(documents, auid, presentity)) {
+          paths.push(pathOf(document));
+          await readRules(document, source, (rule) => read.push({ ...rule, index: read.length }));
+        }
       }
       const rules = await withoutCrowds(read);
       const lists = await referredLists(rules, presentity, membersOf);
@@ -95,7 +98,7 @@ export class PresencePolicy {
         if (index.size > 0) await turn();
         index.add(piece);
       }
-      return { documents: stored.map(pathOf), all: rules, rules: index, lists, decisions: new Map(), combinations: new Map(), weight: 0 };
+      return { documents: paths, all: rules, rules: index, lists, decisions: new Map(), combinations: new Map(), weight: 0 };
     });
   }
 
