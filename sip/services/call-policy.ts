@@ -109,7 +109,7 @@ async function compile(user: string, documents: DocumentStore, membersOf: ListMe
     noReplyTimer: read.find(({ services }) => services.noReplyTimer !== undefined)?.services.noReplyTimer,
     incoming: incoming.map((rules) => new RuleIndex(rules)),
     outgoing: outgoing.map((rules) => new RuleIndex(rules)),
-    lists: await referredLists(all, user, membersOf),
+    lists: (await referredLists(all, user, membersOf)).lists,
     asksPresence: all.some(({ conditions }) => conditions.some(({ kind }) => kind === 'presence-status' || kind === 'sphere')),
   };
 }
