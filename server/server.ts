@@ -193,10 +193,13 @@ async function listen(
 }
 
 /** For what listens by TLS, and for connections to other servers, which use what of it there is. */
-function openCertificate({ http, sip, tlsCertificate, tlsKey, tlsAuthorities }: Config, log: Logger): TlsCertificate | undefined {
+function openCertificate(
+  { http, sip, tlsCertificate, tlsKey, tlsAuthorities, tlsDomains }: Config,
+  log: Logger,
+): TlsCertificate | undefined {
   const wanted = http.some(({ secure }) => secure)
     ? 'https'
     : sip.find(({ transport }) => transport === 'tls' || transport === 'wss')?.transport;
   if (wanted === undefined && tlsCertificate === '' && tlsAuthorities === '') return undefined;
-  return new TlsCertificate({ cert: tlsCertificate, key: tlsKey, ca: tlsAuthorities }, log, wanted);
+  return new TlsCertificate({ cert: tlsCertificate, key: tlsKey, ca: tlsAuthorities, domains: tlsDomains }, log, wanted);
 }

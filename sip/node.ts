@@ -31,7 +31,7 @@ import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
-import { PresencePolicy } from './presence/policy.ts';
+import { PRESENCE_RULES, PresencePolicy } from './presence/policy.ts';
 import { registeredPresence } from './presence/registered-presence.ts';
 import { addressesIn } from './rls/list-addresses.ts';
 import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
@@ -169,11 +169,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
-  const membersOf = (uri: string, owner: string): Promise<Iterable<string>> => addressesIn(uri, owner, lists);
+  const membersOf = (uri: string, owner: string): Promise<Iterable<string> | undefined> => addressesIn(uri, owner, lists);
   const presence = presencePackage({
     interval: options.pacing.presence,
     users,
-    policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
+    policy: new PresencePolicy(documents, options.defaultDecision, membersOf, PRESENCE_RULES, log),
     hardState: new HardState(documents),
     compositor,
     wheel,
@@ -203,6 +203,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     membersOf,
     compositor: compositorOptions,
     watcherinfo,
+    log,
   });
   const compositors = [compositor, ...published.compositors];
   const nextHops = new NextHops(options.nextHops);

@@ -20,6 +20,8 @@ export interface Why {
   readonly until?: string;
   readonly sphere?: string;
   readonly documents: readonly string[];
+  /** Documents and lists that cannot be read: nobody is let in on what they may say. */
+  readonly unreadable: readonly string[];
   readonly rules: readonly WhyRule[];
   readonly omittedRules: number;
   readonly grants: readonly string[];
@@ -75,7 +77,7 @@ function watcherOf(written: string, users: XuiDirectory): string {
 
 function toJson(packageName: string, watcher: string, presentity: string, { decision, explanation, body, subscriptions }: Sight): Why {
   const { handling, because, validUntil } = decision;
-  const { documents, rules, omitted, sphere, grants } = explanation;
+  const { documents, unread, rules, omitted, sphere, grants } = explanation;
   return {
     package: packageName,
     watcher,
@@ -85,6 +87,7 @@ function toJson(packageName: string, watcher: string, presentity: string, { deci
     ...(validUntil === undefined ? {} : { until: moment(validUntil) }),
     ...(sphere === undefined ? {} : { sphere }),
     documents,
+    unreadable: unread,
     rules: rules.map(({ handling: said, ...rule }) => (said === undefined ? rule : { ...rule, handling: said })),
     omittedRules: omitted,
     grants,

@@ -186,6 +186,11 @@ export class Subscription extends WatchBase {
   }
 }
 
+/** Whether it ends as its watcher cannot know, which has not asked for that and still has time. */
+export function endsUnasked({ ending }: Subscription): boolean {
+  return ending !== undefined && ending !== 'timeout';
+}
+
 /**
  * Where NOTIFYs of a dialog go: over the watcher's own connection when it has one; over UDP to where the route set or Contact points
  * (RFC 3261 12.2.1.1), but back to the source address when Contact repeats a Via that a NAT has made unreachable (RFC 3581 4).
