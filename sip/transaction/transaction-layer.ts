@@ -45,8 +45,6 @@ export interface TransactionOptions {
 /** A message on its way in or out, for the log. */
 export type MessageTrace = (direction: 'in' | 'out', message: Buffer | SipRequest | SipResponse, flow: Flow) => void;
 
-/** Entry of a finished client transaction that swallows copies of the response (Timer K). */
-const SWALLOW = null;
 const RETRY_AFTER_SECONDS = '5';
 /** Bytes of all kept responses; beyond it the oldest are given up. */
 export const MAX_KEPT_BYTES = 32 * 1024 * 1024;
@@ -55,12 +53,10 @@ const UDP_LIMIT = 1300;
 /** How long a peer that spoke UDP may take to accept a connection for what is too large for that. */
 const TCP_PATIENCE_MS = 2000;
 
-/** The transactions between the transport and the core (RFC 3261 17). */
+/** The transactions between the transport and the core (RFC 3261 17). A response that belongs to none is dropped (RFC 4320 4.2). */
 export class TransactionLayer implements ClientTransactionHost, ServerTransactionHost, DeliveryHost {
   /** A new request (not a copy); an ACK to a 2xx too, whose transaction answers nothing. */
   onRequest: ((transaction: ServerTransaction) => void) | undefined;
-  /** A response that belongs to no transaction. */
-  onResponse: ((response: SipResponse, flow: Flow) => void) | undefined;
   /** Hears of every message. */
   trace: MessageTrace | undefined;
   /** @internal */
@@ -77,11 +73,10 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   private readonly udpLimit: number;
   private readonly onError: (error: unknown) => void;
   private readonly clientsByConnection = new Map<Flow, Set<ClientTransactionRunner>>();
-  private readonly clients = new Map<string, ClientTransactionRunner | typeof SWALLOW>();
+  private readonly clients = new Map<string, ClientTransactionRunner>();
   private readonly servers = new Map<string, ServerTransactionRunner>();
   private readonly kept: KeptResponses;
   private readonly openBySource = new Map<string, number>();
-  private readonly forgetClient = (key: string): void => void this.clients.delete(key);
 
   constructor(transport: TransportLayer, wheel: TimerWheel, options: TransactionOptions = {}) {
     this.transport = transport;
@@ -197,17 +192,11 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     this.trace?.('in', message, flow);
     try {
       if (message instanceof SipRequest) this.receiveRequest(message, flow);
-      else this.receiveResponse(message, flow);
+      else this.clients.get(clientKey(message))?.receive(message);
     } catch (error) {
       if (!(error instanceof SipError)) this.onError(error);
       else if (message instanceof SipRequest) this.rejectStateless(message, error.status, error.reason, flow);
     }
-  }
-
-  private receiveResponse(response: SipResponse, flow: Flow): void {
-    const transaction = this.clients.get(clientKey(response));
-    if (transaction === undefined) this.onResponse?.(response, flow);
-    else if (transaction !== SWALLOW) transaction.receive(response);
   }
 
   private receiveRequest(request: SipRequest, flow: Flow): void {
@@ -286,15 +275,10 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** @internal */
-  finished(transaction: ClientTransactionRunner, lingerMs: number): void {
+  finished(transaction: ClientTransactionRunner): void {
     const { key, flow } = transaction;
     if (flow.reliable) this.clientsByConnection.get(flow)?.delete(transaction);
-    if (lingerMs === 0) {
-      this.clients.delete(key);
-      return;
-    }
-    this.clients.set(key, SWALLOW);
-    this.wheel.schedule(lingerMs, this.forgetClient, key);
+    this.clients.delete(key);
   }
 
   /** @internal */
