@@ -140,6 +140,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const wheel = new TimerWheel(onError);
   const transport = new TransportLayer(wheel, {
     tls: options.tls,
+    servesDomain: (host) => users.servesDomain(host),
     maxConnections: options.maxConnections,
     maxConnectionsPerSource: options.maxConnectionsPerAddress,
     onError: (err) => log.warn({ err }, 'SIP transport'),
@@ -215,7 +216,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     now,
     isTrustedPeer: options.isTrustedPeer,
     flowTo: (destination: Destination) => transport.flowTo(destination),
-    reachedAt: (flow: Flow) => transport.sentBy(flow),
+    reachedAt: (flow: Flow) => transport.reachedAt(flow),
   };
   const listsOfResources = resourceLists({
     directory: lists,
@@ -320,7 +321,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
       maxInAll: MAX_SUBSCRIPTIONS,
       maxPerSource: options.maxSubscriptionsPerAddress,
-      reachedAt: (flow) => transport.sentBy(flow),
+      reachedAt: (flow) => transport.reachedAt(flow),
       listPackage: (asked, resource, request) => listsOfResources.packageFor(asked, resource, request),
     }),
   );
