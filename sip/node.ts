@@ -116,7 +116,7 @@ export interface SipNode {
   /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
-  sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
+  sightOf(packageName: string, watcher: string, presentity: string, aliases: readonly string[]): Promise<Sight | undefined>;
   /** How much of what comes and goes there is now, by name: for metrics, and for whoever looks for leaks. */
   readonly counts: Readonly<Record<string, number>>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
@@ -359,7 +359,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const handling = presenceHandling(watcher, presentity);
       return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
-    sightOf: (packageName, watcher, presentity) => sightOf(notifier, packageName, watcher, presentity, now),
+    sightOf: (packageName, watcher, presentity, aliases) => sightOf(notifier, packageName, watcher, presentity, now, aliases),
     async start() {
       const points: ListeningPoint[] = [];
       for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));
