@@ -26,6 +26,7 @@ import { explainRules } from './explained-rules.ts';
 import { PolicyCache } from './policy-cache.ts';
 import { LIST_AUID, type ListMembers, referredLists } from './referred-lists.ts';
 import { RuleIndex } from './rule-index.ts';
+import { storedInTurns } from './stored-in-turns.ts';
 
 export interface PresenceDecision extends Decision {
   readonly permissions: Permissions;
@@ -91,18 +92,21 @@ export class PresencePolicy {
     this.defaultHandling = defaultHandling;
     this.source = source;
     this.policies = new PolicyCache(async (presentity) => {
-      const stored: StoredDocument[] = [];
-      for (const auid of source.auids) stored.push(...(await documents.list(auid, presentity)));
+      const paths: string[] = [];
       const read: CompiledRule[] = [];
       const unread: string[] = [];
-      for (const document of stored) {
-        try {
-          await readRules(document, source, (rule) => read.push({ ...rule, index: read.length }));
-        } catch (error) {
-          if (!(error instanceof XmlError)) throw error;
-          // No client could have stored it: what came into the database otherwise grants nothing, and must not make requests fail.
-          log.warn({ document: pathOf(document), err: error }, 'rules that cannot be read');
-          unread.push(pathOf(document));
+      for (const auid of source.auids) {
+        for await (const document of storedInTurns(documents, auid, presentity)) {
+          const path = pathOf(document);
+          paths.push(path);
+          try {
+            await readRules(document, source, (rule) => read.push({ ...rule, index: read.length }));
+          } catch (error) {
+            if (!(error instanceof XmlError)) throw error;
+            // No client could have stored it: what came into the database otherwise grants nothing, and must not make requests fail.
+            log.warn({ document: path, err: error }, 'rules that cannot be read');
+            unread.push(path);
+          }
         }
       }
       const rules = await withoutCrowds(read);
@@ -113,9 +117,8 @@ export class PresencePolicy {
         if (index.size > 0) await turn();
         index.add(piece);
       }
-      const documentPaths = stored.map(pathOf);
       return {
-        documents: documentPaths,
+        documents: paths,
         all: rules,
         rules: index,
         lists,
