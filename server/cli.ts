@@ -89,6 +89,7 @@ function program(surroundings: Surroundings): Command {
     .argument('<watcher>', `${ADDRESS}, of any domain, or anonymous`)
     .argument('<presentity>', ADDRESS)
     .option('--package <NAME>', 'the event package: presence or dialog')
+    .option('--alias <URI...>', 'what else a trusted peer may assert the watcher to be')
     .option('--json', 'print the answer as JSON')
     .action((watcher, presentity, flags) => explainWhy(watcher, presentity, flags, surroundings));
   return root;

@@ -31,7 +31,7 @@ import { xcapDiffPackage } from './packages/xcap-diff.ts';
 import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
-import { PresencePolicy } from './presence/policy.ts';
+import { PRESENCE_RULES, PresencePolicy } from './presence/policy.ts';
 import { registeredPresence } from './presence/registered-presence.ts';
 import { addressesIn } from './rls/list-addresses.ts';
 import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
@@ -116,7 +116,7 @@ export interface SipNode {
   /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
-  sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
+  sightOf(packageName: string, watcher: string, presentity: string, aliases: readonly string[]): Promise<Sight | undefined>;
   /** How much of what comes and goes there is now, by name: for metrics, and for whoever looks for leaks. */
   readonly counts: Readonly<Record<string, number>>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
@@ -170,11 +170,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     maxPerUser: MAX_PUBLICATIONS_PER_USER,
   };
   const compositor = new EventStateCompositor<PresenceDocument>(presenceFormat, compositorOptions);
-  const membersOf = (uri: string, owner: string): Promise<Iterable<string>> => addressesIn(uri, owner, lists);
+  const membersOf = (uri: string, owner: string): Promise<Iterable<string> | undefined> => addressesIn(uri, owner, lists);
   const presence = presencePackage({
     interval: options.pacing.presence,
     users,
-    policy: new PresencePolicy(documents, options.defaultDecision, membersOf),
+    policy: new PresencePolicy(documents, options.defaultDecision, membersOf, PRESENCE_RULES, log),
     hardState: new HardState(documents),
     compositor,
     wheel,
@@ -204,6 +204,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     membersOf,
     compositor: compositorOptions,
     watcherinfo,
+    log,
   });
   const compositors = [compositor, ...published.compositors];
   const nextHops = new NextHops(options.nextHops);
@@ -359,7 +360,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const handling = presenceHandling(watcher, presentity);
       return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
-    sightOf: (packageName, watcher, presentity) => sightOf(notifier, packageName, watcher, presentity, now),
+    sightOf: (packageName, watcher, presentity, aliases) => sightOf(notifier, packageName, watcher, presentity, now, aliases),
     async start() {
       const points: ListeningPoint[] = [];
       for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));

@@ -68,12 +68,14 @@ function partAgain(subscription: Subscription, { book, sender, now, failed }: Re
     book.forget(subscription);
     return;
   }
-  // Another CSeq is in use, which no later run may use again.
+  // Another CSeq is in use, which no later run may use again (RFC 3261 12.2.1.1), however soon this one ends.
   book.save(subscription);
-  try {
-    sender.send(subscription, undefined, undefined, at);
-  } catch (error) {
-    failed(error);
-    book.forget(subscription);
-  }
+  book.onceWritten(() => {
+    try {
+      sender.send(subscription, undefined, undefined, at);
+    } catch (error) {
+      failed(error);
+      book.forget(subscription);
+    }
+  });
 }
