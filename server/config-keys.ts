@@ -12,10 +12,19 @@ import { PACING_KEYS, type PacingConfig } from './pacing-settings.ts';
 import { PRESENCE_KEYS, type PresenceConfig } from './presence-settings.ts';
 import { oneOf, readDomain, readPublicRoot, readRoot, type Setting, text, wholeNumber } from './setting-values.ts';
 import { SUBSCRIPTION_KEYS, type SubscriptionConfig } from './subscription-settings.ts';
+import { TLS_KEYS, type TlsConfig } from './tls-settings.ts';
 import { readUsageSetting, type UsageSetting } from './usage-setting.ts';
 
 /** Everything an admin can set, checked and complete. */
-export interface Config extends CallConfig, ConnectionConfig, ListConfig, MessageConfig, PacingConfig, PresenceConfig, SubscriptionConfig {
+export interface Config
+  extends CallConfig,
+    ConnectionConfig,
+    ListConfig,
+    MessageConfig,
+    PacingConfig,
+    PresenceConfig,
+    SubscriptionConfig,
+    TlsConfig {
   /** Served domains in lower case; the first is the default one. */
   readonly domains: readonly string[];
   readonly http: readonly Endpoint[];
@@ -34,10 +43,6 @@ export interface Config extends CallConfig, ConnectionConfig, ListConfig, Messag
   readonly auth: 'digest' | 'none';
   /** Digest algorithms offered, in this order; none: all. */
   readonly digestAlgorithms: readonly Algorithm[];
-  /** Absolute paths of PEM files with the certificate chain and the key of this server, and with those it trusts; '' without. */
-  readonly tlsCertificate: string;
-  readonly tlsKey: string;
-  readonly tlsAuthorities: string;
   /** IP addresses and CIDR blocks of proxies that authenticate users themselves. */
   readonly trustedProxies: readonly string[];
   /** IP addresses and CIDR blocks from which the figures may be read; `loopback` is this machine. */
@@ -171,34 +176,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     meaning: `digest algorithm to offer, in this order; unless set ${ALGORITHMS.join(', then ')}. MD5 alone serves old agents that answer only the first challenge`,
     read: oneOf(ALGORITHMS),
   },
-  {
-    name: 'tls-cert',
-    field: 'tlsCertificate',
-    placeholder: 'FILE',
-    list: false,
-    default: '',
-    meaning: 'PEM file with the certificate (and those it is signed by) for https, tls and wss; read again when it changes and on SIGHUP',
-    read: (value) => resolve(text(value, 'a file')),
-  },
-  {
-    name: 'tls-key',
-    field: 'tlsKey',
-    placeholder: 'FILE',
-    list: false,
-    default: '',
-    meaning: 'PEM file with the key of the certificate',
-    read: (value) => resolve(text(value, 'a file')),
-  },
-  {
-    name: 'tls-ca',
-    field: 'tlsAuthorities',
-    placeholder: 'FILE',
-    list: false,
-    default: '',
-    meaning:
-      'PEM file with the authorities that sign the certificates of other SIP servers, instead of those of the web; with it whoever connects by tls is asked for a certificate',
-    read: (value) => resolve(text(value, 'a file')),
-  },
+  ...TLS_KEYS,
   {
     name: 'trusted-proxy',
     field: 'trustedProxies',

@@ -1,5 +1,6 @@
 import { Server as HttpsServer } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify';
+import { chooseByName } from '../sip/transport/tls.ts';
 import { type AdminPluginOptions, adminPlugin } from './admin/admin-plugin.ts';
 import type { Endpoint } from './config.ts';
 import type { HttpConnections } from './http-connections.ts';
@@ -80,7 +81,8 @@ function createApp({
   log,
   bodyLimit,
 }: HttpOptions): FastifyInstance {
-  const https = endpoint.secure && certificate ? { ...certificate.pair, handshakeTimeout: HANDSHAKE_TIMEOUT } : null;
+  const https =
+    endpoint.secure && certificate ? { ...certificate.pair, ...chooseByName(certificate), handshakeTimeout: HANDSHAKE_TIMEOUT } : null;
   const app = Fastify({
     // Fastify's types tell apart what differs in nothing that is used here.
     ...({ https } as object),

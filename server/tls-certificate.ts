@@ -1,8 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { CertificateNames } from '../sip/transport/peer-certificate.ts';
 import { ListenError } from './listen-error.ts';
 import type { Logger } from './logger.ts';
+import { NamedContexts, type NamedPair } from './named-contexts.ts';
+import type { CertificateFiles } from './tls-settings.ts';
 import { foldersOnTheWay } from './watched-folders.ts';
 
 /** PEM texts: the certificate with those it is signed by, and its key; the authorities whose certificates are believed. */
@@ -13,10 +16,17 @@ export interface KeyPair {
 }
 
 /** Names of files, '' for none. */
-export interface KeyFiles {
-  readonly cert: string;
-  readonly key: string;
+export interface KeyFiles extends CertificateFiles {
   readonly ca: string;
+  /** Of those that are shown to who asks for a name in them. */
+  readonly domains: readonly CertificateFiles[];
+}
+
+/** All that the files hold. */
+interface Credentials {
+  readonly pair: KeyPair;
+  readonly named: readonly NamedPair[];
+  readonly contexts: NamedContexts;
 }
 
 /** What takes a new certificate while it serves: an HTTPS or SIP listener. New connections get it, those there are go on. */
@@ -27,14 +37,14 @@ export interface CertificateUser {
 /** Both files change one after the other, and tools touch them several times: so long after the last of it they are read, in milliseconds. */
 const SETTLING = 300;
 
-/** A certificate and its key in two files, and authorities in a third, read again when they change and when told to. */
+/** Certificates and their keys, two files each, and authorities in another, read again when they change and when told to. */
 export class TlsCertificate {
   private readonly files: KeyFiles;
   private readonly log: Logger;
   private readonly users = new Set<CertificateUser>();
   private readonly watchers: FSWatcher[] = [];
   private settling: NodeJS.Timeout | undefined;
-  private current: KeyPair;
+  private current: Credentials;
 
   /**
    * Reads the files; throws ListenError when they cannot be read, hold no certificate and key, or these do not belong together.
@@ -53,7 +63,17 @@ export class TlsCertificate {
   }
 
   get pair(): KeyPair {
-    return this.current;
+    return this.current.pair;
+  }
+
+  /** What is shown to who asks for the host name; undefined for `pair`. */
+  contextFor(name: string): SecureContext | undefined {
+    return this.current.contexts.find(name);
+  }
+
+  /** What the certificate names that who asks for the host name, or for none, is shown. */
+  shownTo(name: string | undefined): CertificateNames | undefined {
+    return this.current.contexts.names(name);
   }
 
   /** Gives the user every later certificate, until it is removed. */
@@ -67,16 +87,16 @@ export class TlsCertificate {
 
   /** Reads the files again. What is not a good certificate with its key is told in the log, and the one in use stays. */
   reload(): void {
-    let pair: KeyPair;
+    let found: Credentials;
     try {
-      pair = this.read();
+      found = this.read();
     } catch (error) {
       this.log.error({ ...this.files, reason: reasonOf(error) }, 'the new TLS certificate cannot be used: the old one stays');
       return;
     }
-    if (pair.cert === this.current.cert && pair.key === this.current.key && pair.ca === this.current.ca) return;
-    this.current = pair;
-    for (const user of this.users) user.setSecureContext(pair);
+    if (isSame(found, this.current)) return;
+    this.current = found;
+    for (const user of this.users) user.setSecureContext(found.pair);
     this.tell('TLS certificate replaced');
   }
 
@@ -86,7 +106,7 @@ export class TlsCertificate {
     this.users.clear();
   }
 
-  private read(): KeyPair {
+  private read(): Credentials {
     const pair: { cert?: string; key?: string; ca?: string } = {};
     for (const name of ['cert', 'key', 'ca'] as const) {
       const file = this.files[name];
@@ -94,7 +114,12 @@ export class TlsCertificate {
     }
     if (pair.ca !== undefined && !pair.ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`no certificate in ${this.files.ca}`);
     createSecureContext(pair);
-    return pair;
+    const named = this.files.domains.map(({ cert, key }) => ({
+      cert: readFileSync(cert, 'utf8'),
+      key: readFileSync(key, 'utf8'),
+      ca: pair.ca,
+    }));
+    return { pair, named, contexts: new NamedContexts(pair.cert, named) };
   }
 
   /**
@@ -103,7 +128,9 @@ export class TlsCertificate {
    */
   private follow(): void {
     const before = this.watchers.splice(0);
-    for (const folder of new Set(Object.values(this.files).flatMap((file: string) => (file === '' ? [] : [...foldersOnTheWay(file)])))) {
+    const { cert, key, ca, domains } = this.files;
+    const files = [cert, key, ca, ...domains.flatMap((pair) => [pair.cert, pair.key])].filter((file) => file !== '');
+    for (const folder of new Set(files.flatMap((file) => [...foldersOnTheWay(file)]))) {
       try {
         const watcher = watch(folder, { persistent: false }, () => this.settle());
         watcher.on('error', (error) => this.log.warn({ folder, reason: reasonOf(error) }, NOT_WATCHED));
@@ -124,18 +151,26 @@ export class TlsCertificate {
   }
 
   private tell(message: string): void {
-    if (this.current.cert === undefined) {
-      this.log.info({ file: this.files.ca }, message);
-      return;
-    }
-    const { subject, validTo } = new X509Certificate(this.current.cert);
-    const fields = { file: this.files.cert, subject, validTo };
+    const { pair, named } = this.current;
+    if (pair.cert === undefined) this.log.info({ file: this.files.ca }, message);
+    else this.tellOf(pair.cert, this.files.cert, message);
+    for (const [i, { cert }] of named.entries()) this.tellOf(cert, this.files.domains[i]?.cert ?? '', message);
+  }
+
+  private tellOf(cert: string, file: string, message: string): void {
+    const { subject, subjectAltName, validTo } = new X509Certificate(cert);
+    const fields = { file, subject, names: subjectAltName, validTo };
     if (Date.parse(validTo) < Date.now()) this.log.warn(fields, `${message}: it has expired`);
     else this.log.info(fields, message);
   }
 }
 
 const NOT_WATCHED = 'TLS certificates are not watched: SIGHUP reads them again';
+
+function isSame(one: Credentials, other: Credentials): boolean {
+  const texts = ({ pair, named }: Credentials) => JSON.stringify([pair, named]);
+  return texts(one) === texts(other);
+}
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

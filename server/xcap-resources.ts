@@ -20,6 +20,9 @@ export interface XcapResourcesOptions {
   readonly requester: (address: string) => Requester;
 }
 
+/** No user has this address. */
+const NOBODY = '';
+
 /** The XCAP documents and nodes as the xcap-diff event package sees them: the same URIs and the same rights as over HTTP. */
 export function xcapResources(options: XcapResourcesOptions): XcapResources {
   const { service, documents, directory, rootUri, requester } = options;
@@ -72,12 +75,20 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
       return authorize(who, key, 'read') || (usage?.shares?.(who, key) ?? false);
     },
     isShared: ({ auid, xui }) => xui !== undefined && usages.get(auid)?.shares !== undefined,
-    readsAll: (watcher) => requester(watcher).admin,
+    readsOthers(watcher, auid) {
+      const usage = usages.get(auid);
+      const who = requester(watcher);
+      return usage?.shares !== undefined || (usage?.authorize ?? defaultAuthorization)(who, { auid, xui: NOBODY, name: '' }, 'read');
+    },
     get: (key) => (isStored(key) ? documents.get(key) : usages.get(key.auid)?.generated?.(key)),
     isStored,
     // The texts may be many megabytes.
     list: (auid, xui) => (xui !== undefined && documents.entries ? documents.entries(auid, xui) : documents.list(auid, xui)),
-    listAll: (auid) => documents.listAll(auid),
+    listAll(auid, most) {
+      if (documents.keys) return documents.keys(auid, most).map((key) => ({ key }));
+      const all = documents.listAll(auid);
+      return all instanceof Promise ? all.then((list) => list.slice(0, most)) : all.slice(0, most);
+    },
     pathOf: documentPath,
   };
 }

@@ -47,12 +47,12 @@ export interface Xcap {
 /** Assembles the XCAP side over a document store. */
 export async function createXcap(options: XcapOptions): Promise<Xcap> {
   const { roots, publicRoot, documents, directory, hasAccount, mayWatch, authenticator, rootUri, requester, limits, log } = options;
-  const services = await ServiceIndex.open(documents);
+  const services = await ServiceIndex.open(documents, ({ xui }, err) => log.warn({ owner: xui, err }, 'list services that cannot be read'));
   const more = operatorUsages(options.usages);
   const usages = applicationUsages({ documents, services, isUser: hasAccount, mayWatch, root: publicRoot || (roots[0] ?? ''), more });
   const service = new DocumentService({ store: documents, usages, xuiDirectory: directory, roots, publicRoot, limits });
   return {
-    lists: listDirectory(services, service, documents, roots[0] ?? '/'),
+    lists: listDirectory(services, service, documents, roots[0] ?? '/', log),
     resources: xcapResources({ service, usages, documents, directory, root: roots[0] ?? '/', rootUri, requester }),
     bodyLimit: service.documentBytes,
     plugin: async (app) => {

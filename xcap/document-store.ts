@@ -60,6 +60,8 @@ export interface DocumentStore {
   count?(auid: string, xui: string): number;
   /** All documents of an AUID in all users' trees, ordered by XUI and name. */
   listAll(auid: string): MaybePromise<readonly StoredDocument[]>;
+  /** The first `most` of them by name alone: for a store that can tell without reading them. */
+  keys?(auid: string, most: number): readonly DocumentKey[];
   /**
    * Writes one document if its entity tag is still the expected one.
    * Resolves once the write is durable, with the change it made, or with 'stale' when another write came first (nothing is changed then).

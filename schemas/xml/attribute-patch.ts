@@ -19,9 +19,12 @@ export function attributeOperations(
   const wanted = after.source.slice(b.start, b.contentStart);
   if (tag === wanted) return [];
   const operations: PatchOperation[] = [];
-  let made = tag;
+  /** From the last to the first: what is kept of the tag, and what is put between. */
+  const pieces: string[] = [];
+  let kept = a.contentStart;
   const splice = (start: number, end: number, text: string): void => {
-    made = made.slice(0, start - a.start) + text + made.slice(end - a.start);
+    pieces.push(before.source.slice(end, kept), text);
+    kept = start;
   };
   const fresh = new Map(b.attributes.map((attribute) => [attribute.name, attribute]));
   for (const old of [...a.attributes].reverse()) {
@@ -40,18 +43,20 @@ export function attributeOperations(
       splice(start, old.end, '');
     }
   }
+  pieces.push(before.source.slice(a.start, kept));
+  const left = pieces.reverse().join('');
   const known = new Set(a.attributes.map(({ name }) => name));
-  const close = a.selfClosing ? 2 : 1;
+  let end = left.length - (a.selfClosing ? 2 : 1);
+  while (isSpace(left.charCodeAt(end - 1))) end--;
+  let added = '';
   for (const attribute of b.attributes) {
     if (known.has(attribute.name)) continue;
     const content = rawValue(after, attribute);
     if (!isSelectable(attribute) || !PLAIN.test(content)) return undefined;
     operations.push({ name: 'add', sel, type: `@${attribute.name}`, content });
-    let end = made.length - close;
-    while (isSpace(made.charCodeAt(end - 1))) end--;
-    made = `${made.slice(0, end)} ${attribute.name}="${content}"${made.slice(end)}`;
+    added += ` ${attribute.name}="${content}"`;
   }
-  return made === wanted ? operations : undefined;
+  return left.slice(0, end) + added + left.slice(end) === wanted ? operations : undefined;
 }
 
 /** Its name means the same in every document. */

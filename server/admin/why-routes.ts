@@ -1,4 +1,4 @@
-/** `/admin/why?watcher=W&presentity=P&package=presence`: what a watcher may see, and the rules that make it so. */
+/** `/admin/why?watcher=W&presentity=P&package=presence&alias=A`: what a watcher may see, and the rules that make it so. */
 import { canonicalAddress } from '../../schemas/address.ts';
 import { ANONYMOUS } from '../../sip/core/identity.ts';
 import type { Sight } from '../../sip/events/sight.ts';
@@ -7,7 +7,7 @@ import type { XuiDirectory } from '../../xcap/access.ts';
 import { AdminRefusal, type AdminRequest, type AdminRoute } from './admin-route.ts';
 
 /** `SipNode.sightOf`. */
-export type AskSight = (packageName: string, watcher: string, presentity: string) => Promise<Sight | undefined>;
+export type AskSight = (packageName: string, watcher: string, presentity: string, aliases: readonly string[]) => Promise<Sight | undefined>;
 
 /** The answer's JSON. Moments are in ISO 8601. */
 export interface Why {
@@ -20,6 +20,8 @@ export interface Why {
   readonly until?: string;
   readonly sphere?: string;
   readonly documents: readonly string[];
+  /** Documents and lists that cannot be read: nobody is let in on what they may say. */
+  readonly unreadable: readonly string[];
   readonly rules: readonly WhyRule[];
   readonly omittedRules: number;
   readonly grants: readonly string[];
@@ -46,8 +48,9 @@ export function whyRoutes(ask: AskSight, users: XuiDirectory): AdminRoute[] {
         const presentity = users.resolveXui(parameter(query, 'presentity'));
         if (presentity === undefined) throw new AdminRefusal(404, 'there is no such presentity');
         const watcher = watcherOf(parameter(query, 'watcher'), users);
+        const aliases = query.getAll('alias').map((alias) => watcherOf(alias, users));
         const packageName = query.get('package') ?? 'presence';
-        const sight = await ask(packageName, watcher, presentity).catch((error: unknown) => {
+        const sight = await ask(packageName, watcher, presentity, aliases).catch((error: unknown) => {
           if (error instanceof SipError) throw new AdminRefusal(404, error.message);
           throw error;
         });
@@ -75,7 +78,7 @@ function watcherOf(written: string, users: XuiDirectory): string {
 
 function toJson(packageName: string, watcher: string, presentity: string, { decision, explanation, body, subscriptions }: Sight): Why {
   const { handling, because, validUntil } = decision;
-  const { documents, rules, omitted, sphere, grants } = explanation;
+  const { documents, unread, rules, omitted, sphere, grants } = explanation;
   return {
     package: packageName,
     watcher,
@@ -85,6 +88,7 @@ function toJson(packageName: string, watcher: string, presentity: string, { deci
     ...(validUntil === undefined ? {} : { until: moment(validUntil) }),
     ...(sphere === undefined ? {} : { sphere }),
     documents,
+    unreadable: unread,
     rules: rules.map(({ handling: said, ...rule }) => (said === undefined ? rule : { ...rule, handling: said })),
     omittedRules: omitted,
     grants,

@@ -4,6 +4,8 @@ import type { SubHandling } from '../../schemas/pres-rules.ts';
 export interface Explanation {
   /** The documents that were asked, each `<AUID>/users/<XUI>/<name>`. */
   readonly documents: readonly string[];
+  /** Documents and lists that should have been asked, but cannot be read. */
+  readonly unread: readonly string[];
   /** Rules that hold first, then those that do not; of very many the first. */
   readonly rules: readonly RuleVerdict[];
   /** Rules that are not told. */

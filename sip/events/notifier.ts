@@ -12,7 +12,8 @@ import { stateOfMember } from './member-state.ts';
 import { NotifyPacing } from './notify-pacing.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
-import { type EndReason, Subscription } from './subscription.ts';
+import { restoreSubscriptions } from './restoration.ts';
+import { type EndReason, endsUnasked, Subscription } from './subscription.ts';
 import { SubscriptionBook } from './subscription-book.ts';
 import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
 import { WaitingJudge } from './waiting-judge.ts';
@@ -31,9 +32,6 @@ export interface NotifierOptions extends WatchJudgeOptions {
   readonly forcedInterval: number;
 }
 
-/** After a restart so many watchers are told their state in each slice of time, in milliseconds: ten thousand in a second. */
-const RESTORED_PER_SLICE = 200;
-const RESTORE_SLICE = 20;
 /** Wait before a watch is tried again whose documents could not be read, in milliseconds. */
 const RETRY_DELAY = 1000;
 
@@ -212,47 +210,20 @@ export class Notifier {
   }
 
   /** Brings back the subscriptions of an earlier run; each is told its state once. Resolves when all are there, lists' members too. */
-  async restore(): Promise<void> {
-    const restored: Subscription[] = [];
-    const ended: Subscription[] = [];
-    for (const [subscription, { rates }] of this.book.load((key) => this.packages.get(key))) {
-      if (!subscription.ending && rates) this.pacing.setRates(subscription, rates);
-      (subscription.ending ? ended : restored).push(subscription);
-    }
-    const opened: unknown[] = [];
-    for (const subscription of restored) {
-      if (subscription.eventPackage.watcherinfo && subscription.status !== 'init') this.judge.report(subscription);
-      opened.push(this.open(subscription));
-    }
-    for (const outcome of await Promise.allSettled(opened)) if (outcome.status === 'rejected') this.failed(outcome.reason);
-    // Those who watch watchers come last, so that they hear of all of them at once.
-    restored.sort((a, b) => rank(a) - rank(b));
-    // And not all at once: a network that has just come back, and the watchers' own servers, must bear it.
-    for (const [i, subscription] of [...restored, ...ended].entries()) {
-      const tell = (s: Subscription): void => (s.ending ? this.partAgain(s) : this.force(s));
-      if (subscription.expiresAt <= this.options.now() && !subscription.ending) continue;
-      const slice = Math.floor(i / RESTORED_PER_SLICE);
-      if (slice === 0) tell(subscription);
-      else this.options.wheel.schedule(slice * RESTORE_SLICE, tell, subscription);
-    }
-  }
-
-  /** Says again that it has ended: the server went down before the watcher answered. Whose time is over knows it by now (RFC 6665 4.2.2). */
-  private partAgain(subscription: Subscription): void {
-    const now = this.options.now();
-    subscription.closed = true;
-    if (subscription.expiresAt <= now || !endsUnasked(subscription)) {
-      this.book.forget(subscription);
-      return;
-    }
-    // Another CSeq is in use, which no later run may use again.
-    this.book.save(subscription);
-    try {
-      this.sender.send(subscription, undefined, undefined, now);
-    } catch (error) {
-      this.failed(error);
-      this.book.forget(subscription);
-    }
+  restore(): Promise<void> {
+    const { wheel, now } = this.options;
+    return restoreSubscriptions({
+      book: this.book,
+      sender: this.sender,
+      wheel,
+      now,
+      packageOf: (key) => this.packages.get(key),
+      setRates: (subscription, rates) => this.pacing.setRates(subscription, rates),
+      report: (watch) => this.judge.report(watch),
+      open: (subscription) => this.open(subscription),
+      tell: (subscription) => this.force(subscription),
+      failed: this.failed,
+    });
   }
 
   private process(watch: WatchBase): void {
@@ -381,17 +352,6 @@ export class Notifier {
     member.state = state;
     member.changed(member.resource);
   }
-}
-
-/** Whether it ends as its watcher cannot know, which has not asked for that and still has time. */
-function endsUnasked({ ending }: Subscription): boolean {
-  return ending !== undefined && ending !== 'timeout';
-}
-
-/** Lists first, whose members make watchers; then plain subscriptions; then those that tell of watchers. */
-function rank({ eventPackage }: Subscription): number {
-  if (eventPackage.require) return 0;
-  return eventPackage.name.split('.winfo').length;
 }
 
 /** Whether the body of a change is told: where triggers decide they do so alone (RFC 4660 5.3). */

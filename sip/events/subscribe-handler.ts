@@ -17,6 +17,7 @@ import { eventId, eventName } from './event-header.ts';
 import type { EventPackage } from './event-package.ts';
 import type { Notifier } from './notifier.ts';
 import { readRates } from './rate-control.ts';
+import { unreadable, whenReady } from './readiness.ts';
 import { readFilters } from './subscribe-filters.ts';
 import { notifyTarget, Subscription } from './subscription.ts';
 
@@ -57,7 +58,7 @@ export function subscribeHandler(options: SubscribeHandlerOptions): (context: Re
 }
 
 async function create(context: RequestContext, asked: EventPackage, eventHeader: string, options: SubscribeHandlerOptions): Promise<void> {
-  const { request, flow, identity } = context;
+  const { request, flow, identity, aliases } = context;
   const { notifier, now } = options;
   if (identity === undefined) throw new SipError(403, 'The watcher is not known');
   const resource = canonicalAddress(request.uri);
@@ -72,11 +73,11 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   const condition = conditionOf(request);
   if (!request.headers.has('Contact')) throw new SipError(400, 'SUBSCRIBE without a Contact');
 
-  // Documents may change while they are read: what decides is in memory only when there is nothing left to wait for.
-  for (let loading = eventPackage.ready?.(resource); loading; loading = eventPackage.ready?.(resource)) await loading;
+  const loading = whenReady(eventPackage, resource, context.log);
+  if (loading) await loading;
   const source = context.identitySource === 'open' ? flow.remoteAddress : undefined;
   checkRoom(identity, source, options);
-  const decision = eventPackage.authorize(identity, resource, now());
+  const decision = eventPackage.authorize(identity, resource, now(), aliases);
   if (decision.handling === 'block') {
     context.log.info({ event: asked.name, watcher: identity, resource, because: decision.because }, 'subscription refused');
     throw new SipError(403);
@@ -92,6 +93,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     eventPackage,
     resource,
     watcher: identity,
+    aliases,
     displayName: detached(request.from.displayName),
     source,
     contentType,
@@ -110,7 +112,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     await notifier.admit(subscription);
   } catch (error) {
     notifier.abandon(subscription);
-    throw error;
+    throw unreadable(error, context.log);
   }
   accept(context, subscription, expires, toTag, options);
 }
@@ -153,6 +155,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   subscription.filterSet = filters;
   subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
   if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
+  subscription.aliases = context.aliases;
   subscription.condition = undefined;
   subscription.retarget(request, flow);
   if (expires === 0) {
@@ -173,13 +176,16 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     else notifier.endSilently(subscription);
     acceptSilently(context, expires, options);
   };
-  // A condition is compared with what the watcher may see, which must be in memory; documents may change while they are read.
+  // A condition is compared with what the watcher may see, which must be in memory.
   const settled = (): void | Promise<void> => {
-    const loading = condition === undefined ? undefined : eventPackage.ready?.(subscription.resource);
-    return loading ? loading.then(settled) : answer();
+    const loading = condition === undefined ? undefined : whenReady(eventPackage, subscription.resource, context.log);
+    return loading ? loading.then(answer) : answer();
   };
   const refreshing = eventPackage.refreshed?.(subscription);
-  return refreshing ? refreshing.then(settled) : settled();
+  if (!refreshing) return settled();
+  return refreshing.then(settled, (error: unknown) => {
+    throw unreadable(error, context.log);
+  });
 }
 
 /** RFC 5839 7.2; several values, or an empty one, are no condition that could hold. */

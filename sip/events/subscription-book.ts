@@ -29,6 +29,11 @@ export class SubscriptionBook {
     if (!subscription.fetch) this.table.delete(subscription.id);
   }
 
+  /** Calls back when all that has been saved so far would be there after a crash. */
+  onceWritten(callback: () => void): void {
+    this.options.state.afterCommit(callback);
+  }
+
   startExpiry(subscription: Subscription): void {
     if (subscription.fetch) return;
     const { wheel, now, expired } = this.options;

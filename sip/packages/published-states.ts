@@ -1,6 +1,7 @@
 /** The event packages whose state is published, besides presence: each with its compositor. */
 import type { DocumentStore } from '../../xcap/document-store.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
+import type { Logger } from '../core/log.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { Decision } from '../events/event-package.ts';
 import { type CompositorOptions, EventStateCompositor, type PublicationFormat } from '../events/event-state-compositor.ts';
@@ -24,6 +25,7 @@ export interface PublishedStatesOptions {
   readonly compositor: CompositorOptions;
   /** Least milliseconds between two NOTIFYs of watcher information in one subscription. */
   readonly watcherinfo: WatcherinfoOptions;
+  readonly log: Logger;
 }
 
 export interface PublishedStates {
@@ -39,7 +41,7 @@ export type Compositor = Pick<EventStateCompositor<never>, 'eventName' | 'conten
 
 /** Makes the packages and registers them with the notifier. */
 export function publishedStates(options: PublishedStatesOptions): PublishedStates {
-  const { users, notifier, state, documents, membersOf, compositor, watcherinfo } = options;
+  const { users, notifier, state, documents, membersOf, compositor, watcherinfo, log } = options;
   const compositors: Compositor[] = [];
   const publish = <Document, State, D extends Decision>(
     format: PublicationFormat<Document>,
@@ -56,7 +58,7 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
     return made;
   };
 
-  const policy = new PresencePolicy(documents, 'block', membersOf, DIALOG_RULES);
+  const policy = new PresencePolicy(documents, 'block', membersOf, DIALOG_RULES, log);
   const calls = new ObservedDialogs({ wheel: compositor.wheel, hasUser: compositor.hasUser, changed: (user) => changed(user) });
   let changed: (user: string) => void = () => {};
   publish(dialogFormat, (of) => {

@@ -16,6 +16,8 @@ export interface FollowedDocument {
   /** Is the text of that version kept for this follower? */
   holdsTold: boolean;
   nextStep: number;
+  /** Is what has changed being found out, or was it once since it was told last? */
+  comparing: 'no' | 'yes' | 'done';
 }
 
 export interface FollowedNode {

@@ -1,6 +1,6 @@
 /** One document as the xcap-diff package follows it, whoever watches it. */
 import type { Patch } from '../../schemas/xml/patch.ts';
-import type { DocumentChange, DocumentKey, StoredDocument } from '../../xcap/document-store.ts';
+import type { DocumentChange, DocumentKey, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
 import type { Watch } from '../events/event-package.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import { patchSize, type VersionTexts } from './xcap-diff-texts.ts';
@@ -21,8 +21,10 @@ export interface DocumentFollower {
 export interface Step {
   readonly previousEtag: string | undefined;
   readonly newEtag: string | undefined;
-  readonly patch: Patch | undefined;
-  readonly size: number;
+  /** A promise while the two versions are still being compared. */
+  patch: MaybePromise<Patch | undefined>;
+  /** Characters that it takes, about. */
+  size: number;
 }
 
 const MAX_STEPS = 5000;
@@ -61,17 +63,32 @@ export class TrackedDocument {
     this.replace(document?.etag, document?.text);
   }
 
-  /** Takes a committed change; `document` is what is stored now, which may be newer than the change. */
-  change({ previousEtag, newEtag }: DocumentChange, document: StoredDocument | undefined): void {
+  /**
+   * Takes a committed change; `document` is what is stored now, which may be newer than the change. The promise is there while the step
+   * cannot be told yet.
+   */
+  change({ previousEtag, newEtag }: DocumentChange, document: StoredDocument | undefined): Promise<void> | undefined {
     const text = document !== undefined && document.etag === newEtag ? document.text : undefined;
-    if (this.stepReaders > 0) {
-      const before = this.text;
-      const known = previousEtag !== undefined && previousEtag === this.etag && before !== undefined;
-      const patch =
-        known && newEtag !== undefined && text !== undefined ? this.texts.patch(previousEtag, before, newEtag, text) : undefined;
-      this.addStep({ previousEtag, newEtag, patch, size: patchSize(patch) });
-    }
+    const before = previousEtag === this.etag ? this.text : undefined;
     this.replace(newEtag, text);
+    if (this.stepReaders === 0) return undefined;
+    const known = previousEtag !== undefined && newEtag !== undefined && before !== undefined && text !== undefined;
+    const patch = known ? this.texts.patch(previousEtag, before, newEtag, text) : undefined;
+    if (!(patch instanceof Promise)) {
+      this.addStep({ previousEtag, newEtag, patch, size: patchSize(patch) });
+      return undefined;
+    }
+    const step: Step = { previousEtag, newEtag, patch, size: (before?.length ?? 0) + (text?.length ?? 0) };
+    this.addStep(step);
+    return patch.then((made) => this.complete(step, made));
+  }
+
+  private complete(step: Step, patch: Patch | undefined): void {
+    const { size } = step;
+    step.patch = patch;
+    step.size = patchSize(patch);
+    // It may have been told without its patch, or be kept no longer.
+    if (this.steps.includes(step)) this.stepsSize += step.size - size;
   }
 
   private replace(etag: string | undefined, text: string | undefined): void {

@@ -1,6 +1,7 @@
 /** One xcap-diff subscription: which documents and nodes it follows, what of them it has been told, and what is to be told next (RFC 5875 4.7). */
 import type { DiffItem } from '../../schemas/xcap-diff.ts';
-import type { DocumentKey, MaybePromise } from '../../xcap/document-store.ts';
+import type { Patch } from '../../schemas/xml/patch.ts';
+import type { DocumentKey } from '../../xcap/document-store.ts';
 import type { Watch } from '../events/event-package.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
 import { ReadAccess } from './xcap-diff-access.ts';
@@ -14,6 +15,7 @@ import {
   findNode,
   tagOf,
 } from './xcap-diff-candidate.ts';
+import { listedIn, MAX_DOCUMENTS } from './xcap-diff-collections.ts';
 import type { DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
 import type { DiffTerms } from './xcap-diff-terms.ts';
 import type { VersionTexts } from './xcap-diff-texts.ts';
@@ -28,10 +30,10 @@ export interface Following {
   untrack(tracked: TrackedDocument, follower: DiffFollower): void;
   /** There is something to tell the follower. */
   plan(follower: DiffFollower): void;
+  /** There is more to tell than was known when it was told last. */
+  goOn(follower: DiffFollower): void;
 }
 
-/** Documents that one subscription follows. */
-const MAX_DOCUMENTS = 2000;
 export class DiffFollower implements DocumentFollower {
   readonly watch: Watch;
   lastTold = Number.NEGATIVE_INFINITY;
@@ -75,7 +77,7 @@ export class DiffFollower implements DocumentFollower {
     }
     this.collections = [...collections.values()];
     for (const collection of this.collections) {
-      const listed = this.list(collection);
+      const listed = listedIn(collection, this.watch.watcher, resources);
       const add = (found: readonly Listed[]): void => {
         for (const { key } of found)
           if (holds(collection, key)) wait(this.addDocument(key, resources.pathOf(key), false, before.documents));
@@ -88,7 +90,7 @@ export class DiffFollower implements DocumentFollower {
       // What has gone from a collection since it was told is not listed any more, and is still to be told of.
       const isGone = followed.told !== undefined && tracked.etag === undefined;
       if (isGone && this.collections.some((collection) => holds(collection, tracked.key))) {
-        this.documents.set(tracked, { ...followed, named: false });
+        this.documents.set(tracked, { ...followed, named: false, comparing: 'no' });
       } else this.drop(followed);
     }
     this.release(before.nodes.map(({ tracked }) => tracked).filter((tracked) => !this.isFollowed(tracked)));
@@ -109,25 +111,6 @@ export class DiffFollower implements DocumentFollower {
     }
   }
 
-  /** RFC 5875 4.7: what may not be read is not told of, so that it need not be looked at either. */
-  private list(collection: XcapCollection): MaybePromise<readonly Listed[]> {
-    const { resources } = this.following;
-    const { watcher } = this.watch;
-    const { auid, tree, xui } = collection;
-    const lists: MaybePromise<readonly Listed[]>[] = [];
-    if (xui !== undefined) lists.push(resources.list(auid, xui));
-    else {
-      if (tree !== 'global') lists.push(resources.readsAll(watcher) ? resources.listAll(auid) : resources.list(auid, watcher));
-      if (tree !== 'users') lists.push(resources.list(auid, undefined));
-    }
-    const known: Listed[] = [];
-    for (const list of lists) {
-      if (list instanceof Promise) return Promise.all(lists).then((all) => all.flat());
-      known.push(...list);
-    }
-    return known;
-  }
-
   private addDocument(
     key: DocumentKey,
     sel: string,
@@ -141,7 +124,7 @@ export class DiffFollower implements DocumentFollower {
     const old = before?.get(tracked);
     if (!old && this.terms.mode === 'xcap-patching') tracked.stepReaders++;
     const told = { told: old?.told, holdsTold: old?.holdsTold ?? false, nextStep: old?.nextStep ?? tracked.nextStep };
-    this.documents.set(tracked, { sel, tracked, named, ...told });
+    this.documents.set(tracked, { sel, tracked, named, ...told, comparing: 'no' });
     return loading;
   }
 
@@ -287,7 +270,7 @@ export class DiffFollower implements DocumentFollower {
         followed.nextStep = tracked.nextStep;
       } else if (full) yield* this.reference(followed);
       else if (this.terms.mode === 'xcap-patching') yield* this.steps(followed);
-      else if (followed.told !== tracked.etag) yield this.difference(followed, this.terms.mode === 'aggregate');
+      else if (followed.told !== tracked.etag) yield* this.difference(followed, this.terms.mode === 'aggregate');
       else if (tracked.etag === undefined && !followed.named) this.drop(followed);
     }
   }
@@ -304,18 +287,36 @@ export class DiffFollower implements DocumentFollower {
     yield candidateOf(item, () => this.setTold(followed, tracked.etag));
   }
 
-  private difference(followed: FollowedDocument, patching: boolean): Candidate {
+  private *difference(followed: FollowedDocument, patching: boolean): Iterable<Candidate> {
     const { sel, tracked, told } = followed;
     const { etag } = tracked;
-    const { texts } = this.following;
-    const [before, after] = [told === undefined ? undefined : texts.text(told), tracked.text];
-    const known = patching && told !== undefined && etag !== undefined && before !== undefined && after !== undefined;
-    const patch = known ? texts.patch(told, before, etag, after) : undefined;
-    return candidateOf({ kind: 'document', sel, previousEtag: told, newEtag: etag, patch }, () => {
+    const patch = patching ? this.patchOf(followed) : undefined;
+    if (patch === 'unknown') return;
+    yield candidateOf({ kind: 'document', sel, previousEtag: told, newEtag: etag, patch }, () => {
       this.setTold(followed, etag);
       followed.nextStep = tracked.nextStep;
       if (etag === undefined && !followed.named) this.drop(followed);
     });
+  }
+
+  /** From what was told to what there is now; unknown while that is being found out. */
+  private patchOf(followed: FollowedDocument): Patch | undefined | 'unknown' {
+    const { tracked, told, comparing } = followed;
+    const { etag } = tracked;
+    const { texts } = this.following;
+    const [before, after] = [told === undefined ? undefined : texts.text(told), tracked.text];
+    if (told === undefined || etag === undefined || before === undefined || after === undefined) return undefined;
+    if (comparing === 'yes') return 'unknown';
+    const patch = texts.patch(told, before, etag, after);
+    if (!(patch instanceof Promise)) return patch;
+    // It has changed again while it was compared: who edits it all the time does not keep the watcher from hearing of it.
+    if (comparing === 'done') return undefined;
+    followed.comparing = 'yes';
+    void patch.then(() => {
+      followed.comparing = 'done';
+      this.following.goOn(this);
+    });
+    return 'unknown';
   }
 
   /** RFC 5875 4.3: every single change, in order. */
@@ -324,18 +325,19 @@ export class DiffFollower implements DocumentFollower {
     const steps = tracked.stepsFrom(followed.nextStep);
     // A chain that does not begin with what the watcher has would be of no use to it.
     if (!steps || (steps.length > 0 && steps[0]?.previousEtag !== followed.told)) {
-      if (followed.told !== tracked.etag) yield this.difference(followed, false);
+      if (followed.told !== tracked.etag) yield* this.difference(followed, false);
       followed.nextStep = tracked.nextStep;
       return;
     }
     for (const { previousEtag, newEtag, patch } of steps) {
+      if (patch instanceof Promise) return;
       yield candidateOf({ kind: 'document', sel, previousEtag, newEtag, patch }, () => {
         this.setTold(followed, newEtag);
         followed.nextStep++;
         if (tracked.etag === undefined && followed.nextStep === tracked.nextStep && !followed.named) this.drop(followed);
       });
     }
-    if (steps.length === 0 && followed.told !== tracked.etag) yield this.difference(followed, false);
+    if (steps.length === 0 && followed.told !== tracked.etag) yield* this.difference(followed, false);
   }
 
   private *nodeCandidates(full: boolean, resumed: boolean): Iterable<Candidate> {
@@ -384,6 +386,7 @@ export class DiffFollower implements DocumentFollower {
     const text =
       etag === undefined || this.terms.mode !== 'aggregate' ? undefined : etag === tracked.etag ? tracked.text : texts.text(etag);
     followed.told = etag;
+    followed.comparing = 'no';
     followed.holdsTold = etag !== undefined && text !== undefined && texts.hold(etag, text);
     if (holdsTold && told !== undefined) texts.release(told);
   }

@@ -1,18 +1,19 @@
 /** The texts of document versions that watchers were told of, each once however many know it, and the patches between them. */
-import { LARGE } from '../../schemas/turns.ts';
+import { turn } from '../../schemas/turns.ts';
 import { AS_STORED, parseXml, readXml } from '../../schemas/xml/parse.ts';
 import { createPatch, type Patch } from '../../schemas/xml/patch.ts';
 import type { XmlDocument } from '../../schemas/xml/tree.ts';
+import type { MaybePromise } from '../../xcap/document-store.ts';
 
 /** Characters of texts kept, those of trees, and of the patches remembered. */
 const KEPT_CHARACTERS = 32 * 1024 * 1024;
 const TREE_CHARACTERS = 512 * 1024;
 const REMEMBERED_PATCHES = 500;
-/** Longer documents are not compared: that would hold up everything else. */
+/** Longer documents are not compared, and of no more than so many characters at a time: whoever comes too late fetches the document. */
 const LONGEST_COMPARED = 100_000;
-/** Characters of long documents that are compared in one turn of the event loop, however many watchers know however many versions. */
-const COMPARED_IN_TURN = 2 * LONGEST_COMPARED;
-const LONG = 16 * 1024;
+const MOST_WAITING = 8 * 1024 * 1024;
+/** Characters that are read and compared at once in one turn of the event loop, whatever watchers name; what is more has turns of its own. */
+const AT_ONCE = 64 * 1024;
 
 interface Kept {
   readonly text: string;
@@ -26,7 +27,10 @@ export class VersionTexts {
   private readonly reading = new Map<string, Promise<XmlDocument>>();
   private treeCharacters = 0;
   private characters = 0;
-  private comparedInTurn = 0;
+  private readonly comparing = new Map<string, Promise<Patch | undefined>>();
+  /** Characters of the texts that are being compared. */
+  private waiting = 0;
+  private doneInTurn = 0;
 
   /** Keeps the text of a version until it is released; false when there is no room for more. */
   hold(etag: string, text: string): boolean {
@@ -52,52 +56,86 @@ export class VersionTexts {
     return this.kept.get(etag)?.text;
   }
 
-  /** The tree of a version. */
-  tree(etag: string, text: string): XmlDocument {
-    let tree = this.trees.get(etag);
-    if (!tree) {
-      tree = parseXml(text, AS_STORED);
-      if (this.treeCharacters + text.length > TREE_CHARACTERS) {
-        this.trees = new Map();
-        this.treeCharacters = 0;
-      }
-      this.trees.set(etag, tree);
-      this.treeCharacters += text.length;
-    }
-    return tree;
+  /** The tree of a version: at once while there is not much to do in this turn of the event loop, else in turns with everything else. */
+  readTree(etag: string, text: string): MaybePromise<XmlDocument> {
+    const known = this.trees.get(etag) ?? this.reading.get(etag);
+    if (known) return known;
+    return this.mayDoAtOnce(text.length) ? this.tree(etag, text) : this.readLater(etag, text);
   }
 
-  /** As `tree`, but a large text is read in turns with everything else. */
-  readTree(etag: string, text: string): XmlDocument | Promise<XmlDocument> {
-    if (text.length <= LARGE || this.trees.has(etag)) return this.tree(etag, text);
-    let reading = this.reading.get(etag);
-    if (!reading) {
-      reading = Promise.resolve(readXml(text, AS_STORED)).finally(() => this.reading.delete(etag));
-      this.reading.set(etag, reading);
-    }
-    return reading;
-  }
-
-  /** The patch from one version to another; undefined when the watcher must fetch the document: none can be made, or it would not be smaller. */
-  patch(before: string, beforeText: string, after: string, afterText: string): Patch | undefined {
+  /**
+   * The patch from one version to another, by the same rule; undefined when the watcher must fetch the document: none can be made, or it
+   * would not be smaller. The promise never rejects.
+   */
+  patch(before: string, beforeText: string, after: string, afterText: string): MaybePromise<Patch | undefined> {
     const key = `${before} ${after}`;
     if (this.patches.has(key)) return this.patches.get(key);
-    let patch: Patch | undefined;
-    const longest = Math.max(beforeText.length, afterText.length);
-    if (longest <= LONGEST_COMPARED) {
-      // Whoever comes too late in this turn fetches the document; in another one it would have been compared.
-      if (longest > LONG && !this.mayCompare(beforeText.length + afterText.length)) return undefined;
-      patch = createPatch(this.tree(before, beforeText), this.tree(after, afterText));
+    const comparing = this.comparing.get(key);
+    if (comparing) return comparing;
+    if (Math.max(beforeText.length, afterText.length) > LONGEST_COMPARED) return undefined;
+    const characters = beforeText.length + afterText.length;
+    if (this.mayDoAtOnce(characters)) {
+      return this.remember(key, createPatch(this.tree(before, beforeText), this.tree(after, afterText)));
     }
+    if (this.waiting + characters > MOST_WAITING) return undefined;
+    this.waiting += characters;
+    const made = this.compareInTurns(before, beforeText, after, afterText)
+      // What cannot be read is nothing to make a patch of.
+      .catch(() => undefined)
+      .then((patch) => {
+        this.waiting -= characters;
+        this.comparing.delete(key);
+        return this.remember(key, patch);
+      });
+    this.comparing.set(key, made);
+    return made;
+  }
+
+  private async compareInTurns(before: string, beforeText: string, after: string, afterText: string): Promise<Patch | undefined> {
+    const old = this.trees.get(before) ?? (await this.readLater(before, beforeText));
+    const fresh = this.trees.get(after) ?? (await this.readLater(after, afterText));
+    await turn();
+    return createPatch(old, fresh);
+  }
+
+  private remember(key: string, patch: Patch | undefined): Patch | undefined {
     if (this.patches.size >= REMEMBERED_PATCHES) this.patches.clear();
     this.patches.set(key, patch);
     return patch;
   }
 
-  private mayCompare(characters: number): boolean {
-    if (this.comparedInTurn + characters > COMPARED_IN_TURN) return false;
-    if (this.comparedInTurn === 0) setImmediate(() => (this.comparedInTurn = 0));
-    this.comparedInTurn += characters;
+  private tree(etag: string, text: string): XmlDocument {
+    return this.trees.get(etag) ?? this.keep(etag, parseXml(text, AS_STORED));
+  }
+
+  private readLater(etag: string, text: string): Promise<XmlDocument> {
+    let reading = this.reading.get(etag);
+    if (!reading) {
+      reading = turn()
+        .then(() => readXml(text, AS_STORED))
+        .then((tree) => this.keep(etag, tree))
+        .finally(() => this.reading.delete(etag));
+      this.reading.set(etag, reading);
+    }
+    return reading;
+  }
+
+  private keep(etag: string, tree: XmlDocument): XmlDocument {
+    const { length } = tree.source;
+    if (length > TREE_CHARACTERS / 2) return tree;
+    if (this.treeCharacters + length > TREE_CHARACTERS) {
+      this.trees = new Map();
+      this.treeCharacters = 0;
+    }
+    if (!this.trees.has(etag)) this.treeCharacters += length;
+    this.trees.set(etag, tree);
+    return tree;
+  }
+
+  private mayDoAtOnce(characters: number): boolean {
+    if (this.doneInTurn + characters > AT_ONCE) return false;
+    if (this.doneInTurn === 0) setImmediate(() => (this.doneInTurn = 0));
+    this.doneInTurn += characters;
     return true;
   }
 }

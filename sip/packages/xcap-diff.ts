@@ -4,11 +4,12 @@ import { writeXcapDiff, XCAP_DIFF_TYPE } from '../../schemas/xcap-diff.ts';
 import type { DocumentChange, DocumentKey, MaybePromise, StoredDocument } from '../../xcap/document-store.ts';
 import type { Decision, EventPackage, Watch } from '../events/event-package.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
+import { placesOf, treesOf } from './xcap-diff-collections.ts';
 import { type DocumentFollower, TrackedDocument } from './xcap-diff-document.ts';
 import { DiffFollower, type Following } from './xcap-diff-follower.ts';
 import { readDiffTerms } from './xcap-diff-terms.ts';
 import { VersionTexts } from './xcap-diff-texts.ts';
-import type { XcapCollection, XcapResources } from './xcap-resources.ts';
+import type { XcapResources } from './xcap-resources.ts';
 
 export interface XcapDiffOptions {
   readonly resources: XcapResources;
@@ -69,7 +70,7 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
       loading.delete(tracked);
       if (!isWanted(read) || (read?.etag === tracked.etag && tracked.text !== undefined)) return;
       tracked.load(read);
-      for (const follower of tracked.followers) plan(follower);
+      planAll(tracked);
     });
     loading.set(tracked, promise);
     return promise;
@@ -104,6 +105,8 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
       tracked.close();
     },
     plan: (follower) => plan(follower),
+    // As with what has no room: it is no further notification by RFC 5875 4.10.
+    goOn: ({ watch }) => touch(watch),
   };
 
   /** Tells the follower at once, or when it is due again. */
@@ -111,6 +114,9 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
     const wait = follower.lastTold + interval - now();
     if (wait <= 0) touch(follower.watch);
     else if (!follower.closed) follower.timer ??= wheel.schedule(wait, expire, follower);
+  };
+  const planAll = (tracked: TrackedDocument): void => {
+    for (const follower of tracked.followers) plan(follower);
   };
   const expire = (follower: DocumentFollower): void => {
     follower.timer = undefined;
@@ -130,21 +136,14 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
   const follow = (follower: DiffFollower): Promise<void> | undefined => {
     unlist(follower);
     const pending = follower.follow();
-    follower.trees = follower.collections.flatMap((collection) => treesOf(collection, follower.watch.watcher));
+    follower.trees = follower.collections.flatMap((collection) => treesOf(collection, follower.watch.watcher, resources));
     for (const tree of follower.trees) byTree.set(tree, (byTree.get(tree) ?? new Set()).add(follower));
     if ([...follower.generated()].length > 0) ofGenerated.add(follower);
     return pending;
   };
 
-  /** Where documents of a collection come up that the watcher may read. */
-  const treesOf = ({ auid, tree, xui }: XcapCollection, watcher: string): string[] => {
-    if (xui !== undefined) return [treeId(auid, xui)];
-    const trees = tree === 'users' ? [] : [treeId(auid, undefined)];
-    return tree === 'global' ? trees : [...trees, resources.readsAll(watcher) ? everyTreeId(auid) : treeId(auid, watcher)];
-  };
-
   const discover = (key: DocumentKey): void => {
-    for (const id of [treeId(key.auid, key.xui), everyTreeId(key.auid)]) {
+    for (const id of placesOf(key.auid, key.xui)) {
       for (const follower of byTree.get(id) ?? []) if (follower.discover(key)) plan(follower);
     }
   };
@@ -156,9 +155,10 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
       loading.delete(tracked);
       const document = resources.get(key);
       const isLate = document instanceof Promise;
-      tracked.change(change, isLate ? undefined : document);
+      // What is not compared yet is told once it is.
+      void tracked.change(change, isLate ? undefined : document)?.then(() => planAll(tracked));
       if (isLate) loadLate(tracked, document, (read) => read?.etag === change.newEtag).catch(() => loading.delete(tracked));
-      for (const follower of tracked.followers) plan(follower);
+      planAll(tracked);
     }
     if (change.previousEtag === undefined) discover(key);
     for (const follower of ofGenerated) plan(follower);
@@ -229,12 +229,4 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
 /** One string per document: the XUI's length keeps its end apart from the name's beginning, whatever characters they hold. */
 function documentId({ auid, xui, name }: DocumentKey): string {
   return xui === undefined ? `${auid}//${name}` : `${auid}/${xui.length}/${xui}/${name}`;
-}
-
-function treeId(auid: string, xui: string | undefined): string {
-  return xui === undefined ? `${auid}//` : `${auid}/${xui}`;
-}
-
-function everyTreeId(auid: string): string {
-  return `${auid}/*`;
 }

@@ -11,14 +11,15 @@ export interface XcapResources {
   mayRead(watcher: string, key: DocumentKey): MaybePromise<boolean>;
   /** Whether the document's user may let others read it, so that `mayRead` may change with what the user's presence rules say. */
   isShared(key: DocumentKey): boolean;
-  /** May the watcher read documents of all users? */
-  readsAll(watcher: string): boolean;
+  /** May the watcher read documents of other users under the AUID, some of them at least? */
+  readsOthers(watcher: string, auid: string): boolean;
   /** The document as a GET would give it. */
   get(key: DocumentKey): MaybePromise<StoredDocument | undefined>;
   /** False for a document that the server makes itself, whose changes are in no feed. */
   isStored(key: DocumentKey): boolean;
   list(auid: string, xui: string | undefined): MaybePromise<readonly Listed[]>;
-  listAll(auid: string): MaybePromise<readonly Listed[]>;
+  /** The first `most` documents of all users. */
+  listAll(auid: string, most: number): MaybePromise<readonly Listed[]>;
   /** The percent-encoded path of a document below the root. */
   pathOf(key: DocumentKey): string;
 }

@@ -4,9 +4,9 @@ import { addressHost } from '../../schemas/address.ts';
 import type { Condition, IdentityMember } from '../../schemas/common-policy.ts';
 
 export interface Circumstances {
-  /** Canonical address of the watcher. */
-  readonly watcher: string;
-  /** Is it known that the watcher has this address? */
+  /** Canonical addresses of the watcher: one, or all that were asserted of it (RFC 5025 3.1.1.2). */
+  readonly watchers: readonly string[];
+  /** Is it known that the watcher has these addresses? */
   readonly authenticated: boolean;
   /** The presentity's sphere, if it is known. */
   readonly sphere: string | undefined;
@@ -33,12 +33,12 @@ export function namesWatcher(conditions: readonly Condition[], circumstances: Om
 }
 
 /** Does a condition of common policy hold? */
-export function conditionHolds(condition: Condition, { watcher, authenticated, sphere, now, lists, named }: Circumstances): boolean {
+export function conditionHolds(condition: Condition, { watchers, authenticated, sphere, now, lists, named }: Circumstances): boolean {
   switch (condition.kind) {
     case 'identity':
       // RFC 5025 3.1.1.2: an unauthenticated request matches an empty identity, and no other.
       if (!authenticated) return condition.members.length === 0;
-      return condition.members.some((member) => identifies(member, watcher));
+      return condition.members.some((member) => identifies(member, watchers));
     case 'sphere':
       return sphere !== undefined && condition.tokens.includes(sphere.toLowerCase());
     case 'validity':
@@ -48,21 +48,23 @@ export function conditionHolds(condition: Condition, { watcher, authenticated, s
     case 'anonymous-request':
       return !authenticated;
     case 'external-list':
-      return condition.anchors.some((anchor) => lists.get(anchor)?.has(watcher) ?? false);
+      return condition.anchors.some((anchor) => watchers.some((watcher) => lists.get(anchor)?.has(watcher) ?? false));
     case 'unknown':
       // RFC 4745 10.1: what is not understood does not hold, so its rule grants nothing.
       return false;
   }
 }
 
-function identifies(member: IdentityMember, watcher: string): boolean {
+/** RFC 5025 3.1.1.2: of several addresses each is compared, and one that matches an `<except>` leaves the watcher out. */
+function identifies(member: IdentityMember, watchers: readonly string[]): boolean {
   switch (member.kind) {
     case 'one':
-      return member.canonical === watcher;
+      return watchers.includes(member.canonical);
     case 'many': {
-      const host = addressHost(watcher);
-      if (member.domain !== undefined && member.domain !== host) return false;
-      return !member.except.some((except) => (except.id !== undefined ? except.id === watcher : except.domain === host));
+      if (member.domain !== undefined && !watchers.some((watcher) => addressHost(watcher) === member.domain)) return false;
+      return !member.except.some((except) =>
+        except.id !== undefined ? watchers.includes(except.id) : watchers.some((watcher) => addressHost(watcher) === except.domain),
+      );
     }
     case 'unknown':
       return false;
@@ -82,10 +84,10 @@ export function nextBoundary(conditions: readonly Condition[], now: number): num
 }
 
 /** Why a condition does not hold, in the same words for every watcher. */
-export function whyNot(condition: Condition, { watcher, authenticated, sphere, now, lists }: Circumstances): string {
+export function whyNot(condition: Condition, { watchers, authenticated, sphere, now, lists }: Circumstances): string {
   switch (condition.kind) {
     case 'identity':
-      return !authenticated ? 'the watcher is not authenticated' : `the watcher is ${watcher}`;
+      return !authenticated ? 'the watcher is not authenticated' : `the watcher is ${watchers.join(', ')}`;
     case 'sphere':
       return sphere === undefined
         ? 'the sphere is not known: nothing published says one, or not always the same'

@@ -16,6 +16,7 @@ interface ExplainedRule extends PresenceRule {
 /** What a decision was made of. */
 export interface Grounds {
   readonly documents: readonly string[];
+  readonly unread: readonly string[];
   readonly rules: readonly ExplainedRule[];
   readonly sphere: string | undefined;
   /** What the decision comes to. */
@@ -23,13 +24,15 @@ export interface Grounds {
 }
 
 /** Without circumstances there is nothing that a rule could hold in. */
-export function explainRules({ documents, rules, sphere, permissions }: Grounds, circumstances: Circumstances | undefined): Explanation {
+export function explainRules(grounds: Grounds, circumstances: Circumstances | undefined): Explanation {
+  const { documents, unread, rules, sphere, permissions } = grounds;
   const holding: ExplainedRule[] = [];
   const others: ExplainedRule[] = [];
   for (const rule of rules) (circumstances && conditionsHold(rule.conditions, circumstances) ? holding : others).push(rule);
   const told = [...holding, ...others].slice(0, TOLD);
   return {
     documents,
+    unread,
     rules: circumstances ? told.map((rule) => verdict(rule, circumstances)) : [],
     omitted: rules.length - told.length,
     sphere,

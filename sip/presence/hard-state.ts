@@ -28,7 +28,7 @@ export class HardState {
     if (this.known.has(presentity)) return undefined;
     let loading = this.loading.get(presentity);
     if (!loading) {
-      const found = this.read(presentity);
+      const found = this.tryToRead(presentity);
       if (!(found instanceof Promise)) {
         this.keep(presentity, found);
         return undefined;
@@ -57,6 +57,15 @@ export class HardState {
     let state = await first;
     while (this.stale.delete(presentity)) state = await this.read(presentity);
     this.keep(presentity, state);
+  }
+
+  /** Fails only where it is waited for: whoever asks has more to wait for. */
+  private tryToRead(presentity: string): MaybePromise<PresenceDocument | undefined> {
+    try {
+      return this.read(presentity);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   private read(presentity: string): MaybePromise<PresenceDocument | undefined> {

@@ -14,9 +14,10 @@ import {
   presenceRulesOf,
 } from '../../schemas/pres-rules.ts';
 import { LARGE, turn } from '../../schemas/turns.ts';
-import { AS_STORED, readXml } from '../../schemas/xml/parse.ts';
+import { AS_STORED, readXml, XmlError } from '../../schemas/xml/parse.ts';
 import type { DocumentChange, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
 import { ANONYMOUS } from '../core/identity.ts';
+import { type Logger, silentLogger } from '../core/log.ts';
 import type { Decision, SubHandling } from '../events/event-package.ts';
 import type { Explanation } from '../events/explanation.ts';
 import { type Circumstances, conditionsHold, describeCondition, namesWatcher, nextBoundary } from './conditions.ts';
@@ -25,6 +26,7 @@ import { explainRules } from './explained-rules.ts';
 import { PolicyCache } from './policy-cache.ts';
 import { LIST_AUID, type ListMembers, referredLists } from './referred-lists.ts';
 import { RuleIndex } from './rule-index.ts';
+import { storedInTurns } from './stored-in-turns.ts';
 
 export interface PresenceDecision extends Decision {
   readonly permissions: Permissions;
@@ -37,7 +39,7 @@ export interface RuleSource {
   readonly actions: string;
 }
 
-const PRESENCE_RULES: RuleSource = { auids: ['pres-rules', 'org.openmobilealliance.pres-rules'], actions: PRES_RULES };
+export const PRESENCE_RULES: RuleSource = { auids: ['pres-rules', 'org.openmobilealliance.pres-rules'], actions: PRES_RULES };
 
 export interface CompiledRule extends PresenceRule {
   /** Where it stands, for the explanation. */
@@ -54,6 +56,8 @@ interface CompiledPolicy {
   readonly rules: RuleIndex<CompiledRule>;
   /** The members of the lists that rules refer to, by the lists' URIs. */
   readonly lists: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Documents and lists that cannot be read: nobody knows what they say. */
+  readonly unread: readonly string[];
   readonly decisions: Map<string, CachedDecision>;
   /** What rules that hold together come to, by their indexes: most watchers share a few such combinations. */
   readonly combinations: Map<string, PresenceDecision>;
@@ -78,24 +82,51 @@ export class PresencePolicy {
   private readonly source: RuleSource;
 
   /** `defaultHandling` applies to watchers that no rule decides about. */
-  constructor(documents: DocumentStore, defaultHandling: SubHandling, membersOf: ListMembers = () => [], source = PRESENCE_RULES) {
+  constructor(
+    documents: DocumentStore,
+    defaultHandling: SubHandling,
+    membersOf: ListMembers = () => [],
+    source = PRESENCE_RULES,
+    log: Logger = silentLogger,
+  ) {
     this.defaultHandling = defaultHandling;
     this.source = source;
     this.policies = new PolicyCache(async (presentity) => {
-      const stored: StoredDocument[] = [];
-      for (const auid of source.auids) stored.push(...(await documents.list(auid, presentity)));
+      const paths: string[] = [];
       const read: CompiledRule[] = [];
-      for (const document of stored) {
-        await readRules(document, source, (rule) => read.push({ ...rule, index: read.length }));
+      const unread: string[] = [];
+      for (const auid of source.auids) {
+        for await (const document of storedInTurns(documents, auid, presentity)) {
+          const path = pathOf(document);
+          paths.push(path);
+          try {
+            await readRules(document, source, (rule) => read.push({ ...rule, index: read.length }));
+          } catch (error) {
+            if (!(error instanceof XmlError)) throw error;
+            // No client could have stored it: what came into the database otherwise grants nothing, and must not make requests fail.
+            log.warn({ document: path, err: error }, 'rules that cannot be read');
+            unread.push(path);
+          }
+        }
       }
       const rules = await withoutCrowds(read);
-      const lists = await referredLists(rules, presentity, membersOf);
+      const { lists, unread: unreadLists } = await referredLists(rules, presentity, membersOf);
+      unread.push(...unreadLists);
       const index = new RuleIndex<CompiledRule>();
       for (const piece of piecesOf(rules)) {
         if (index.size > 0) await turn();
         index.add(piece);
       }
-      return { documents: stored.map(pathOf), all: rules, rules: index, lists, decisions: new Map(), combinations: new Map(), weight: 0 };
+      return {
+        documents: paths,
+        all: rules,
+        rules: index,
+        lists,
+        unread,
+        decisions: new Map(),
+        combinations: new Map(),
+        weight: 0,
+      };
     });
   }
 
@@ -118,29 +149,33 @@ export class PresencePolicy {
     return !policy || policy.lists.size > 0;
   }
 
-  /** Must only be called once `ready` has said that the rules are in memory. */
-  decide(presentity: string, watcher: string, sphere: string | undefined, now: number): PresenceDecision {
+  /**
+   * Must only be called once `ready` has said that the rules are in memory.
+   * @param aliases what else is asserted to be the watcher (RFC 5025 3.1.1.2), as canonical addresses
+   */
+  decide(presentity: string, watcher: string, sphere: string | undefined, now: number, aliases = NONE): PresenceDecision {
     if (watcher === presentity) return OWN_PRESENCE;
     const policy = this.policyOf(presentity);
-    const key = sphere === undefined ? watcher : `${watcher} ${sphere}`;
+    const watchers = aliases.length === 0 ? [watcher] : [watcher, ...aliases];
+    const key = keyOf(watchers, sphere);
     const cached = policy.decisions.get(key);
     if (cached && now >= cached.madeAt && (cached.decision.validUntil === undefined || now < cached.decision.validUntil)) {
       return cached.decision;
     }
-    const decision = this.evaluate(policy, watcher, sphere, now);
+    const decision = this.evaluate(policy, watchers, sphere, now);
     makeRoom(policy);
     policy.decisions.set(key, { madeAt: now, decision });
     return decision;
   }
 
   /** Why `decide` decides as it does. Must only be called once `ready` has said that the rules are in memory. */
-  explain(presentity: string, watcher: string, sphere: string | undefined, now: number): Explanation {
-    const { documents, all, lists, rules } = this.policyOf(presentity);
-    const { permissions } = this.decide(presentity, watcher, sphere, now);
+  explain(presentity: string, watcher: string, sphere: string | undefined, now: number, aliases = NONE): Explanation {
+    const { documents, all, lists, rules, unread } = this.policyOf(presentity);
+    const { permissions } = this.decide(presentity, watcher, sphere, now, aliases);
     // Their own presence is decided about without any rule.
-    if (watcher === presentity) return explainRules({ documents: [], rules: [], sphere, permissions }, undefined);
-    const circumstances = circumstancesOf({ lists, rules }, watcher, sphere, now);
-    return explainRules({ documents, rules: all, sphere, permissions }, circumstances);
+    if (watcher === presentity) return explainRules({ documents: [], unread: [], rules: [], sphere, permissions }, undefined);
+    const circumstances = circumstancesOf({ lists, rules, unread }, [watcher, ...aliases], sphere, now);
+    return explainRules({ documents, unread, rules: all, sphere, permissions }, circumstances);
   }
 
   private policyOf(presentity: string): CompiledPolicy {
@@ -149,11 +184,11 @@ export class PresencePolicy {
     return policy;
   }
 
-  private evaluate(policy: CompiledPolicy, watcher: string, sphere: string | undefined, now: number): PresenceDecision {
+  private evaluate(policy: CompiledPolicy, watchers: readonly string[], sphere: string | undefined, now: number): PresenceDecision {
     const matching: CompiledRule[] = [];
     let validUntil: number | undefined;
-    const circumstances = circumstancesOf(policy, watcher, sphere, now);
-    for (const some of policy.rules.candidates(watcher)) {
+    const circumstances = circumstancesOf(policy, watchers, sphere, now);
+    for (const some of candidatesOf(policy.rules, watchers)) {
       for (const rule of some) {
         if (conditionsHold(rule.conditions, circumstances)) matching.push(rule);
         const boundary = nextBoundary(rule.conditions, now);
@@ -161,10 +196,7 @@ export class PresencePolicy {
       }
     }
     const until = validUntil === undefined ? {} : { validUntil };
-    if (matching.length === 0) {
-      const permissions = this.defaultHandling === 'allow' ? ALL_PERMISSIONS : NO_PERMISSIONS;
-      return decision(this.defaultHandling, permissions, `default decision ${this.defaultHandling}: no rule matches`, until);
-    }
+    if (matching.length === 0) return this.byDefault(policy, until);
     const combination = shortened(matching.map(({ index }) => index).join());
     let combined = policy.combinations.get(combination);
     if (!combined) {
@@ -177,18 +209,51 @@ export class PresencePolicy {
     }
     return validUntil === undefined ? combined : { ...combined, validUntil };
   }
+
+  /** Where rules are not known, one of them may decide otherwise: nobody is let in on that. */
+  private byDefault({ unread }: CompiledPolicy, until: { validUntil?: number }): PresenceDecision {
+    const { defaultHandling } = this;
+    if (unread.length > 0 && defaultHandling === 'allow') {
+      return decision(
+        'confirm',
+        NO_PERMISSIONS,
+        `${unread.slice(0, MOST_EXPLAINED).join(', ')} cannot be read, and no other rule matches`,
+        until,
+      );
+    }
+    const permissions = defaultHandling === 'allow' ? ALL_PERMISSIONS : NO_PERMISSIONS;
+    return decision(defaultHandling, permissions, `default decision ${defaultHandling}: no rule matches`, until);
+  }
+}
+
+const NONE: readonly string[] = [];
+
+function keyOf(watchers: readonly string[], sphere: string | undefined): string {
+  const [watcher = ''] = watchers;
+  const one = watchers.length === 1 ? watcher : shortened(watchers.join(' '));
+  return sphere === undefined ? one : `${one} ${sphere}`;
+}
+
+/** The rules that may hold for any of the addresses. */
+function candidatesOf(rules: RuleIndex<CompiledRule>, watchers: readonly string[]): readonly (readonly CompiledRule[])[] {
+  const [watcher = ''] = watchers;
+  const [named, general] = rules.candidates(watcher);
+  if (watchers.length === 1) return [named, general];
+  return [[...new Set(watchers.flatMap((each) => rules.candidates(each)[0]))], general];
 }
 
 function circumstancesOf(
-  { lists, rules }: Pick<CompiledPolicy, 'lists' | 'rules'>,
-  watcher: string,
+  { lists, rules, unread }: Pick<CompiledPolicy, 'lists' | 'rules' | 'unread'>,
+  watchers: readonly string[],
   sphere: string | undefined,
   now: number,
 ): Circumstances {
   // RFC 5025 3.1.1.2: who gives no name is nobody that a rule could name.
-  const unnamed = { watcher, authenticated: watcher !== ANONYMOUS, sphere, now, lists };
+  const unnamed = { watchers, authenticated: !watchers.includes(ANONYMOUS), sphere, now, lists };
   const names = (rule: CompiledRule): boolean => namesWatcher(rule.conditions, unnamed);
-  return { ...unnamed, named: rules.others && rules.candidates(watcher).some((some) => some.some(names)) };
+  // What cannot be read may name anybody.
+  const named = rules.others && (unread.length > 0 || candidatesOf(rules, watchers).some((some) => some.some(names)));
+  return { ...unnamed, named };
 }
 
 /** What is dropped is decided anew. */

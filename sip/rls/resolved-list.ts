@@ -19,6 +19,8 @@ export interface ListDirectory {
 export interface Referred<Found> {
   readonly key: DocumentKey;
   readonly found: Found | undefined;
+  /** The document cannot be read: nobody knows what is in it. */
+  readonly unread?: true;
 }
 
 /** Follows references into the resource lists of one user; undefined for what leads elsewhere. */

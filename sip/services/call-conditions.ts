@@ -19,9 +19,9 @@ export interface RuleQuestion {
 /** The rules that hold, in order. */
 export function matchingRules<R extends Placed<CallRule>>(rules: RuleIndex<R>, question: RuleQuestion): readonly R[] {
   const { facts, lists, party, events } = question;
-  const candidates = rules.candidates(party ?? '');
   const watcher = party ?? '';
-  const unnamed = { watcher, authenticated: true, now: facts.now, lists, sphere: undefined };
+  const candidates = rules.candidates(watcher);
+  const unnamed = { watchers: [watcher], authenticated: true, now: facts.now, lists, sphere: undefined };
   const common = (rule: R) => rule.conditions.filter(isNaming);
   const named = rules.others && party !== undefined && candidates.some((some) => some.some((rule) => namesWatcher(common(rule), unnamed)));
   const circumstances = { ...unnamed, named };

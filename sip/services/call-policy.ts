@@ -14,6 +14,7 @@ import type { Logger } from '../core/log.ts';
 import { PolicyCache } from '../presence/policy-cache.ts';
 import { LIST_AUID, type ListMembers, referredLists } from '../presence/referred-lists.ts';
 import { RuleIndex } from '../presence/rule-index.ts';
+import { storedInTurns } from '../presence/stored-in-turns.ts';
 import { type DiversionTargetUri, readTarget } from './diversion-target.ts';
 
 const AUID = 'simservs.ngn.etsi.org';
@@ -57,7 +58,7 @@ export class CallPolicies {
   private readonly policies: PolicyCache<CallPolicy>;
 
   constructor(documents: DocumentStore, membersOf: ListMembers, log: Logger) {
-    this.policies = new PolicyCache(async (user) => compile(user, await documents.list(AUID, user), membersOf, log));
+    this.policies = new PolicyCache((user) => compile(user, documents, membersOf, log));
   }
 
   /** Loads and compiles what the user has set; undefined when it is in memory. */
@@ -77,10 +78,10 @@ export class CallPolicies {
   }
 }
 
-async function compile(user: string, documents: readonly StoredDocument[], membersOf: ListMembers, log: Logger): Promise<CallPolicy> {
-  if (documents.length === 0) return NOTHING_SET;
+async function compile(user: string, documents: DocumentStore, membersOf: ListMembers, log: Logger): Promise<CallPolicy> {
   const read: ReadDocument[] = [];
-  for (const document of documents) read.push(...(await readDocument(document, log)));
+  for await (const document of storedInTurns(documents, AUID, user)) read.push(...(await readDocument(document, log)));
+  if (read.length === 0) return NOTHING_SET;
   let index = 0;
   const rulesOf = <R extends BarringRule | DiversionRule>(name: string, pick: (services: Simservs) => CallService<R> | undefined) =>
     read.flatMap(({ path, services }) => {
@@ -108,7 +109,7 @@ async function compile(user: string, documents: readonly StoredDocument[], membe
     noReplyTimer: read.find(({ services }) => services.noReplyTimer !== undefined)?.services.noReplyTimer,
     incoming: incoming.map((rules) => new RuleIndex(rules)),
     outgoing: outgoing.map((rules) => new RuleIndex(rules)),
-    lists: await referredLists(all, user, membersOf),
+    lists: (await referredLists(all, user, membersOf)).lists,
     asksPresence: all.some(({ conditions }) => conditions.some(({ kind }) => kind === 'presence-status' || kind === 'sphere')),
   };
 }

@@ -49,6 +49,15 @@ export function namesDomain(domains: readonly string[], name: string): boolean {
   return domains.includes(domainToASCII(name) || name.toLowerCase());
 }
 
+/**
+ * Every name that a certificate has for a host, in lower case, wildcards as they stand: to tell which one a client asks for. Whether it is
+ * good for that name is the client's to say.
+ */
+export function hostNames({ subject, subjectaltname }: CertificateNames): readonly string[] {
+  const names = [...alternatives(subjectaltname ?? '')].flatMap(([type, value]) => (type === 'DNS' ? [value.toLowerCase()] : []));
+  return [...new Set([...sipDomains({ subject, subjectaltname }), ...names])];
+}
+
 function* alternatives(text: string): Iterable<readonly [type: string, value: string]> {
   for (const [, type = '', value = ''] of text.matchAll(ALTERNATIVE)) {
     if (!value.startsWith('"')) yield [type, value];

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { connect, createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import { connect, createSecureContext, createServer, type SecureContext, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Destination } from './flow.ts';
-import { speaksFor } from './peer-certificate.ts';
+import { type CertificateNames, speaksFor } from './peer-certificate.ts';
 import { SOCKET_QUEUE_BYTES } from './stream-connection.ts';
 import type { Acceptor } from './stream-listener.ts';
 
@@ -15,11 +15,22 @@ export interface TlsCredentials {
 /** Where they come from. They may change while the server runs: new connections get the new ones. */
 export interface TlsSource {
   readonly pair: TlsCredentials;
+  /** What is shown to those who ask for the host name (RFC 6066 3, RFC 5922 7.8), where it is not `pair`. */
+  contextFor?(name: string): SecureContext | undefined;
+  /** The certificate that who asks for the name, or for none, is shown; undefined without one. */
+  shownTo?(name: string | undefined): CertificateNames | undefined;
   add(user: { setSecureContext(pair: TlsCredentials): void }): void;
   remove(user: { setSecureContext(pair: TlsCredentials): void }): void;
 }
 
-const MIN_VERSION = 'TLSv1.2';
+export const MIN_VERSION = 'TLSv1.2';
+
+type ChoosesByName = Required<Pick<TlsOptions, 'SNICallback'>>;
+
+/** For the options of a server that shows the source's certificates. */
+export function chooseByName(source: Pick<TlsSource, 'contextFor'>): ChoosesByName {
+  return { SNICallback: (name, done) => done(null, source.contextFor?.(name)) };
+}
 
 export interface TlsEvents {
   onConnection(socket: TLSSocket): void;
@@ -35,6 +46,7 @@ export class TlsAcceptor implements Acceptor {
     this.source = source;
     this.server = createServer({
       ...source.pair,
+      ...chooseByName(source),
       minVersion: MIN_VERSION,
       handshakeTimeout: handshakeTimeoutMs,
       // RFC 5922 7.4, RFC 5923 9.2: peers are asked who they are; phones, which have no certificate, prove it otherwise. Where no

@@ -6,7 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { MAX_HEAD_BYTES } from '../message/parse.ts';
 import type { Acceptor } from './stream-listener.ts';
 import type { Timer, TimerWheel } from './timer-wheel.ts';
-import type { TlsSource } from './tls.ts';
+import { chooseByName, type TlsSource } from './tls.ts';
 
 export interface WebSocketEvents {
   /** @param socket the one beneath */
@@ -49,7 +49,10 @@ export class WebSocketAcceptor implements Acceptor {
     this.http =
       tls === undefined
         ? createServer(settings, refuse)
-        : createSecureServer({ ...settings, ...tls.pair, ca: undefined, handshakeTimeout: limits.handshakeTimeoutMs }, refuse);
+        : createSecureServer(
+            { ...settings, ...tls.pair, ...chooseByName(tls), ca: undefined, handshakeTimeout: limits.handshakeTimeoutMs },
+            refuse,
+          );
     if (tls !== undefined && 'setSecureContext' in this.http) tls.add(this.http);
     this.webSockets = new WebSocketServer({
       noServer: true,

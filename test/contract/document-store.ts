@@ -77,6 +77,7 @@ export function documentStoreContract(name: string, open: () => Promise<Document
         `${BOB} a`,
         `${BOB} b`,
       ]);
+      if (store.keys) expect(store.keys('resource-lists', 3)).toEqual([list(ALICE, 'c'), list(ALICE, 'z'), list(BOB, 'a')]);
     });
 
     it('lists what was written after an earlier list', async () => {

@@ -39,6 +39,7 @@ const DOCUMENT_TYPES: Readonly<Record<string, string>> = {
   'org.openmobilealliance.pres-rules': 'application/auth-policy+xml',
   'simservs.ngn.etsi.org': 'application/vnd.etsi.simservs+xml',
   'org.openmobilealliance.pres-content': 'application/vnd.oma.pres-content+xml',
+  'org.openmobilealliance.user-profile': 'application/vnd.oma.user-profile+xml',
 };
 
 /** An XCAP client on bare HTTP: what it is given as path goes into the request line as it stands. */

@@ -58,3 +58,36 @@ test('a rejection that got lost before a kill is told after it, and once answere
   }
   relay.close();
 });
+
+test('RFC 3261 12.2.1.1: of an end that is told by three lives of the server each has a CSeq above the last', {
+  timeout: 60_000,
+}, async () => {
+  const { http, root, domain } = server;
+  const watcher = await SipPeer.create({ user: 'a', domain, transport: 'udp', server: server.sip });
+  const xcap = new XcapClient({ host: http.address, port: http.port, root, user: 'b', password: '', auth: 'none' });
+  const rules = (handling: 'allow' | 'block') => xcap.put(rulesPath('b'), rulesDocument(rule('a', handling, [`sip:a@${domain}`])));
+  await rules('allow');
+  const subscription = await watcher.subscribe(`sip:b@${domain}`, { expires: 600 });
+  const first = await subscription.notify();
+  // Its answer is through.
+  await within(200);
+  subscription.answer = 'silent';
+  await rules('block');
+  // Killed as soon as each is there, which is then never answered.
+  const cseqs = [first.cseq];
+  for (let life = 0; life < 3; life++) {
+    const last = await subscription.notify();
+    await server.kill();
+    expect([last.state, last.reason]).toEqual(['terminated', 'rejected']);
+    cseqs.push(last.cseq);
+    subscription.serverRestarted();
+    await server.start();
+  }
+  subscription.answer = 200;
+  cseqs.push((await subscription.notify()).cseq);
+  // The peer holds each NOTIFY against the one before; this is the same in plain sight.
+  expect(cseqs).toEqual([...new Set(cseqs)].toSorted((a, b) => a - b));
+  expect(cseqs).toHaveLength(5);
+  watcher.assertClean();
+  await watcher.close();
+});

@@ -33,7 +33,7 @@ class Documents {
       },
       mayRead: (watcher, key) => watcher === key.xui,
       isShared: () => false,
-      readsAll: () => false,
+      readsOthers: () => false,
       get: (key) => give(this.stored.get(key.name)),
       isStored: () => true,
       list: (auid, xui) => give([...this.stored.values()].filter(({ key }) => key.auid === auid && key.xui === xui)),

@@ -21,6 +21,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   http: [['[::1]:81', [{ host: '::1', port: 81 }]], ['0.0.0.0:0', [{ host: '0.0.0.0', port: 0 }]], ['localhost:65535', [{ host: 'localhost', port: 65535 }]]], // biome-ignore format: a table
   'tls-cert': [['/etc/a.pem', '/etc/a.pem'], ['b.pem', resolve('b.pem')], ['/c.pem', '/c.pem']], // biome-ignore format: a table
   'tls-key': [['/etc/a.key', '/etc/a.key'], ['b.key', resolve('b.key')], ['/c.key', '/c.key']], // biome-ignore format: a table
+  'tls-domain-cert': [['/a.pem=/a.key', [{ cert: '/a.pem', key: '/a.key' }]], ['b.pem=b.key', [{ cert: resolve('b.pem'), key: resolve('b.key') }]], ['/c.pem=/c.key', [{ cert: '/c.pem', key: '/c.key' }]]], // biome-ignore format: a table
   'max-subscriptions-per-address': [
     ['10', 10],
     ['20', 20],
@@ -170,6 +171,18 @@ describe('settings', () => {
       { host: '127.0.0.1', port: 5060 },
     ]);
     expect(resolveConfig(config).sip).toEqual(config.sip);
+  });
+
+  it('name a certificate with its key as one value or as a mapping, and say what is wrong with others', () => {
+    const config = loadConfig({
+      flags: { config: yaml('tls-domain-cert: [{cert: /a.pem, key: /a.key}, /b.pem=/b.key]') },
+      environment: {},
+    });
+    expect(config.tlsDomains).toEqual([{ cert: '/a.pem', key: '/a.key' }, { cert: '/b.pem', key: '/b.key' }]); // biome-ignore format: one line
+    expect(resolveConfig(config)).toEqual(config);
+    for (const value of ['/a.pem', '/a.pem=', '=/a.key', '', 'a=b=c']) {
+      expect(() => loadConfig({ flags: { 'tls-domain-cert': [value] }, environment: {} })).toThrow(/--tls-domain-cert: .*CERT=KEY/);
+    }
   });
 
   it('name endpoints with and without TLS, and take them back as they are', () => {

@@ -1,6 +1,6 @@
 import { canonicalAddress } from '../../schemas/address.ts';
 import { parseRlsServices, type Service } from '../../schemas/rls-services.ts';
-import { AS_STORED, readXml } from '../../schemas/xml/parse.ts';
+import { AS_STORED, readXml, XmlError } from '../../schemas/xml/parse.ts';
 import type { XmlDocument } from '../../schemas/xml/tree.ts';
 import type { Reservation } from '../application-usage.ts';
 import type { DocumentChange, DocumentKey, DocumentStore, MaybePromise, StoredDocument } from '../document-store.ts';
@@ -33,17 +33,19 @@ export class ServiceIndex {
   /** Documents being read again, each with the last change of it that is known, and whether the store has given it already. */
   private readonly refreshing = new Map<string, { seq: number; done: Promise<void>; isHere: boolean }>();
   private readonly store: DocumentStore;
+  private readonly unread: (key: DocumentKey, error: XmlError) => void;
   private readonly unfollow: () => void;
   private readonly union = new ServiceUnion();
 
-  private constructor(store: DocumentStore) {
+  private constructor(store: DocumentStore, unread: ServiceIndex['unread']) {
     this.store = store;
+    this.unread = unread;
     this.unfollow = store.onChange((change) => this.follow(change));
   }
 
-  /** Reads all rls-services documents of the store and follows its changes from then on. */
-  static async open(store: DocumentStore): Promise<ServiceIndex> {
-    const index = new ServiceIndex(store);
+  /** Reads all rls-services documents of the store and follows its changes from then on. `unread` is told of those that cannot be read. */
+  static async open(store: DocumentStore, unread: ServiceIndex['unread'] = () => {}): Promise<ServiceIndex> {
+    const index = new ServiceIndex(store, unread);
     for (const stored of await store.listAll('rls-services')) {
       const id = documentId(stored.key);
       if (index.refreshing.has(id) || index.documents.has(id)) continue;
@@ -168,8 +170,17 @@ export class ServiceIndex {
     const arriving = this.arriving.get(documentId(key));
     if (arriving?.document.source === text) return { owner, key, etag, modified, ...arriving };
     const know = (document: XmlDocument) => ({ owner, key, etag, modified, document, services: parseRlsServices(document) });
-    const document = readXml(text, AS_STORED);
-    return document instanceof Promise ? document.then(know) : know(document);
+    // No client could have stored it: no other user's services are to fail for what came into the database otherwise.
+    const skip = (error: unknown): undefined => {
+      if (!(error instanceof XmlError)) throw error;
+      this.unread(key, error);
+    };
+    try {
+      const document = readXml(text, AS_STORED);
+      return document instanceof Promise ? document.then(know).catch(skip) : know(document);
+    } catch (error) {
+      return skip(error);
+    }
   }
 }
 

@@ -107,6 +107,10 @@ export class SqliteDocumentStore implements DocumentStore {
     return this.statements.listAll.all(auid).map((row) => this.fromRow(row, auid));
   }
 
+  keys(auid: string, most: number): readonly DocumentKey[] {
+    return this.statements.keys.all(auid, most).map(({ xui, name }) => ({ auid, xui: xui === '' ? undefined : xui, name }));
+  }
+
   write(write: DocumentWrite): Promise<DocumentChange | 'stale'> {
     if (!this.database.open) return Promise.reject(new StorageError('the document store is closed'));
     return new Promise((resolve, reject) => {
@@ -257,6 +261,9 @@ function prepare(database: Database) {
     ),
     count: database.prepare<[string, string], number>('SELECT count(*) FROM documents WHERE auid = ? AND xui = ?').pluck(),
     listAll: database.prepare<[string], Row>(`SELECT ${columns} FROM documents WHERE auid = ? ORDER BY xui, name`),
+    keys: database.prepare<[string, number], Pick<Row, 'xui' | 'name'>>(
+      'SELECT xui, name FROM documents WHERE auid = ? ORDER BY xui, name LIMIT ?',
+    ),
     create: database.prepare<[string, string, string, string, number, string]>(
       'INSERT INTO documents (auid, xui, name, etag, modified, text) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
     ),
