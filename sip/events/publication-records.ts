@@ -52,8 +52,9 @@ export class PublicationRecords {
     }
   }
 
-  put(id: string, { held, ...publication }: StoredPublication): void {
-    this.publications.put(id, held ? { ...publication, held } : publication);
+  put(id: string, { resource, contentType, body, order, publishedAt, etag, expiresAt, held }: StoredPublication): void {
+    const record = { resource, contentType, body, order, publishedAt, etag, expiresAt };
+    this.publications.put(id, held ? { ...record, held } : record);
   }
 
   /** The same publication goes on under another entity-tag. */
