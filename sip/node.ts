@@ -34,6 +34,7 @@ import { resourceLists } from './rls/resource-lists.ts';
 import { documentedServices } from './services/call-services.ts';
 import { createMessages } from './services/messages.ts';
 import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
+import type { WaitingMessages } from './services/waiting-messages.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
@@ -47,6 +48,7 @@ export interface SipNode {
   readonly subscriptions: SubscriptionControl;
   readonly registrar: Registrar;
   readonly mailboxes: Mailboxes;
+  readonly waitingMessages: WaitingMessages;
   /** To be told when accounts have changed: what those who are gone have published goes, and so does what they watch. */
   usersChanged(): void;
   /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
@@ -278,6 +280,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     subscriptions: new SubscriptionControl(notifier, wheel),
     registrar,
     mailboxes: published.mailboxes,
+    waitingMessages: messages.waiting,
     get counts() {
       const { client, server, ...transactionParts } = transactions.counts;
       const { messages: storedMessages, bytes: storedMessageBytes } = messages.queue.counts;
