@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { SipRequest } from '../message/message.ts';
+import { hashText } from '../message/text.ts';
 
 /**
  * A request is remembered for this long, and at most twice as long. The copies that forking makes come within moments of each other;
@@ -12,8 +13,7 @@ const SLOTS = 131_072;
 const GENERATION_LIMIT = (SLOTS / 4) * 3;
 /** Numbers in a slot: the hashes of the identity by both seeds, and that of the transaction. */
 const WIDTH = 3;
-const SEEDS = randomBytes(8);
-const [FIRST_SEED, SECOND_SEED] = [SEEDS.readInt32LE(0), SEEDS.readInt32LE(4)];
+const [FIRST_SEED, SECOND_SEED] = [randomInt(2 ** 31), randomInt(2 ** 31)];
 
 /**
  * Recognises a request that has come twice on different ways (RFC 3261 8.2.2.2): From tag, Call-ID and CSeq as before, but another
@@ -41,9 +41,9 @@ export class MergedRequests {
     }
     const identity = `${from.tag} ${cseq.sequence} ${cseq.method} ${request.callId}`;
     // No slot in use begins with 0.
-    const first = hash(identity, FIRST_SEED) | 1;
-    const second = hash(identity, SECOND_SEED);
-    const way = hash(transaction, FIRST_SEED);
+    const first = hashText(identity, FIRST_SEED) | 1;
+    const second = hashText(identity, SECOND_SEED);
+    const way = hashText(transaction, FIRST_SEED);
     const known = this.current.find(first, second) ?? this.previous.find(first, second);
     if (known === undefined) this.current.add(first, second, way);
     return known !== undefined && known !== way;
@@ -83,12 +83,4 @@ class Generation {
       if (slots[at] === 0 || (slots[at] === first && slots[at + 1] === second)) return at;
     }
   }
-}
-
-/** FNV-1a over the character codes, from a seed, with its bits mixed at the end. */
-function hash(text: string, seed: number): number {
-  let value = seed;
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-  value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
-  return value ^ (value >>> 13);
 }

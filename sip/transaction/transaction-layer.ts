@@ -203,7 +203,8 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     const key = serverKey(request);
     const kept = this.kept.get(key);
     if (kept !== undefined) {
-      this.transmit(kept.bytes, kept.flow);
+      const reply = this.transport.flowBeside(flow, kept.address, kept.port);
+      if (reply !== undefined) this.transmit(kept.bytes, reply);
       return;
     }
     const existing = this.servers.get(key);
@@ -294,7 +295,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   /** @internal */
   keepResponse(key: string, bytes: Buffer, flow: Flow): void {
     this.servers.delete(key);
-    this.kept.add(key, bytes, flow);
+    this.kept.add(key, bytes, flow.remoteAddress, flow.remotePort);
   }
 
   /** @internal */
