@@ -81,7 +81,8 @@ interface ReadPublication<Document> {
 }
 
 export class EventStateCompositor<Document> {
-  private readonly publications = new Map<string, Map<string, Publication<Document>>>();
+  /** Each user's own, in no order; no user has many. */
+  private readonly publications = new Map<string, Publication<Document>[]>();
   private readonly format: PublicationFormat<Document>;
   private readonly options: CompositorOptions;
   private readonly records: PublicationRecords;
@@ -103,7 +104,7 @@ export class EventStateCompositor<Document> {
   published(resource: string): readonly { readonly document: Document; readonly publishedAt: number }[] {
     const own = this.publications.get(resource);
     if (!own) return [];
-    return [...own.values()].sort((a, b) => b.order - a.order);
+    return [...own].sort((a, b) => b.order - a.order);
   }
 
   /** The documents of `published`. */
@@ -161,8 +162,7 @@ export class EventStateCompositor<Document> {
   }
 
   private heldPublication(resource: string): Publication<Document> | undefined {
-    for (const publication of this.publications.get(resource)?.values() ?? []) if (publication.held) return publication;
-    return undefined;
+    return this.publications.get(resource)?.find(({ held }) => held);
   }
 
   hasPublications(resource: string): boolean {
@@ -240,16 +240,15 @@ export class EventStateCompositor<Document> {
   }
 
   /** An agent that starts over and over publishes anew each time: what it left behind the longest ago gives way. */
-  private makeRoom(resource: string, bytes: number): void {
-    const own = this.publications.get(resource);
-    if (!own) return;
-    let total = bytes;
-    for (const { body } of own.values()) total += body.length;
-    if (own.size < this.options.maxPerUser && total <= MAX_BODIES) return;
-    const oldestFirst = [...own.values()].filter(({ held }) => !held).sort((a, b) => a.order - b.order);
+  private makeRoom(resource: string, bytes: number, change?: Publication<Document>): void {
+    const others = this.publications.get(resource)?.filter((one) => one !== change) ?? [];
+    let total = others.reduce((sum, { body }) => sum + body.length, bytes);
+    let count = others.length;
+    const oldestFirst = others.filter(({ held }) => !held).sort((a, b) => a.order - b.order);
     for (const publication of oldestFirst) {
-      if (own.size < this.options.maxPerUser && total <= MAX_BODIES) return;
+      if (count < this.options.maxPerUser && total <= MAX_BODIES) return;
       total -= publication.body.length;
+      count--;
       this.drop(publication);
     }
   }
@@ -257,14 +256,14 @@ export class EventStateCompositor<Document> {
   private update(context: RequestContext, publication: Publication<Document>, expires: number): void {
     const { request } = context;
     const read = request.body.length > 0 && expires > 0 ? this.readChange(request, publication.document) : undefined;
-    this.forget(publication);
     publication.etag = newEntityTag();
-    if (expires === 0) this.records.delete(publication.id);
+    if (expires === 0) this.drop(publication);
     else {
       const now = this.options.now();
       publication.expiresAt = now + expires * 1000;
+      this.awaitExpiry(publication, now);
       if (read) {
-        this.makeRoom(publication.resource, read.body.length);
+        this.makeRoom(publication.resource, read.body.length, publication);
         publication.contentType = read.contentType;
         publication.body = read.body;
         publication.document = read.document;
@@ -272,7 +271,6 @@ export class EventStateCompositor<Document> {
         publication.publishedAt = now;
         this.save(publication);
       } else this.records.refresh(publication.id, publication);
-      this.keep(publication);
     }
     if (read || expires === 0) this.listener(publication.resource);
     this.accept(context, publication.etag, expires);
@@ -287,7 +285,7 @@ export class EventStateCompositor<Document> {
   }
 
   private found(resource: string, etag: string): Publication<Document> {
-    const publication = this.publications.get(resource)?.get(etag);
+    const publication = this.publications.get(resource)?.find((one) => one.etag === etag);
     if (!publication || publication.held) throw new SipError(412);
     return publication;
   }
@@ -332,38 +330,37 @@ export class EventStateCompositor<Document> {
   }
 
   private keep(publication: Publication<Document>): void {
-    const own = this.publications.get(publication.resource) ?? new Map<string, Publication<Document>>();
-    own.set(publication.etag, publication);
-    this.publications.set(publication.resource, own);
-    if (publication.held) return;
-    const delay = publication.expiresAt - this.options.now();
-    if (publication.timer) this.options.wheel.reschedule(publication.timer, delay);
-    else publication.timer = this.options.wheel.schedule(delay, (p) => this.expire(p), publication);
+    const own = this.publications.get(publication.resource);
+    if (own) own.push(publication);
+    else this.publications.set(publication.resource, [publication]);
+    if (!publication.held) this.awaitExpiry(publication, this.options.now());
+  }
+
+  private awaitExpiry(publication: Publication<Document>, now: number): void {
+    const { wheel } = this.options;
+    const delay = publication.expiresAt - now;
+    if (publication.timer) wheel.reschedule(publication.timer, delay);
+    else publication.timer = wheel.schedule(delay, (p) => this.expire(p), publication);
   }
 
   private save({ id, etag, resource, contentType, body, order, publishedAt, expiresAt, held }: Publication<Document>): void {
     this.records.put(id, { resource, contentType, body: body.toString('utf8'), order, publishedAt, etag, expiresAt, held });
   }
 
-  /** Ends it for good. */
   private drop(publication: Publication<Document>): void {
-    this.forget(publication);
-    this.records.delete(publication.id);
-  }
-
-  /** Takes it out of what is published, for good or until it is kept again. */
-  private forget(publication: Publication<Document>): void {
-    const own = this.publications.get(publication.resource);
-    own?.delete(publication.etag);
-    if (own?.size === 0) this.publications.delete(publication.resource);
-    if (publication.timer) this.options.wheel.cancel(publication.timer);
+    const { id, resource, timer } = publication;
+    const others = this.publications.get(resource)?.filter((one) => one !== publication) ?? [];
+    if (others.length > 0) this.publications.set(resource, others);
+    else this.publications.delete(resource);
+    if (timer) this.options.wheel.cancel(timer);
+    this.records.delete(id);
   }
 
   /** Accounts have come or gone: drops what is published by who is no user any more. */
   usersChanged(): void {
     for (const [resource, own] of [...this.publications]) {
       if (this.options.hasUser(resource)) continue;
-      for (const publication of [...own.values()]) this.drop(publication);
+      for (const publication of own) this.drop(publication);
       this.listener(resource);
     }
   }

@@ -4,6 +4,7 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { type ClientAction, type ClientInput, type ClientState, INVITE_CLIENT, NON_INVITE_CLIENT } from './client-machines.ts';
 import { acknowledgeFailure } from './hop-requests.ts';
 import type { TimerValues, Transition } from './machine.ts';
+import type { TableEntry } from './transaction-table.ts';
 
 export interface ClientTransactionHandler {
   /** Every provisional response and the first final one (and each 2xx to an INVITE). */
@@ -41,10 +42,11 @@ export interface ClientTransactionHost {
 type Table = Readonly<Partial<Record<ClientState, Readonly<Partial<Record<ClientInput, Transition<ClientState, ClientAction>>>>>>>;
 
 /** Runs a client machine: one timer, which either sends again, gives up, or ends the time for late responses. */
-export class ClientTransactionRunner implements ClientTransaction {
+export class ClientTransactionRunner implements ClientTransaction, TableEntry<ClientTransactionRunner> {
   readonly request: SipRequest;
   readonly key: string;
   readonly flow: Flow;
+  next: ClientTransactionRunner | undefined;
   private readonly host: ClientTransactionHost;
   private readonly handler: ClientTransactionHandler;
   private readonly table: Table;
@@ -61,6 +63,7 @@ export class ClientTransactionRunner implements ClientTransaction {
     this.request = request;
     this.key = key;
     this.flow = flow;
+    this.next = undefined;
     this.host = host;
     this.handler = handler;
     this.isInvite = request.method === 'INVITE';

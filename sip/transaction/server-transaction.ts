@@ -5,6 +5,7 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { MAX_DATAGRAM_BYTES } from '../transport/udp.ts';
 import type { TimerValues, Transition } from './machine.ts';
 import { INVITE_SERVER, NON_INVITE_SERVER, type ServerAction, type ServerInput, type ServerState } from './server-machines.ts';
+import type { TableEntry } from './transaction-table.ts';
 
 export interface ServerTransaction {
   readonly request: SipRequest;
@@ -32,9 +33,9 @@ export interface ServerTransactionHost {
   /** A final response has been given. */
   answered(transaction: ServerTransactionRunner): void;
   /** Answer copies of the request with these bytes for Timer J, without the transaction. */
-  keepResponse(key: string, bytes: Buffer, flow: Flow): void;
+  keepResponse(transaction: ServerTransactionRunner, bytes: Buffer, flow: Flow): void;
   /** Forget the transaction. */
-  ended(key: string): void;
+  ended(transaction: ServerTransactionRunner): void;
   deliverAck(ack: SipRequest, flow: Flow): void;
 }
 
@@ -45,11 +46,12 @@ const NOTHING_SENT = Buffer.alloc(0);
 type Table = Readonly<Partial<Record<ServerState, Readonly<Partial<Record<ServerInput, Transition<ServerState, ServerAction>>>>>>>;
 
 /** Runs a server machine. */
-export class ServerTransactionRunner implements ServerTransaction {
+export class ServerTransactionRunner implements ServerTransaction, TableEntry<ServerTransactionRunner> {
   readonly request: SipRequest;
   readonly flow: Flow;
   readonly key: string;
   readonly cancels: ServerTransaction | undefined;
+  next: ServerTransactionRunner | undefined;
   /** Is it in the count of its source's open transactions? */
   counted = false;
   private readonly host: ServerTransactionHost;
@@ -71,6 +73,7 @@ export class ServerTransactionRunner implements ServerTransaction {
     this.isInvite = request.method === 'INVITE';
     this.table = this.isInvite ? INVITE_SERVER : NON_INVITE_SERVER;
     this.state = 'trying';
+    this.next = undefined;
     this.timer = undefined;
     this.reply = undefined;
   }
@@ -124,7 +127,7 @@ export class ServerTransactionRunner implements ServerTransaction {
     for (const action of transition.actions) this.perform(action, response, ack);
     if (transition.next === 'terminated') {
       this.stopTimer();
-      this.host.ended(this.key);
+      this.host.ended(this);
     }
   }
 
@@ -192,8 +195,8 @@ export class ServerTransactionRunner implements ServerTransaction {
     if (!this.isInvite) {
       // The timer would keep the request alive that nobody needs any more.
       this.stopTimer();
-      if (this.flow.reliable || this.reply === undefined) this.host.ended(this.key);
-      else this.host.keepResponse(this.key, this.bytes, this.reply);
+      if (this.flow.reliable || this.reply === undefined) this.host.ended(this);
+      else this.host.keepResponse(this, this.bytes, this.reply);
     } else if (this.state === 'accepted') this.wakeIn(64 * t1);
     else if (this.flow.reliable) this.run('lingered');
     else this.wakeIn(t4);

@@ -21,6 +21,7 @@ import { KeptResponses } from './kept-responses.ts';
 import { DEFAULT_TIMER_VALUES, type TimerValues } from './machine.ts';
 import { clientKey, serverKey } from './matching.ts';
 import { type ServerTransaction, type ServerTransactionHost, ServerTransactionRunner } from './server-transaction.ts';
+import { TransactionTable } from './transaction-table.ts';
 
 export type { CancelFields, ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
 export type { ServerTransaction } from './server-transaction.ts';
@@ -73,8 +74,8 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   private readonly udpLimit: number;
   private readonly onError: (error: unknown) => void;
   private readonly clientsByConnection = new Map<Flow, Set<ClientTransactionRunner>>();
-  private readonly clients = new Map<string, ClientTransactionRunner>();
-  private readonly servers = new Map<string, ServerTransactionRunner>();
+  private readonly clients = new TransactionTable<ClientTransactionRunner>();
+  private readonly servers = new TransactionTable<ServerTransactionRunner>();
   private readonly kept: KeptResponses;
   private readonly openBySource = new Map<string, number>();
 
@@ -154,7 +155,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
         return { request, cancel() {} };
       }
     }
-    this.clients.set(transaction.key, transaction);
+    this.clients.add(transaction);
     if (flow.reliable) this.watch(flow, transaction);
     transaction.start();
     return transaction;
@@ -224,7 +225,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     }
     const cancels = request.method === 'CANCEL' ? this.servers.get(serverKey(request, 'INVITE')) : undefined;
     const transaction = new ServerTransactionRunner(request, flow, key, this, cancels);
-    this.servers.set(key, transaction);
+    this.servers.add(transaction);
     this.onRequest?.(transaction);
     // Most are answered by now; only those that are not count as open.
     if (!transaction.completed) {
@@ -259,7 +260,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     const request = cancelFor(invite.request, fields);
     const key = `${request.via.branch} CANCEL`;
     const transaction = new ClientTransactionRunner(request, key, invite.flow, this, { onResponse() {}, onFailure() {} });
-    this.clients.set(key, transaction);
+    this.clients.add(transaction);
     if (invite.flow.reliable) this.watch(invite.flow, transaction);
     transaction.start();
   }
@@ -277,9 +278,9 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
 
   /** @internal */
   finished(transaction: ClientTransactionRunner): void {
-    const { key, flow } = transaction;
+    const { flow } = transaction;
     if (flow.reliable) this.clientsByConnection.get(flow)?.delete(transaction);
-    this.clients.delete(key);
+    this.clients.delete(transaction);
   }
 
   /** @internal */
@@ -293,14 +294,14 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** @internal */
-  keepResponse(key: string, bytes: Buffer, flow: Flow): void {
-    this.servers.delete(key);
-    this.kept.add(key, bytes, flow.remoteAddress, flow.remotePort);
+  keepResponse(transaction: ServerTransactionRunner, bytes: Buffer, flow: Flow): void {
+    this.servers.delete(transaction);
+    this.kept.add(transaction.key, bytes, flow.remoteAddress, flow.remotePort);
   }
 
   /** @internal */
-  ended(key: string): void {
-    this.servers.delete(key);
+  ended(transaction: ServerTransactionRunner): void {
+    this.servers.delete(transaction);
   }
 
   /** @internal */
