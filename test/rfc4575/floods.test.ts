@@ -15,7 +15,7 @@ let alice: SipPeer;
 beforeEach(async () => {
   stage = new Stage();
   await stage.boot();
-  [focus, alice] = [await stage.peer('conf'), await stage.peer('alice')];
+  [focus, alice] = [await stage.peer('conf', { transport: 'tcp' }), await stage.peer('alice')];
 });
 afterEach(() => stage.close());
 
