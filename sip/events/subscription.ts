@@ -39,8 +39,9 @@ export interface SubscriptionRecord {
   readonly undecidedSince?: number;
   /** As `EventPackage.readTerms` gave them. */
   readonly terms?: unknown;
-  /** Suppress-If-Match, where it holds. */
+  /** Suppress-If-Match, where it holds; and whether a 204 has said so. */
   readonly condition?: string;
+  readonly answeredSilently?: boolean;
   readonly filters?: readonly KeptFilter[];
   /** As the watcher asked for them. */
   readonly rates?: Rates;
@@ -59,6 +60,8 @@ export class Subscription extends WatchBase {
   eventHeader: string;
   /** Suppress-If-Match of the last SUBSCRIBE, as long as it holds (RFC 5839 6.3). */
   condition: string | undefined;
+  /** The condition came in the dialog, a 204 has said that it holds (RFC 5839 6.3), and nothing has been told since. */
+  answeredSilently = false;
   readonly firstCSeq: number;
   target: UacTarget;
   private destination: Destination | undefined;
@@ -172,7 +175,7 @@ export class Subscription extends WatchBase {
       ...(this.retryAfter === undefined ? {} : { retryAfter: this.retryAfter }),
       ...(this.undecidedSince === undefined ? {} : { undecidedSince: this.undecidedSince }),
       ...(this.terms === undefined ? {} : { terms: this.terms }),
-      ...(this.condition === undefined ? {} : { condition: this.condition }),
+      ...(this.condition === undefined ? {} : { condition: this.condition, answeredSilently: this.answeredSilently }),
       ...(this.filters === undefined ? {} : { filters: this.filters }),
       ...(this.rates === undefined ? {} : { rates: this.rates.asked }),
       ...(this.coding === undefined ? {} : { coding: this.coding }),
@@ -194,6 +197,7 @@ export class Subscription extends WatchBase {
     subscription.coding = record.coding;
     subscription.event = record.lastEvent;
     subscription.condition = record.condition;
+    subscription.answeredSilently = record.answeredSilently === true;
     subscription.filterSet = record.filters;
     return subscription;
   }

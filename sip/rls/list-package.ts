@@ -26,8 +26,14 @@ export interface ListPackageOptions {
   servesDomain(host: string): boolean;
   /** Is the canonical address a user here? */
   isUser(address: string): boolean;
-  /** Watches a member of another domain; undefined where that is not done. */
-  openRemote(watch: Watch, eventPackage: EventPackage, member: ListMember, changed: () => void): MemberSource | undefined;
+  /** Watches a member of another domain, whose notifier is given the filter; undefined where that is not done. */
+  openRemote(
+    watch: Watch,
+    eventPackage: EventPackage,
+    member: ListMember,
+    filter: string | undefined,
+    changed: () => void,
+  ): MemberSource | undefined;
 }
 
 const OWNER: Decision = { handling: 'allow', view: 'list', because: 'their own list' };
@@ -42,7 +48,8 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
   const openMember = (watch: Watch, member: ListMember, changed: (canonical: string) => void): MemberSource | undefined => {
     const { canonical } = member;
     if (!isLocal(member, servesDomain)) {
-      const open = (told: () => void): MemberSource | undefined => options.openRemote(watch, base, member, told);
+      const open = (filter: string | undefined, told: () => void): MemberSource | undefined =>
+        options.openRemote(watch, base, member, filter, told);
       return FilteredSource.open(watch, canonical, base, () => changed(canonical), open);
     }
     const virtual = new VirtualSubscription(

@@ -7,6 +7,8 @@ import { type ListMember, type MemberList, watchedMembers } from './resolved-lis
 /** Somebody watched for a list's subscription. */
 export interface MemberSource {
   readonly state: MemberState | undefined;
+  /** Is it told as the filter says that its notifier has been given? */
+  readonly filtered?: boolean;
   /** The list's watcher has asked anew: the terms as the package of the members has read them, and the watch with its filters. */
   ask?(terms: unknown, watch: Watch): void;
   close(): void;
