@@ -27,6 +27,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['20', 20],
     ['30', 30],
   ],
+  'undecided-time': [['86400', 86400], ['3600', 3600], ['60', 60]], // biome-ignore format: a table
   'deactivate-on-stop': [
     ['1', 1],
     ['2', 2],
