@@ -78,6 +78,7 @@ export class ResponseContext implements BranchOwner {
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
+  private readonly endListeners: (() => void)[] = [];
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {
@@ -169,6 +170,7 @@ export class ResponseContext implements BranchOwner {
       uri: leg.uri,
       diverted: leg.diverted,
       headers: leg.headers,
+      onEnd: (listener) => this.endListeners.push(listener),
     };
     const call = this.call;
     this.settle(
@@ -323,6 +325,7 @@ export class ResponseContext implements BranchOwner {
   }
 
   private end(): void {
+    for (const listener of this.endListeners.splice(0)) listener();
     this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
     this.services = [];

@@ -63,7 +63,6 @@ function mimeFields(lines: readonly Line[]): Map<string, string> {
   return fields;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
 
 interface Line {
