@@ -34,6 +34,9 @@ export interface SubscriptionRecord {
   readonly firstCSeq: number;
   /** It has ended, but the watcher has not answered the NOTIFY that says so. */
   readonly ending?: EndReason;
+  readonly retryAfter?: number;
+  /** Where that is later than `since`. */
+  readonly undecidedSince?: number;
   /** As `EventPackage.readTerms` gave them. */
   readonly terms?: unknown;
   /** Suppress-If-Match, where it holds. */
@@ -71,6 +74,10 @@ export class Subscription extends WatchBase {
   restored = false;
   /** The next NOTIFY is the last one, for this reason. */
   ending: EndReason | undefined;
+  /** With an ending: seconds before which the watcher is asked not to come back (RFC 6665 4.1.3). */
+  retryAfter: number | undefined;
+  /** When it became pending, in milliseconds since the epoch, if it has not been so from the first. */
+  undecidedSince: number | undefined;
   /** A subscription that ends with its first NOTIFY (RFC 6665 4.4.3). */
   fetch = false;
   /** The last NOTIFY had no room for all: the rest is no change, and is told at once. */
@@ -162,6 +169,8 @@ export class Subscription extends WatchBase {
       lastEvent: this.event,
       firstCSeq: this.firstCSeq,
       ...(this.ending === undefined ? {} : { ending: this.ending }),
+      ...(this.retryAfter === undefined ? {} : { retryAfter: this.retryAfter }),
+      ...(this.undecidedSince === undefined ? {} : { undecidedSince: this.undecidedSince }),
       ...(this.terms === undefined ? {} : { terms: this.terms }),
       ...(this.condition === undefined ? {} : { condition: this.condition }),
       ...(this.filters === undefined ? {} : { filters: this.filters }),
@@ -179,6 +188,8 @@ export class Subscription extends WatchBase {
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.restored = true;
     subscription.ending = record.ending;
+    subscription.retryAfter = record.retryAfter;
+    subscription.undecidedSince = record.undecidedSince;
     subscription.status = record.status;
     subscription.coding = record.coding;
     subscription.event = record.lastEvent;

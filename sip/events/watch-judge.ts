@@ -21,6 +21,8 @@ export interface WatchJudgeHooks {
   touch(watch: WatchBase): void;
   /** The record of the subscription says something else now. */
   save(subscription: Subscription): void;
+  /** The subscription has another status now, or has come back with one. */
+  moved(subscription: Subscription): void;
   /** Nobody has decided about the watch, and it has ended: its watcher waits. */
   waits(watch: WatchBase): void;
 }
@@ -93,6 +95,9 @@ export class WatchJudge {
     if (!watch.eventPackage.watcherinfo) return;
     if (watch instanceof Subscription) {
       if (watch.fetch && status !== 'waiting') return;
+      // An earlier decision has been taken back (RFC 5025 3.2.1).
+      if (status === 'pending' && before !== 'init') watch.undecidedSince = this.options.now();
+      this.hooks.moved(watch);
       if (before !== 'init' && status !== 'waiting' && status !== 'terminated') this.hooks.save(watch);
     }
     this.report(watch);

@@ -63,7 +63,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
       notifier,
     );
     virtual.filter = memberFilter(watch, canonical);
-    notifier.openMember(virtual);
+    notifier.members.open(virtual);
     return virtual;
   };
 
@@ -124,7 +124,7 @@ class VirtualSubscription extends MemberWatch implements MemberSource {
   }
 
   close(): void {
-    this.notifier.closeMember(this);
+    this.notifier.members.close(this);
   }
 }
 
