@@ -176,6 +176,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     backEnd,
   });
   const userServices = documentedServices({
+    servesDomain,
     documents,
     membersOf,
     presence: {

@@ -101,8 +101,8 @@ export class SipProxy implements RequestForwarder, ContextHost {
     // RFC 3261 16.3, in its order.
     if (request.headers.get('Max-Forwards')?.replace(/^0+(?=\d)/, '') === '0') throw new SipError(483);
     const mark = loopMark(request, this.calleeOf(request));
-    checkLoop(request, mark, this.own.isLocal);
-    const breadth = incomingBreadth(request);
+    const isSpiral = checkLoop(request, mark, this.own.isLocal);
+    const breadth = incomingBreadth(request, isSpiral);
     checkProxyRequire(request);
     const inDialog = (route?.isOfDialog ?? false) && !this.isForUser(request);
     context.isOfOwnRoute = inDialog;

@@ -4,6 +4,7 @@ import type { Timer } from '../transport/timer-wheel.ts';
 import { bestFailure, collectChallenges, type Failure, statusForSender } from './best-response.ts';
 import type { CallObserver } from './call-observer.ts';
 import { type Call, type CallService, type FailureCause, firstVerdict, type Verdict } from './call-service.ts';
+import type { Breadth } from './loop-detection.ts';
 import { type BranchHost, type BranchOwner, ProxyBranch } from './proxy-branch.ts';
 import type { RoutedRequest } from './request-context.ts';
 import type { HeaderField } from './respond.ts';
@@ -56,7 +57,11 @@ export class ResponseContext implements BranchOwner {
   outgoing: SipRequest;
   private readonly host: ContextHost;
   private readonly isInvite: boolean;
-  private readonly breadth: number;
+  private readonly atOnce: number;
+  /** Copies that may still be made. */
+  private left: number;
+  /** Max-Breadth of each copy of this leg. */
+  private share = 1;
   private readonly route: SipUri | undefined;
   private readonly isRouted: boolean;
   private services: readonly CallService[];
@@ -73,14 +78,16 @@ export class ResponseContext implements BranchOwner {
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
+  private readonly endListeners: (() => void)[] = [];
 
   /** @param services those that are asked; none inside a dialog */
-  constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: number, route?: SipUri) {
+  constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {
     this.host = host;
     this.context = context;
     this.outgoing = context.request;
     this.mark = mark;
-    this.breadth = breadth;
+    this.atOnce = breadth.atOnce;
+    this.left = breadth.inAll;
     this.route = route;
     this.isRouted = context.request.headers.has('Route');
     this.services = services;
@@ -163,6 +170,7 @@ export class ResponseContext implements BranchOwner {
       uri: leg.uri,
       diverted: leg.diverted,
       headers: leg.headers,
+      onEnd: (listener) => this.endListeners.push(listener),
     };
     const call = this.call;
     this.settle(
@@ -179,18 +187,21 @@ export class ResponseContext implements BranchOwner {
       this.failures.push({ status, response: undefined });
       return void this.legFailed(status === 480);
     }
+    // Shared among those that are tried later, too, since each of them may come back here and be forked again.
+    const targets = groups.reduce((sum, group) => sum + group.length, 0);
+    this.share = Math.max(1, Math.floor(this.atOnce / targets));
     this.startReplyTimer();
     this.nextGroup();
   }
 
   /** The next targets at once, as many as Max-Breadth lets (RFC 5393 5.3.3), the rest of the group after them. */
   private nextGroup(): void {
-    const group = this.groups.shift();
+    const group = this.left > 0 ? this.groups.shift() : undefined;
     if (group === undefined) return void this.legFailed(false);
-    const rest = group.splice(this.breadth);
+    const rest = group.splice(Math.min(this.atOnce, this.left));
     if (rest.length > 0) this.groups.unshift(rest);
-    const share = Math.floor(this.breadth / group.length);
-    const branches = group.map((target) => new ProxyBranch(this.host, this, target, share));
+    this.left -= group.length;
+    const branches = group.map((target) => new ProxyBranch(this.host, this, target, this.share));
     for (const branch of branches) this.active.add(branch);
     for (const branch of branches) branch.start();
   }
@@ -314,6 +325,7 @@ export class ResponseContext implements BranchOwner {
   }
 
   private end(): void {
+    for (const listener of this.endListeners.splice(0)) listener();
     this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
     this.services = [];

@@ -214,7 +214,8 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     const key = serverKey(request);
     const kept = this.kept.get(key);
     if (kept !== undefined) {
-      this.transmit(kept.bytes, kept.flow);
+      const reply = this.transport.flowBeside(flow, kept.address, kept.port);
+      if (reply !== undefined) this.transmit(kept.bytes, reply);
       return;
     }
     const existing = this.servers.get(key);
@@ -289,7 +290,8 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   finished(transaction: ClientTransactionRunner, lingerMs: number): void {
     const { key, flow } = transaction;
     if (flow.reliable) this.clientsByConnection.get(flow)?.delete(transaction);
-    if (lingerMs === 0) {
+    // Copies of the response are nobody's where nobody hears of responses that belong to no transaction.
+    if (lingerMs === 0 || this.onResponse === undefined) {
       this.clients.delete(key);
       return;
     }
@@ -310,7 +312,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   /** @internal */
   keepResponse(key: string, bytes: Buffer, flow: Flow): void {
     this.servers.delete(key);
-    this.kept.add(key, bytes, flow);
+    this.kept.add(key, bytes, flow.remoteAddress, flow.remotePort);
   }
 
   /** @internal */

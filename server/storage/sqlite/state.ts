@@ -12,6 +12,8 @@ const OUTSTANDING_LIMIT = 250_000;
  * rows in the order of their random identifiers would each have cost a page of the write-ahead log.
  */
 const MIGRATIONS = ['CREATE TABLE state (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, record TEXT)'];
+/** KiB: rows are appended, and read once, at start; pages that are full need not stay in memory. */
+const CACHE_SIZE = 1024;
 /** Rows that no longer say anything are removed so many at a time, once there are as many and as there are records. */
 const SWEEP = 2000;
 
@@ -37,7 +39,7 @@ export class SqliteStateStore implements StateStore {
   /** Opens (or makes) the database; throws StorageError when that cannot be done. */
   constructor(file: string, log: Logger) {
     this.log = log;
-    this.database = openDatabase({ file, synchronous: 'NORMAL', migrations: MIGRATIONS });
+    this.database = openDatabase({ file, synchronous: 'NORMAL', migrations: MIGRATIONS, cacheSize: CACHE_SIZE });
     this.statements = prepare(this.database);
     for (const { n, kind, id, gone } of this.statements.rows.all()) {
       this.lastRow = n;
