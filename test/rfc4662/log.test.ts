@@ -9,8 +9,11 @@ test.each([
   ['debug', 40],
 ] as const)('the log at level %s has one line of a subscription to a list of twenty, and %i of its members', async (level, ofMembers) => {
   const log = new LogLines(level);
-  const server = await startServer({ auth: 'none', defaultDecision: 'allow' }, log.logger);
-  const alice = await SipPeer.create({ user: 'alice', domain: server.domain, server: server.sip, transport: 'tcp' });
+  const server = await startServer({ defaultDecision: 'allow' }, log.logger);
+  const password = 'a secret';
+  await server.addUser('alice', password);
+  for (let i = 0; i < 20; i++) await server.addUser(`member-${i}`, password);
+  const alice = await SipPeer.create({ user: 'alice', password, domain: server.domain, server: server.sip, transport: 'tcp' });
   try {
     const members = Array.from({ length: 20 }, (_, i) => entry(`sip:member-${i}@example.com`));
     const watcher = await ListWatcher.open(alice, 'sip:rls@example.com', {
