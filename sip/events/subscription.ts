@@ -54,6 +54,9 @@ export interface SubscriptionRecord {
 /** CSeq numbers are set aside in blocks, so that not every NOTIFY has to be written down; a restart goes on after the block. */
 const CSEQ_BLOCK = 128;
 
+/** A Contact at which no datagrams are taken. */
+const RELIABLE = /^sips:|;transport=(?:tcp|tls|ws|wss)(?:;|$)/i;
+
 export class Subscription extends WatchBase {
   readonly dialog: Dialog;
   /** The Event header field of the last SUBSCRIBE, spelled as the watcher did. */
@@ -141,6 +144,10 @@ export class Subscription extends WatchBase {
 
   get endsAt(): number {
     return this.expiresAt;
+  }
+
+  get overDatagrams(): boolean {
+    return this.target.flow === undefined && !RELIABLE.test(this.dialog.state.remoteTarget);
   }
 
   /** NOTIFYs sent so far; numbers that a restart skipped count as sent. */

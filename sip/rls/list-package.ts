@@ -10,7 +10,7 @@ import { SipError } from '../message/sip-error.ts';
 import { FilteredSource } from './filtered-source.ts';
 import { instanceId } from './list-body.ts';
 import { ListCache } from './list-cache.ts';
-import { ListSubscription, type MemberSource } from './list-subscription.ts';
+import { type BodyRoom, ListSubscription, type MemberSource } from './list-subscription.ts';
 import { type ListTerms, readListTerms } from './list-terms.ts';
 import { resolveList } from './list-traversal.ts';
 import { isLocal, type ListDirectory, type ListMember, type MemberList, type ResolvedList, watchedMembers } from './resolved-list.ts';
@@ -34,6 +34,13 @@ export interface ListPackageOptions {
     filter: string | undefined,
     changed: () => void,
   ): MemberSource | undefined;
+}
+
+/** What a datagram holds besides its header fields, with some room for those that proxies add. */
+const DATAGRAM_ROOM = 56_000;
+
+function roomFor({ overDatagrams }: Watch, bytes: number): BodyRoom {
+  return { bytes: overDatagrams ? Math.min(bytes, DATAGRAM_ROOM) : bytes, bounded: overDatagrams === true };
 }
 
 const OWNER: Decision = { handling: 'allow', view: 'list', because: 'their own list' };
@@ -162,7 +169,8 @@ export function listPackage(base: EventPackage, options: ListPackageOptions): Ev
       if (problem !== undefined) throw new SipError(502, problem);
     },
     state: known,
-    render: (list, _decision, { watch, full, version }) => subscriptions.get(watch.id)?.render(list, version, full, bodyRoom),
+    render: (list, _decision, { watch, full, version }) =>
+      subscriptions.get(watch.id)?.render(list, version, full, roomFor(watch, bodyRoom)),
     async opened(watch) {
       lists.hold(watch.resource);
       machinery.open(watch);
@@ -201,7 +209,8 @@ export function broughtListPackage(base: EventPackage, options: ListPackageOptio
     key: broughtListKey(base),
     authorize: (watcher) => (isUser(watcher) ? OWNER : STRANGER_HERE),
     state: (uri) => uri,
-    render: (_uri, _decision, { watch, full, version }) => subscriptions.get(watch.id)?.render(listOf(watch), version, full, bodyRoom),
+    render: (_uri, _decision, { watch, full, version }) =>
+      subscriptions.get(watch.id)?.render(listOf(watch), version, full, roomFor(watch, bodyRoom)),
     async opened(watch) {
       machinery.open(watch);
       await prepare(listOf(watch));
