@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { AccountError } from './accounts/account-store.ts';
 import { AdminError } from './admin/admin-client.ts';
 import { clearMailbox, setMailbox, showMailbox } from './admin/mailbox-commands.ts';
+import { dropMessages, listMessages } from './admin/message-commands.ts';
 import { explainWhy } from './admin/why-command.ts';
 import { ConfigError, loadConfig } from './config.ts';
 import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
@@ -85,10 +86,25 @@ function program(surroundings: Surroundings): Command {
     .argument('[counts...]', 'new and old messages, such as voice-message=2/8, or voice-message=2/8:0/2 with the urgent ones among them')
     .action((address, counts, flags) => setMailbox(address, counts, flags, surroundings));
   mailbox('clear', 'forget what was set').action((address, flags) => clearMailbox(address, flags, surroundings));
+  const store = root
+    .command('messages')
+    .description('ask a running server for messages that wait for users who were not there, and drop them');
+  dataOptions(
+    store.command('list').description('print for whom messages wait; of one user: from whom, how large, since when and until when'),
+  )
+    .argument('[address]', ADDRESS)
+    .option('--json', 'print the answer as JSON')
+    .action((address, flags) => listMessages(address, flags, surroundings));
+  dataOptions(store.command('drop').description('drop messages; who has asked to be told of failure is told'))
+    .argument('<address>', ADDRESS)
+    .argument('[ids...]', 'as `messages list` shows them')
+    .option('--all', "all of the user's")
+    .action((address, ids, flags) => dropMessages(address, ids, flags, surroundings));
   dataOptions(root.command('why').description('ask a running server what a watcher may see of a user, and which rules make it so'))
     .argument('<watcher>', `${ADDRESS}, of any domain, or anonymous`)
     .argument('<presentity>', ADDRESS)
     .option('--package <NAME>', 'the event package: presence or dialog')
+    .option('--alias <URI...>', 'what else a trusted peer may assert the watcher to be')
     .option('--json', 'print the answer as JSON')
     .action((watcher, presentity, flags) => explainWhy(watcher, presentity, flags, surroundings));
   return root;

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 import { runCommandLine } from './cli.ts';
+import { holdTickShape } from './tick-shape.ts';
+
+holdTickShape();
 
 // Whoever reads the output may stop early (`| head`): no reason for a server to end, nor for a command to fail.
 for (const stream of [process.stdout, process.stderr]) {

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { hostNames } from '../sip/transport/peer-certificate.ts';
+import { type CertificateNames, hostNames } from '../sip/transport/peer-certificate.ts';
 import { MIN_VERSION } from '../sip/transport/tls.ts';
 
 /** PEM texts of a certificate, its key, and the authorities whose certificates are believed. */
@@ -12,7 +12,9 @@ export interface NamedPair {
 
 /** Which certificate is shown to whom, by the name that is asked for (RFC 6066 3). */
 export class NamedContexts {
-  private readonly contexts = new Map<string, SecureContext | undefined>();
+  private readonly ordinary: Shown | undefined;
+  /** Undefined for names that the ordinary one has. */
+  private readonly byName = new Map<string, Shown | undefined>();
 
   /**
    * @param ordinary PEM text of what is shown unless another is asked for; what it names is not looked for in the others
@@ -20,27 +22,43 @@ export class NamedContexts {
    * @throws Error for a certificate that is none, names nothing, or does not belong to its key
    */
   constructor(ordinary: string | undefined, pairs: readonly NamedPair[]) {
-    if (ordinary !== undefined && pairs.length > 0) for (const name of namesIn(ordinary)) this.contexts.set(name, undefined);
+    this.ordinary = ordinary === undefined ? undefined : { names: namesIn(ordinary), context: undefined };
+    if (this.ordinary !== undefined) for (const name of hostNames(this.ordinary.names)) this.byName.set(name, undefined);
     for (const pair of pairs) {
-      const context = createSecureContext({ ...pair, minVersion: MIN_VERSION });
-      const names = namesIn(pair.cert);
+      const shown = { names: namesIn(pair.cert), context: createSecureContext({ ...pair, minVersion: MIN_VERSION }) };
+      const names = hostNames(shown.names);
       if (names.length === 0) throw new Error(`the certificate of ${subjectOf(pair.cert)} names no host, so nobody can ask for it`);
-      for (const name of names) if (!this.contexts.has(name)) this.contexts.set(name, context);
+      for (const name of names) if (!this.byName.has(name)) this.byName.set(name, shown);
     }
   }
 
   /** @returns undefined for the ordinary one */
   find(name: string): SecureContext | undefined {
+    return this.of(name)?.context;
+  }
+
+  /** What the certificate names that who asks for the name, or for none, is shown; undefined without any. */
+  names(name: string | undefined): CertificateNames | undefined {
+    return ((name === undefined ? undefined : this.of(name)) ?? this.ordinary)?.names;
+  }
+
+  private of(name: string): Shown | undefined {
     const wanted = name.toLowerCase();
-    if (this.contexts.size === 0 || this.contexts.has(wanted)) return this.contexts.get(wanted);
+    if (this.byName.has(wanted)) return this.byName.get(wanted);
     // RFC 6125 6.4.3: a wildcard stands for one label. For SIP it is worth nothing (RFC 5922 7.2), for HTTP it is.
-    return this.contexts.get(wanted.replace(/^[^.]+/, '*'));
+    return this.byName.get(wanted.replace(/^[^.]+/, '*'));
   }
 }
 
-function namesIn(cert: string): readonly string[] {
+interface Shown {
+  readonly names: CertificateNames;
+  /** Undefined for the ordinary one, which listeners have already. */
+  readonly context: SecureContext | undefined;
+}
+
+function namesIn(cert: string): CertificateNames {
   const { subject, subjectaltname } = new X509Certificate(cert).toLegacyObject();
-  return hostNames({ subject, subjectaltname });
+  return { subject, subjectaltname };
 }
 
 function subjectOf(cert: string): string {

@@ -13,6 +13,7 @@ import { SipAuthenticator } from './accounts/sip-authenticator.ts';
 import { trustedAddresses } from './accounts/trusted-addresses.ts';
 import { listenAdminSocket } from './admin/admin-socket.ts';
 import { mailboxRoutes } from './admin/mailbox-routes.ts';
+import { messageRoutes } from './admin/message-routes.ts';
 import { whyRoutes } from './admin/why-routes.ts';
 import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
@@ -169,7 +170,12 @@ async function listen(
     throw listenError('SIP', config.sip, error);
   });
 
-  const admin = { routes: [...mailboxRoutes(node.mailboxes, users), ...whyRoutes(node.sightOf, users)], authenticator, log };
+  const routes = [
+    ...mailboxRoutes(node.mailboxes, users),
+    ...messageRoutes(node.waitingMessages, users),
+    ...whyRoutes(node.sightOf, users),
+  ];
+  const admin = { routes, authenticator, log };
   undo.push(await listenAdminSocket(config.dataDirectory, admin.routes, log));
   const { maxHttpConnections: most, maxHttpConnectionsPerAddress: mostPerAddress } = config;
   const connections = new HttpConnections({ most, mostPerAddress, isProxy }, log);

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import type { CertificateNames } from '../sip/transport/peer-certificate.ts';
 import { ListenError } from './listen-error.ts';
 import type { Logger } from './logger.ts';
 import { NamedContexts, type NamedPair } from './named-contexts.ts';
@@ -68,6 +69,11 @@ export class TlsCertificate {
   /** What is shown to who asks for the host name; undefined for `pair`. */
   contextFor(name: string): SecureContext | undefined {
     return this.current.contexts.find(name);
+  }
+
+  /** What the certificate names that who asks for the host name, or for none, is shown. */
+  shownTo(name: string | undefined): CertificateNames | undefined {
+    return this.current.contexts.names(name);
   }
 
   /** Gives the user every later certificate, until it is removed. */

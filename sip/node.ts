@@ -40,6 +40,7 @@ import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
 import { type CallSettings, documentedServices } from './services/call-services.ts';
 import { createMessages, type MessageSettings } from './services/messages.ts';
 import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
+import type { WaitingMessages } from './services/waiting-messages.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
@@ -111,12 +112,13 @@ export interface SipNode {
   readonly notifier: Notifier;
   readonly registrar: Registrar;
   readonly mailboxes: Mailboxes;
+  readonly waitingMessages: WaitingMessages;
   /** To be told when accounts have changed: what those who are gone have published goes, and so does what they watch. */
   usersChanged(): void;
   /** Do the presentity's rules let the watcher (both canonical addresses) see the presentity's presence now? */
   mayWatch(watcher: string, presentity: string): boolean | Promise<boolean>;
   /** What the watcher may see of the presentity, and why; undefined for a package without rules. Throws SipError when there is no such user. */
-  sightOf(packageName: string, watcher: string, presentity: string): Promise<Sight | undefined>;
+  sightOf(packageName: string, watcher: string, presentity: string, aliases: readonly string[]): Promise<Sight | undefined>;
   /** How much of what comes and goes there is now, by name: for metrics, and for whoever looks for leaks. */
   readonly counts: Readonly<Record<string, number>>;
   /** Listens, and takes up the state of an earlier run. Rejects with the socket's error. */
@@ -140,6 +142,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const wheel = new TimerWheel(onError);
   const transport = new TransportLayer(wheel, {
     tls: options.tls,
+    servesDomain: (host) => users.servesDomain(host),
     maxConnections: options.maxConnections,
     maxConnectionsPerSource: options.maxConnectionsPerAddress,
     onError: (err) => log.warn({ err }, 'SIP transport'),
@@ -216,7 +219,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     now,
     isTrustedPeer: options.isTrustedPeer,
     flowTo: (destination: Destination) => transport.flowTo(destination),
-    reachedAt: (flow: Flow) => transport.sentBy(flow),
+    reachedAt: (flow: Flow) => transport.reachedAt(flow),
   };
   const listsOfResources = resourceLists({
     directory: lists,
@@ -321,7 +324,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
       maxInAll: MAX_SUBSCRIPTIONS,
       maxPerSource: options.maxSubscriptionsPerAddress,
-      reachedAt: (flow) => transport.sentBy(flow),
+      reachedAt: (flow) => transport.reachedAt(flow),
       listPackage: (asked, resource, request) => listsOfResources.packageFor(asked, resource, request),
     }),
   );
@@ -331,6 +334,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     notifier,
     registrar,
     mailboxes: published.mailboxes,
+    waitingMessages: messages.waiting,
     get counts() {
       const { client, server, ...transactionParts } = transactions.counts;
       const { messages: storedMessages, bytes: storedMessageBytes } = messages.queue.counts;
@@ -359,7 +363,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const handling = presenceHandling(watcher, presentity);
       return handling instanceof Promise ? handling.then((settled) => settled === 'allow') : handling === 'allow';
     },
-    sightOf: (packageName, watcher, presentity) => sightOf(notifier, packageName, watcher, presentity, now),
+    sightOf: (packageName, watcher, presentity, aliases) => sightOf(notifier, packageName, watcher, presentity, now, aliases),
     async start() {
       const points: ListeningPoint[] = [];
       for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));

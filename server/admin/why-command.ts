@@ -7,6 +7,7 @@ export interface WhyFlags {
   readonly data?: string;
   readonly config?: string;
   readonly package?: string;
+  readonly alias?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -14,6 +15,7 @@ export interface WhyFlags {
 export async function explainWhy(watcher: string, presentity: string, flags: WhyFlags, { environment, out }: Surroundings): Promise<void> {
   const { dataDirectory } = loadConfig({ flags: { data: flags.data, config: flags.config }, environment });
   const query = new URLSearchParams({ watcher, presentity, package: flags.package ?? 'presence' });
+  for (const alias of flags.alias ?? []) query.append('alias', alias);
   const why = (await askServer(dataDirectory, 'GET', `/why?${query}`)) as Why;
   out(flags.json ? JSON.stringify(why, null, 2) : describe(why).join('\n'));
 }

@@ -1,4 +1,4 @@
-/** `/admin/why?watcher=W&presentity=P&package=presence`: what a watcher may see, and the rules that make it so. */
+/** `/admin/why?watcher=W&presentity=P&package=presence&alias=A`: what a watcher may see, and the rules that make it so. */
 import { canonicalAddress } from '../../schemas/address.ts';
 import { ANONYMOUS } from '../../sip/core/identity.ts';
 import type { Sight } from '../../sip/events/sight.ts';
@@ -7,7 +7,7 @@ import type { XuiDirectory } from '../../xcap/access.ts';
 import { AdminRefusal, type AdminRequest, type AdminRoute } from './admin-route.ts';
 
 /** `SipNode.sightOf`. */
-export type AskSight = (packageName: string, watcher: string, presentity: string) => Promise<Sight | undefined>;
+export type AskSight = (packageName: string, watcher: string, presentity: string, aliases: readonly string[]) => Promise<Sight | undefined>;
 
 /** The answer's JSON. Moments are in ISO 8601. */
 export interface Why {
@@ -48,8 +48,9 @@ export function whyRoutes(ask: AskSight, users: XuiDirectory): AdminRoute[] {
         const presentity = users.resolveXui(parameter(query, 'presentity'));
         if (presentity === undefined) throw new AdminRefusal(404, 'there is no such presentity');
         const watcher = watcherOf(parameter(query, 'watcher'), users);
+        const aliases = query.getAll('alias').map((alias) => watcherOf(alias, users));
         const packageName = query.get('package') ?? 'presence';
-        const sight = await ask(packageName, watcher, presentity).catch((error: unknown) => {
+        const sight = await ask(packageName, watcher, presentity, aliases).catch((error: unknown) => {
           if (error instanceof SipError) throw new AdminRefusal(404, error.message);
           throw error;
         });

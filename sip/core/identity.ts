@@ -15,6 +15,8 @@ export type IdentitySource = 'open' | 'peer' | 'domain' | 'digest';
 export interface Identity {
   /** Canonical address; of a user here, or of another domain's where a peer or the domain vouches for it. */
   readonly address: string;
+  /** What else is asserted to be the sender, as canonical addresses (RFC 5025 3.1.1.2). */
+  readonly aliases?: readonly string[] | undefined;
   readonly source: IdentitySource;
   readonly admin: boolean;
 }
@@ -89,16 +91,25 @@ function peer({ request, flow }: IdentityQuestion, _role: Role, { users, isTrust
     return undefined;
   }
   if (!request.headers.has('P-Asserted-Identity')) return undefined;
-  const address = assertedAddress(request, users);
-  return { address, source: 'peer', admin: users.hasUser(address) && users.isAdmin(address) };
+  const [first, ...others] = assertedAddresses(request);
+  if (others.length === 0) return { address: first, source: 'peer', admin: users.hasUser(first) && users.isAdmin(first) };
+  const all = [first, ...others];
+  // Whichever is a user here is whom requests are from; rules are asked about all of them.
+  const address = all.find((one) => users.hasUser(one)) ?? first;
+  const aliases = all.filter((one) => one !== address);
+  return { address, aliases, source: 'peer', admin: users.hasUser(address) && users.isAdmin(address) };
 }
 
-/** RFC 3325 9.1: there may be a SIP URI and a tel URI; whichever is a user here, else the first. @throws SipError 400 */
-function assertedAddress({ headers }: SipRequest, users: UserDirectory): string {
-  const addresses = headers.list('P-Asserted-Identity').map((value) => canonicalAddress(parseNameAddr(value).uri));
-  const [first] = addresses;
+/** RFC 3325 9.1 knows a SIP URI and a tel URI; elements exist that assert more of them. */
+const MOST_ASSERTED = 10;
+
+/** Each once, as canonical addresses. @throws SipError 400 */
+function assertedAddresses({ headers }: SipRequest): readonly [string, ...string[]] {
+  const values = headers.list('P-Asserted-Identity');
+  if (values.length > MOST_ASSERTED) throw new SipError(400, 'P-Asserted-Identity with too many values');
+  const [first, ...others] = new Set(values.map((value) => canonicalAddress(parseNameAddr(value).uri)));
   if (first === undefined) throw new SipError(400, 'P-Asserted-Identity without a value');
-  return addresses.find((address) => users.hasUser(address)) ?? first;
+  return [first, ...others];
 }
 
 /** RFC 5922 7.4: a server that has shown the certificate of a domain speaks for its users. Ours have passwords. */

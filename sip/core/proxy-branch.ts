@@ -27,7 +27,8 @@ export interface BranchHost {
    */
   finish(request: SipRequest, owner: BranchOwner, flow: Flow, isRegistrants: boolean): void;
   /** Where a request to the URI goes, best first. @throws SipError for what is no SIP URI */
-  locate(uri: string): readonly Destination[] | Promise<readonly Destination[]>;
+  /** @param provedName what a server at an IP address has to prove to be by TLS */
+  locate(uri: string, provedName?: string): readonly Destination[] | Promise<readonly Destination[]>;
 }
 
 /** Whom a branch tells. Responses have lost our Via. */
@@ -94,7 +95,8 @@ export class ProxyBranch {
       if (way.flow !== undefined && !way.flow.closed && (!isSecureUri(way.uri) || isSecure(way.flow)))
         return void this.dispatch(request, way.flow);
       if (way.flowOnly) return void this.wayFailed({ status: 430, response: undefined });
-      const destinations = this.host.locate(locatedAs(way.uri, request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop)));
+      const located = locatedAs(way.uri, request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop));
+      const destinations = this.host.locate(located, way.provedName);
       if (isList(destinations)) return void this.dispatch(request, destinations);
       destinations.then(
         (found) => this.dispatch(request, found),

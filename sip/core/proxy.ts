@@ -109,8 +109,8 @@ export class SipProxy implements RequestForwarder, ContextHost {
     this.admit(context, inDialog);
     if (inDialog && request.method === 'BYE') this.calls?.byeForwarded(request);
     if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
-    const direct = inDialog && !request.headers.has('Route') ? route?.uri : undefined;
-    const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, direct);
+    const recorded = inDialog ? route?.uri : undefined;
+    const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, recorded);
     this.open.set(context.transaction, forwarded);
     forwarded.start();
   }
@@ -130,14 +130,13 @@ export class SipProxy implements RequestForwarder, ContextHost {
       const branch = BRANCH_COOKIE + hash('sha1', `${ack.via.branch} ${ack.via.host}:${ack.via.port} ${ack.uri}`, 'hex');
       const outgoing = ack.copy(ack.uri);
       outgoing.headers.set('Max-Forwards', String(hops - 1));
-      const isRouted = ack.headers.has('Route');
-      const [group] = this.resolveUri(ack.uri, isRouted, isRouted ? undefined : route.uri).groups;
+      const [group] = this.resolveUri(ack.uri, ack.headers.has('Route'), route.uri).groups;
       const [way] = group?.[0]?.ways ?? [];
       if (way === undefined) return;
       outgoing.uri = way.uri;
       const nextHop = postprocessRoutes(outgoing);
       if (way.flow !== undefined) return void this.transactions.forwardStateless(outgoing, way.flow, branch);
-      const destinations = this.locate(locatedAs(way.uri, nextHop));
+      const destinations = this.locate(locatedAs(way.uri, nextHop), way.provedName);
       if (Array.isArray(destinations)) this.transactions.forwardStateless(outgoing, destinations, branch);
       else
         void Promise.resolve(destinations).then(
@@ -149,8 +148,11 @@ export class SipProxy implements RequestForwarder, ContextHost {
     }
   }
 
-  locate(uri: string): readonly Destination[] | Promise<readonly Destination[]> {
-    return this.options.locator.locate(uri);
+  locate(uri: string, provedName?: string): readonly Destination[] | Promise<readonly Destination[]> {
+    const found = this.options.locator.locate(uri);
+    // A name is never located at once.
+    if (provedName === undefined || !Array.isArray(found)) return found;
+    return found.map((one: Destination) => (one.protocol === 'TLS' ? { ...one, name: provedName } : one));
   }
 
   calleeOf({ uri }: { readonly uri: string }): string | undefined {
@@ -256,10 +258,11 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const { users, registrar } = this.options;
     if (isRouted || !users.servesDomain(host)) {
       // Where the connection has ended, the Contact may still lead there.
-      const flow = route === undefined ? undefined : this.recordRoutes.flowOf(route);
+      const flow = route === undefined || isRouted ? undefined : this.recordRoutes.flowOf(route);
+      const provedName = route && this.recordRoutes.provedName(route);
       // What is in a dialog goes to the peer's own Contact.
       const nextHop = route === undefined && !isRouted ? this.options.nextHops.find(host) : undefined;
-      const way = { uri: requestUri(text), routes: [], nextHop, flow, flowOnly: false };
+      const way = { uri: requestUri(text), routes: [], nextHop, flow, provedName, flowOnly: false };
       return { callee: undefined, groups: [[{ ways: [way] }]], status: 404 };
     }
     const callee = canonicalAddress(text);

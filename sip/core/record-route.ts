@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isIP } from 'node:net';
 import { canonicalAddress } from '../../schemas/address.ts';
 import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
@@ -11,17 +12,18 @@ import { isTranslated } from './translated-address.ts';
 
 /** URI parameter that proves the dialog to be one that we let through. */
 export const TOKEN_PARAM = 'rct';
-/** URI parameter that names the connection on that side of us. */
+/** URI parameter that names the connection on that side of us, or the domain that its peer has proved to be. */
 const FLOW_PARAM = 'rcf';
 /** Hexadecimal digits: 80 bits. */
 const TOKEN_LENGTH = 20;
 
+const SERVER_NAME = /^p\.([a-z0-9.-]+)$/;
 const DATAGRAM_NAME = /^u((?:[0-9a-f]{2})+)\.(\d{1,5})$/;
 
 /** What the transports are asked for. */
 export interface FlowSource {
-  /** Host and port by which the peer of a flow reaches us. */
-  sentBy(flow: Flow): string;
+  /** Host and perhaps port by which the peer of a flow reaches us. */
+  reachedAt(flow: Flow): string;
   flowTo(destination: Destination): Flow | undefined;
 }
 
@@ -83,17 +85,22 @@ export class RecordRoutes {
   /** The flow that a genuine URI names, while it is open. */
   flowOf(uri: SipUri): Flow | undefined {
     const name = uri.params.get(FLOW_PARAM);
-    if (name === undefined) return undefined;
+    if (name === undefined || SERVER_NAME.test(name)) return undefined;
     const peer = DATAGRAM_NAME.exec(name);
     if (peer === null) return this.flows.get(name);
     const address = Buffer.from(peer[1] ?? '', 'hex').toString('latin1');
     return this.transport.flowTo({ protocol: 'UDP', address, port: Number(peer[2]) });
   }
 
+  /** The domain that the server on the side of a genuine URI has proved to be by TLS, if it is one. */
+  provedName(uri: SipUri): string | undefined {
+    return SERVER_NAME.exec(uri.params.get(FLOW_PARAM) ?? '')?.[1];
+  }
+
   private value(secure: boolean, flow: Flow, dialog: string, named: boolean): string {
-    const name = named ? this.nameOf(flow) : '';
+    const name = named ? this.nameOf(flow) : nameOfServer(flow);
     const side = name === '' ? '' : `;${FLOW_PARAM}=${name}`;
-    const uri = ownUri(this.transport.sentBy(flow), flow.protocol, secure);
+    const uri = ownUri(this.transport.reachedAt(flow), flow.protocol, secure);
     return `<${uri};lr;${TOKEN_PARAM}=${this.token(dialog, name)}${side}>`;
   }
 
@@ -111,6 +118,12 @@ export class RecordRoutes {
   private token(dialog: string, flow: string): string {
     return hash('sha256', `${this.secret} ${flow} ${dialog}`, 'hex').slice(0, TOKEN_LENGTH);
   }
+}
+
+/** Other servers write their addresses into Record-Route and Contact, which their certificates seldom name. */
+function nameOfServer({ protocol, openedTo, peerDomains }: Flow): string {
+  const domain = openedTo ?? peerDomains[0];
+  return protocol === 'TLS' && domain !== undefined && isIP(domain) === 0 ? `p.${domain}` : '';
 }
 
 /**

@@ -13,6 +13,8 @@ export interface RequestContext {
   readonly flow: Flow;
   /** Canonical address of the sender; with authentication off, that of From. */
   readonly identity: string | undefined;
+  /** What else is asserted to be the sender, as canonical addresses. */
+  readonly aliases: readonly string[] | undefined;
   /** What vouches for it. */
   readonly identitySource: IdentitySource | undefined;
   readonly isAdmin: boolean;
@@ -58,6 +60,10 @@ export class RoutedRequest implements RequestContext {
 
   get identity(): string | undefined {
     return this.sender?.address;
+  }
+
+  get aliases(): readonly string[] | undefined {
+    return this.sender?.aliases;
   }
 
   get identitySource(): IdentitySource | undefined {

@@ -13,6 +13,8 @@ export interface Way {
   readonly flow: Flow | undefined;
   /** URI of the element to send to where neither Route nor Request-URI shall say it. */
   readonly nextHop: string | undefined;
+  /** The domain that a server at an IP address has to prove to be instead, since it has proved so in this dialog (RFC 5922 7.3). */
+  readonly provedName?: string | undefined;
   /** It is reached over `flow` or not at all (RFC 5626 5.3, RFC 7118 5). */
   readonly flowOnly: boolean;
 }

@@ -36,6 +36,8 @@ export interface Watch {
   readonly id: string;
   /** Canonical address of the watcher. */
   readonly watcher: string;
+  /** What else was asserted to be the watcher in its last SUBSCRIBE, as canonical addresses (RFC 5025 3.1.1.2). */
+  readonly aliases?: readonly string[] | undefined;
   readonly displayName: string | undefined;
   /** Textual address that it came from, with authentication off. */
   readonly source?: string | undefined;
@@ -84,12 +86,15 @@ export interface EventPackage<State = unknown, D extends Decision = Decision> {
   readTerms?(request: SipRequest, previous: unknown): unknown;
   /** Brings into memory what `authorize` and `state` need; undefined when it is there already. */
   ready?(resource: string): Promise<void> | undefined;
-  /** Throws SipError when there is no such resource. */
-  authorize(watcher: string, resource: string, now: number): D;
+  /**
+   * Throws SipError when there is no such resource.
+   * @param aliases as in `Watch`
+   */
+  authorize(watcher: string, resource: string, now: number, aliases?: readonly string[]): D;
   /** Throws SipError when the resource takes no new subscriptions, whoever asks. */
   admit?(resource: string): void;
   /** Why `authorize` decides as it does: which rules hold, which do not, and for what reason. As it, throws SipError. */
-  explain?(watcher: string, resource: string, now: number): Explanation;
+  explain?(watcher: string, resource: string, now: number, aliases?: readonly string[]): Explanation;
   state(resource: string): State;
   /** Undefined: nothing worth telling this watch has changed. Never called for a blocked or unconfirmed watch. */
   render(state: State, decision: D, request: RenderRequest): Body | undefined;

@@ -23,6 +23,7 @@ const TOLD = 20;
 /**
  * @param watcher canonical address
  * @param resource canonical address
+ * @param aliases what else may be asserted to be the watcher, as canonical addresses
  * @returns undefined when there is no such package, or none whose decisions can be explained
  * @throws SipError when there is no such resource
  */
@@ -32,13 +33,14 @@ export async function sightOf(
   watcher: string,
   resource: string,
   clock: () => number,
+  aliases: readonly string[] = [],
 ): Promise<Sight | undefined> {
   const eventPackage = notifier.packageNamed(packageName);
   if (!eventPackage?.explain) return undefined;
   for (let loading = eventPackage.ready?.(resource); loading; loading = eventPackage.ready?.(resource)) await loading;
   const now = clock();
-  const decision = eventPackage.authorize(watcher, resource, now);
-  const explanation = eventPackage.explain(watcher, resource, now);
+  const decision = eventPackage.authorize(watcher, resource, now, aliases);
+  const explanation = eventPackage.explain(watcher, resource, now, aliases);
   const subscriptions = [];
   for (const watch of notifier.index.of(eventPackage.key, resource)) {
     if (watch.watcher !== watcher || subscriptions.length >= TOLD) continue;

@@ -58,7 +58,7 @@ export function subscribeHandler(options: SubscribeHandlerOptions): (context: Re
 }
 
 async function create(context: RequestContext, asked: EventPackage, eventHeader: string, options: SubscribeHandlerOptions): Promise<void> {
-  const { request, flow, identity } = context;
+  const { request, flow, identity, aliases } = context;
   const { notifier, now } = options;
   if (identity === undefined) throw new SipError(403, 'The watcher is not known');
   const resource = canonicalAddress(request.uri);
@@ -77,7 +77,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
   if (loading) await loading;
   const source = context.identitySource === 'open' ? flow.remoteAddress : undefined;
   checkRoom(identity, source, options);
-  const decision = eventPackage.authorize(identity, resource, now());
+  const decision = eventPackage.authorize(identity, resource, now(), aliases);
   if (decision.handling === 'block') {
     context.log.info({ event: asked.name, watcher: identity, resource, because: decision.because }, 'subscription refused');
     throw new SipError(403);
@@ -93,6 +93,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     eventPackage,
     resource,
     watcher: identity,
+    aliases,
     displayName: detached(request.from.displayName),
     source,
     contentType,
@@ -154,6 +155,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   subscription.filterSet = filters;
   subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
   if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
+  subscription.aliases = context.aliases;
   subscription.condition = undefined;
   subscription.retarget(request, flow);
   if (expires === 0) {

@@ -23,6 +23,7 @@ export interface SubscriptionRecord {
   readonly event: string;
   readonly resource: string;
   readonly watcher: string;
+  readonly aliases?: readonly string[];
   readonly displayName?: string;
   readonly source?: string;
   readonly contentType: string;
@@ -151,6 +152,7 @@ export class Subscription extends WatchBase {
       event: this.eventHeader,
       resource: this.resource,
       watcher: this.watcher,
+      ...(this.aliases === undefined ? {} : { aliases: this.aliases }),
       ...(this.displayName === undefined ? {} : { displayName: this.displayName }),
       ...(this.source === undefined ? {} : { source: this.source }),
       contentType: this.contentType,
@@ -170,8 +172,8 @@ export class Subscription extends WatchBase {
   }
 
   static restore(id: string, record: SubscriptionRecord, eventPackage: WatchInit['eventPackage']): Subscription {
-    const { resource, watcher, displayName, source, contentType, since, terms, destination } = record;
-    const init = { id, eventPackage, resource, watcher, displayName, source, contentType, since, terms };
+    const { resource, watcher, aliases, displayName, source, contentType, since, terms, destination } = record;
+    const init = { id, eventPackage, resource, watcher, aliases, displayName, source, contentType, since, terms };
     const target = destination ? { destinations: [destination] } : {};
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);

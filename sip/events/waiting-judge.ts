@@ -38,9 +38,9 @@ export class WaitingJudge {
     const { watchers, wheel, now } = this.options;
     const at = now();
     let next: number | undefined;
-    const handlingOf = (watcher: string): SubHandling => {
+    const handlingOf = (watcher: string, aliases: readonly string[] | undefined): SubHandling => {
       try {
-        const { handling, validUntil } = eventPackage.authorize(watcher, resource, at);
+        const { handling, validUntil } = eventPackage.authorize(watcher, resource, at, aliases);
         if (validUntil !== undefined) next = Math.min(next ?? validUntil, validUntil);
         return handling;
       } catch (error) {

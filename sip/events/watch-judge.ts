@@ -39,12 +39,12 @@ export class WatchJudge {
 
   /** Judges the watch anew; gives the reason for which it ends, if it does so without a decision. */
   judge(watch: WatchBase): 'noresource' | 'rejected' | undefined {
-    const { eventPackage, watcher, resource } = watch;
+    const { eventPackage, watcher, aliases, resource } = watch;
     const now = this.options.now();
     if (!this.options.mayWatch(watcher)) return 'rejected';
     let decision: WatchBase['decision'];
     try {
-      decision = eventPackage.authorize(watcher, resource, now);
+      decision = eventPackage.authorize(watcher, resource, now, aliases);
     } catch (error) {
       if (error instanceof SipError) return 'noresource';
       throw error;
@@ -100,13 +100,14 @@ export class WatchJudge {
   }
 
   report(watch: WatchBase): void {
-    const { id, watcher, displayName, resource, eventPackage, status, event, since } = watch;
+    const { id, watcher, aliases, displayName, resource, eventPackage, status, event, since } = watch;
     if (status === 'init') return;
     this.options.watchers.report({
       packageName: eventPackage.name,
       resource,
       id,
       watcher,
+      aliases,
       displayName,
       status,
       event,

@@ -9,6 +9,8 @@ export interface WatchInit {
   readonly eventPackage: EventPackage;
   readonly resource: string;
   readonly watcher: string;
+  /** As in `Watch`. */
+  readonly aliases?: readonly string[] | undefined;
   readonly displayName: string | undefined;
   readonly contentType: string;
   /** Milliseconds since the epoch. */
@@ -24,6 +26,7 @@ export abstract class WatchBase implements Watch {
   readonly eventPackage: EventPackage;
   readonly resource: string;
   readonly watcher: string;
+  aliases: readonly string[] | undefined;
   readonly displayName: string | undefined;
   readonly contentType: string;
   readonly since: number;
@@ -47,6 +50,7 @@ export abstract class WatchBase implements Watch {
     this.eventPackage = init.eventPackage;
     this.resource = init.resource;
     this.watcher = init.watcher;
+    this.aliases = init.aliases;
     this.displayName = init.displayName;
     this.contentType = init.contentType;
     this.since = init.since;

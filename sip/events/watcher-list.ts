@@ -13,6 +13,8 @@ export interface WatcherReport {
   readonly id: string;
   /** Canonical address. */
   readonly watcher: string;
+  /** As in `Watch`. */
+  readonly aliases?: readonly string[] | undefined;
   readonly displayName: string | undefined;
   readonly status: WatcherStatus;
   readonly event: WatcherEvent;
@@ -115,15 +117,15 @@ export class WatcherLists {
   }
 
   private set(report: WatcherReport, waitingUntil: number | undefined, key = listKey(report.packageName, report.resource)): void {
-    const { packageName, resource, id, watcher, displayName, status, event, since, lasting } = report;
+    const { packageName, resource, id, watcher, aliases, displayName, status, event, since, lasting } = report;
     let list = this.lists.get(key);
     if (!list) this.lists.set(key, (list = new WatcherList()));
     const revision = ++this.revision;
     const created = list.entries.get(id)?.created ?? revision;
-    list.set({ id, watcher, displayName, status, event, since, lasting, revision, created });
+    list.set({ id, watcher, aliases, displayName, status, event, since, lasting, revision, created });
     this.stopWaiting(id);
     if (waitingUntil !== undefined) {
-      this.waiting.put(id, { packageName, resource, id, watcher, displayName, since, until: waitingUntil });
+      this.waiting.put(id, { packageName, resource, id, watcher, aliases, displayName, since, until: waitingUntil });
       this.timers.set(
         id,
         this.options.wheel.schedule(waitingUntil - this.options.now(), () => this.giveUp(packageName, resource, id)),
@@ -169,12 +171,16 @@ export class WatcherLists {
   }
 
   /** Decides about those who wait, when the presentity's policy has changed. */
-  decideWaiting(packageName: string, resource: string, decide: (watcher: string) => SubHandling): void {
+  decideWaiting(
+    packageName: string,
+    resource: string,
+    decide: (watcher: string, aliases: readonly string[] | undefined) => SubHandling,
+  ): void {
     const list = this.lists.get(listKey(packageName, resource));
     if (!list) return;
     let changed = false;
     for (const entry of list.waitingEntries()) {
-      const transition = decided('waiting', decide(entry.watcher));
+      const transition = decided('waiting', decide(entry.watcher, entry.aliases));
       if (!transition) continue;
       this.endWaiting(packageName, resource, entry, transition.event);
       changed = true;

@@ -49,12 +49,12 @@ export function conferencePackage(
     expires: { min: 0, default: 3600, max: 86_400 },
     watcherinfo: false,
     interval: INTERVAL,
-    authorize(watcher, resource) {
+    authorize(watcher, resource, _now, aliases = []) {
       const conference = users.hasUser(resource) ? conferenceAt(resource) : undefined;
       // RFC 4575 3.3: once the conference ends, its subscriptions do, for want of a resource.
       if (!conference) throw new SipError(404, 'No conference is held there');
       if (watcher === resource) return FOCUS;
-      if (conference.participants.has(watcher)) return PARTICIPANT;
+      if ([watcher, ...aliases].some((one) => conference.participants.has(one))) return PARTICIPANT;
       return users.isAdmin(watcher) ? ADMIN : STRANGER;
     },
     state: conferenceAt,

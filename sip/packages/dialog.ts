@@ -86,10 +86,10 @@ export function dialogPackage({
     interval: INTERVAL,
     readTerms: readDialogTerms,
     ready: (resource) => (users.hasUser(resource) ? policy.ready(resource) : undefined),
-    authorize(watcher, resource, now) {
+    authorize(watcher, resource, now, aliases) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
       if (watcher !== resource && users.isAdmin(watcher)) return ADMIN;
-      const decided = policy.decide(resource, watcher, undefined, now);
+      const decided = policy.decide(resource, watcher, undefined, now, aliases);
       let decision = decisions.get(decided);
       if (!decision) {
         decision = { ...decided, sees: sightOf(decided) };
@@ -97,9 +97,9 @@ export function dialogPackage({
       }
       return decision;
     },
-    explain(watcher, resource, now) {
+    explain(watcher, resource, now, aliases) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
-      return policy.explain(resource, watcher, undefined, now);
+      return policy.explain(resource, watcher, undefined, now, aliases);
     },
     state: (resource) => states.get(resource),
     render(dialogs, { sees }, { watch, full, version }) {

@@ -46,9 +46,9 @@ function watcherinfoPackage(watched: EventPackage, { lists, now, interval, ownSh
     interval,
     filtering: { volatile: / (?:version|duration-subscribed|expiration)="\d+"/g },
     ready: (resource) => watched.ready?.(resource),
-    authorize(watcher, resource, at) {
+    authorize(watcher, resource, at, aliases) {
       // Who may watch the user at all is asked so that an unknown user is a 404 here too.
-      const { handling, because, validUntil } = watched.authorize(watcher, resource, at);
+      const { handling, because, validUntil } = watched.authorize(watcher, resource, at, aliases);
       if (watcher === resource) return OWNER;
       if (isRecursive || !ownShown) return STRANGER;
       // RFC 3857 4.6: whoever may watch may monitor its own subscription; a polite block must not show here either.

@@ -149,13 +149,13 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     ...(options.interval > 0 ? { interval: options.interval } : {}),
     ready,
     ...(changed && { changed }),
-    authorize(watcher, resource, now) {
+    authorize(watcher, resource, now, aliases) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
-      return policy.decide(resource, watcher, stateOf(resource).sphere, now);
+      return policy.decide(resource, watcher, stateOf(resource).sphere, now, aliases);
     },
-    explain(watcher, resource, now) {
+    explain(watcher, resource, now, aliases) {
       if (!users.hasUser(resource)) throw new SipError(404, 'No such user');
-      return policy.explain(resource, watcher, stateOf(resource).sphere, now);
+      return policy.explain(resource, watcher, stateOf(resource).sphere, now, aliases);
     },
     state: stateOf,
     render(state, decision, { watch }) {

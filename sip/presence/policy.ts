@@ -169,12 +169,12 @@ export class PresencePolicy {
   }
 
   /** Why `decide` decides as it does. Must only be called once `ready` has said that the rules are in memory. */
-  explain(presentity: string, watcher: string, sphere: string | undefined, now: number): Explanation {
+  explain(presentity: string, watcher: string, sphere: string | undefined, now: number, aliases = NONE): Explanation {
     const { documents, all, lists, rules, unread } = this.policyOf(presentity);
-    const { permissions } = this.decide(presentity, watcher, sphere, now);
+    const { permissions } = this.decide(presentity, watcher, sphere, now, aliases);
     // Their own presence is decided about without any rule.
     if (watcher === presentity) return explainRules({ documents: [], unread: [], rules: [], sphere, permissions }, undefined);
-    const circumstances = circumstancesOf({ lists, rules, unread }, [watcher], sphere, now);
+    const circumstances = circumstancesOf({ lists, rules, unread }, [watcher, ...aliases], sphere, now);
     return explainRules({ documents, unread, rules: all, sphere, permissions }, circumstances);
   }
 

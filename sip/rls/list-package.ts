@@ -51,6 +51,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
         eventPackage: base,
         resource: canonical,
         watcher: watch.watcher,
+        aliases: watch.aliases,
         displayName: watch.displayName,
         source: watch.source,
         contentType: watch.contentType,
@@ -113,7 +114,9 @@ class VirtualSubscription extends MemberWatch implements MemberSource {
 
   ask(terms: unknown, list: Watch): void {
     const filter = memberFilter(list, this.resource);
-    if (terms === this.terms && filter === undefined && this.filter === undefined) return;
+    const isSame = this.aliases?.join() === list.aliases?.join();
+    if (isSame && terms === this.terms && filter === undefined && this.filter === undefined) return;
+    this.aliases = list.aliases;
     this.terms = terms;
     // A filter begins anew: what its triggers have passed over is told now.
     this.filter = filter;

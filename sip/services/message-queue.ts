@@ -28,11 +28,15 @@ export interface MessageQueueOptions {
 /** Why a message was not taken; `known` is one that waits already, so that a message that comes round again does not multiply. */
 export type PutResult = 'queued' | 'known' | 'full' | 'too-large';
 
-interface Entry {
+/** A message in its place. */
+export interface WaitingEntry {
   /** Rises with every message: the lower, the older. */
   readonly order: number;
   readonly message: QueuedMessage;
   readonly bytes: number;
+}
+
+interface Entry extends WaitingEntry {
   /** Tells one message of a user from another (RFC 3261 8.2.2.2). */
   readonly identity: string;
 }
@@ -87,6 +91,17 @@ export class MessageQueue {
 
   has(recipient: string): boolean {
     return this.queues.has(recipient);
+  }
+
+  /** What waits for the user, oldest first. */
+  waiting(recipient: string): readonly WaitingEntry[] {
+    this.dropExpired(recipient);
+    return [...(this.queues.get(recipient)?.entries ?? [])];
+  }
+
+  /** Number and bytes of what waits for each user. */
+  counted(): { readonly user: string; readonly messages: number; readonly bytes: number }[] {
+    return [...this.queues].map(([user, { entries, bytes }]) => ({ user, messages: entries.length, bytes }));
   }
 
   /** Number and bytes of all messages that wait. */

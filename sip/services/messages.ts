@@ -17,6 +17,7 @@ import type { TimerWheel } from '../transport/timer-wheel.ts';
 import { MessageDelivery } from './message-delivery.ts';
 import { MessageQueue, type QueueLimits } from './message-queue.ts';
 import { MessageService } from './message-service.ts';
+import { type WaitingMessages, waitingMessages } from './waiting-messages.ts';
 
 /** What an admin sets. */
 export interface MessageSettings extends QueueLimits {
@@ -51,6 +52,7 @@ export interface MessagesOptions {
 export interface Messages {
   readonly service: MessageService;
   readonly queue: MessageQueue;
+  readonly waiting: WaitingMessages;
   /** Queues that are being delivered. */
   readonly deliveries: number;
   /** Takes up what waited in an earlier run. */
@@ -96,6 +98,7 @@ export function createMessages(options: MessagesOptions): Messages {
   return {
     service,
     queue,
+    waiting: waitingMessages(queue, (message) => service.refused(message)),
     get deliveries() {
       return delivery.running;
     },

@@ -14,6 +14,8 @@ export interface QueuedMessage {
   readonly fields: readonly (readonly [name: string, value: string])[];
   /** In base64: bodies are bytes and need not be text. */
   readonly body: string;
+  /** When it came, in milliseconds since 1970; unlike Date, nobody else says it. Messages of earlier versions have none. */
+  readonly receivedAt?: number;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
 }
@@ -48,6 +50,7 @@ export function queuedMessage(request: SipRequest, recipient: string, sender: st
     sender: detach(sender),
     fields,
     body: request.body.toString('base64'),
+    receivedAt: now,
     expiresAt: Math.min(now + lifetime, expiryOf(request, now)),
   };
 }

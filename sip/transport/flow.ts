@@ -31,6 +31,8 @@ export interface Flow {
   readonly id: string;
   /** SIP domains in lower case that the peer's certificate proves it to be (RFC 5922 7.1); none without a certificate that we trust. */
   readonly peerDomains: readonly string[];
+  /** Of a TLS connection that we opened: the domain, or the address, that its peer's certificate must name. */
+  readonly openedTo?: string | undefined;
   /** Hands bytes to the operating system, or to the connection's bounded queue. False when they were refused. */
   send(bytes: Buffer): boolean;
   readonly closed: boolean;

@@ -10,6 +10,8 @@ const PONG = Buffer.from('\r\n');
 
 /** A connection over TCP or TLS, messages cut from its stream by Content-Length (RFC 3261 18.3). */
 export class StreamConnection extends Connection {
+  /** Of a TLS connection that was opened to us: the host name that its peer asked for (RFC 6066 3), in lower case. */
+  askedFor: string | undefined;
   private readonly parser: StreamParser;
 
   constructor(
@@ -20,6 +22,7 @@ export class StreamConnection extends Connection {
     connectTimeoutMs?: number,
   ) {
     super(protocol, socket, peer, host, connectTimeoutMs);
+    this.askedFor = undefined;
     this.parser = new StreamParser(host.limits.maxBodyBytes, this);
     if (protocol === 'TLS') this.secure(socket as TLSSocket, connectTimeoutMs !== undefined);
     else socket.once('connect', () => this.open());
@@ -50,6 +53,7 @@ export class StreamConnection extends Connection {
     };
     if (!connecting) {
       identify();
+      if (typeof socket.servername === 'string') this.askedFor = socket.servername.toLowerCase();
       return;
     }
     // Nothing leaves before it is known who is there.

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { connect, createSecureContext, createServer, type SecureContext, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Destination } from './flow.ts';
-import { speaksFor } from './peer-certificate.ts';
+import { type CertificateNames, speaksFor } from './peer-certificate.ts';
 import { SOCKET_QUEUE_BYTES } from './stream-connection.ts';
 import type { Acceptor } from './stream-listener.ts';
 
@@ -17,6 +17,8 @@ export interface TlsSource {
   readonly pair: TlsCredentials;
   /** What is shown to those who ask for the host name (RFC 6066 3, RFC 5922 7.8), where it is not `pair`. */
   contextFor?(name: string): SecureContext | undefined;
+  /** The certificate that who asks for the name, or for none, is shown; undefined without one. */
+  shownTo?(name: string | undefined): CertificateNames | undefined;
   add(user: { setSecureContext(pair: TlsCredentials): void }): void;
   remove(user: { setSecureContext(pair: TlsCredentials): void }): void;
 }

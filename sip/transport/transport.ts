@@ -4,10 +4,12 @@ import type { WebSocket } from 'ws';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { parseMessage, SipParseError } from '../message/parse.ts';
 import { SipError } from '../message/sip-error.ts';
+import { certifiedHost } from './certified-host.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { type Destination, type Flow, isWebSocket, type ListeningPoint, type Protocol } from './flow.ts';
 import { hasColon, isOwnAddress, isWildcard, nearest, ownAddress } from './listening-points.ts';
+import { hostNames } from './peer-certificate.ts';
 import { stampVia } from './received.ts';
 import { ShutOutLog } from './shut-out-log.ts';
 import { connectTcp, StreamConnection } from './stream-connection.ts';
@@ -44,6 +46,8 @@ export interface TransportOptions {
   readonly maxQueuedBytesInAll?: number | undefined;
   /** Certificate, key and authorities for TLS. */
   readonly tls?: TlsSource | undefined;
+  /** Is the host a domain whose users are served here? */
+  readonly servesDomain?: ((host: string) => boolean) | undefined;
   /** Hears of socket errors that concern no single message, and of what goes wrong in reading one that is not the message's fault. */
   readonly onError?: ((error: Error) => void) | undefined;
   /** Hears of connections that are refused, fail or are closed for what they do, a line for the log each; floods are thinned out. */
@@ -154,15 +158,29 @@ export class TransportLayer {
     return this.flowTo({ protocol: flow.protocol, address: flow.remoteAddress, port, name });
   }
 
-  /** Host and port by which peers reach this side of a flow, for Via and Contact: those of a listener where there is one. */
+  /** Host and perhaps port by which the peer of a flow reaches us, for Contact and Record-Route. */
+  reachedAt(flow: Flow): string {
+    const { tls, servesDomain = () => false } = this.options;
+    if (flow.protocol !== 'TLS' || tls === undefined || !(flow instanceof StreamConnection)) return this.sentBy(flow);
+    const { isOurs, askedFor: asked } = flow;
+    const { host, port } = this.pointOf(flow);
+    return certifiedHost(tls, { asked, isOurs, address: host, port }, servesDomain) ?? this.sentBy(flow);
+  }
+
+  /** Host and port by which peers reach this side of a flow, for Via: those of a listener where there is one. */
   sentBy(flow: Flow): string {
+    const { host, port } = this.pointOf(flow);
+    return `${hasColon(host) ? `[${host}]` : host}:${port}`;
+  }
+
+  private pointOf(flow: Flow): { host: string; port: number } {
     const points = this.points(flow.protocol);
     const point =
       points.find((one) => one.port === flow.localPort && one.address === flow.localAddress) ?? nearest(points, flow.remoteAddress);
     const port = point?.port ?? flow.localPort;
     let host = point?.address ?? flow.localAddress;
     if (isWildcard(host)) host = this.options.advertisedHost ?? ownAddress(flow);
-    return `${hasColon(host) ? `[${host}]` : host}:${port}`;
+    return { host, port };
   }
 
   /** What Via says besides host, port and branch, for a request of ours over the flow. */
@@ -179,8 +197,18 @@ export class TransportLayer {
     return this.listeningPoints.some(
       (point) =>
         point.port === (port ?? DEFAULT_PORT) &&
-        (point.address === address || address === this.options.advertisedHost || (isWildcard(point.address) && isOwnAddress(address))),
+        (point.address === address ||
+          address === this.options.advertisedHost ||
+          (isWildcard(point.address) && isOwnAddress(address)) ||
+          (point.protocol === 'TLS' && this.isCertified(address))),
     );
+  }
+
+  /** Does a certificate that we show name the host? `reachedAt` may have given it. */
+  private isCertified(host: string): boolean {
+    if (isIP(host) !== 0) return false;
+    const shown = this.options.tls?.shownTo?.(host);
+    return shown !== undefined && hostNames(shown).includes(host);
   }
 
   /** Can a request be sent over the protocol to an address of the family? */

@@ -6,8 +6,8 @@ import { SipPeer } from './sip-peer.ts';
 import type { SipPeerOptions } from './sip-peer-options.ts';
 import { XcapClient } from './xcap-client.ts';
 
-/** How the two servers know each other: by certificates, or by their addresses. */
-export type Trust = 'tls' | 'peers' | 'none';
+/** How the two servers know each other: by certificates, those of `domains` without their addresses, or by their addresses. */
+export type Trust = 'tls' | 'domains' | 'peers' | 'none';
 
 /** One domain: its server, and its users' agents. */
 export interface Side {
@@ -48,7 +48,8 @@ export class Federation {
   }
 
   /** Where the server of a side is met by the other. */
-  static listener(side: Side, trust: Trust): { readonly address: string; readonly port: number } {
+  static listener(side: Side, trust: Trust): { readonly address: string; readonly port: number; readonly name?: string } {
+    if (trust === 'domains') return { ...listenerOf(side.server, 'TLS'), name: side.domain };
     return trust === 'tls' ? listenerOf(side.server, 'TLS') : side.server.sip;
   }
 
@@ -73,21 +74,22 @@ interface SideTerms {
 }
 
 async function openSide({ domain, address, other, trust, authority, dns, peers, settings: more }: SideTerms): Promise<Side> {
-  const certificate = authority.issue(domain, [`DNS:${domain}`, `URI:sip:${domain}`, `IP:${address}`]);
+  const certificate = authority.issue(domain, [`DNS:${domain}`, `URI:sip:${domain}`, ...(trust === 'domains' ? [] : [`IP:${address}`])]);
+  const secure = trust === 'tls' || trust === 'domains';
   const settings: Partial<Config> = {
     ...more,
     domains: [domain],
     dnsServers: [dns.address],
     http: [{ host: address, port: 0 }],
-    sip: [{ host: address, port: 0 }, ...(trust === 'tls' ? [{ host: address, port: 0, transport: 'tls' as const }] : [])],
+    sip: [{ host: address, port: 0 }, ...(secure ? [{ host: address, port: 0, transport: 'tls' as const }] : [])],
     ...(trust === 'peers' ? { sipTrustedPeers: [`${other}/32`] } : {}),
-    ...(trust === 'tls' ? { tlsCertificate: certificate.certFile, tlsKey: certificate.keyFile, tlsAuthorities: authority.file } : {}),
+    ...(secure ? { tlsCertificate: certificate.certFile, tlsKey: certificate.keyFile, tlsAuthorities: authority.file } : {}),
   };
   const server = await startServer(settings);
   const host = `sip.${domain}`;
-  const point = trust === 'tls' ? listenerOf(server, 'TLS') : server.sip;
-  const service = trust === 'tls' ? '_sips._tcp' : '_sip._udp';
-  dns.naptr(domain, 1, 1, 's', trust === 'tls' ? 'SIPS+D2T' : 'SIP+D2U', `${service}.${domain}`);
+  const point = secure ? listenerOf(server, 'TLS') : server.sip;
+  const service = secure ? '_sips._tcp' : '_sip._udp';
+  dns.naptr(domain, 1, 1, 's', secure ? 'SIPS+D2T' : 'SIP+D2U', `${service}.${domain}`);
   dns.srv(`${service}.${domain}`, 1, 0, point.port, host);
   dns.a(host, address);
   const users = new Set<string>();

@@ -5,6 +5,8 @@ import { openWebSocket } from './sip-web-socket.ts';
 export interface SipAddress {
   readonly address: string;
   readonly port: number;
+  /** The domain that the server there names instead of its address, to be looked up without a port. */
+  readonly name?: string;
 }
 
 /** How a peer speaks, as `transport=` has it; `wss` for secure WebSocket. */
@@ -20,6 +22,8 @@ export interface PeerTls {
   readonly key?: string;
   /** The domain that the server's certificate must name; its address if there is none. */
   readonly servername?: string;
+  /** Whoever connects must show a certificate that `ca` has signed. */
+  readonly demanding?: boolean;
 }
 
 /** One message off the wire, and the way back along which it came. */

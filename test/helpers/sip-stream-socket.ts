@@ -52,7 +52,7 @@ export function openStreamSocket(
   const server =
     transport === 'tcp'
       ? createServer((socket) => adopt(socket, false))
-      : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: false }, (socket) => adopt(socket, false));
+      : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: tls.demanding === true }, (socket) => adopt(socket, false));
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {

@@ -35,7 +35,7 @@ export interface SubscriptionTerms {
   readonly routes: readonly string[];
   readonly contact: string;
   /** Where the server listens; its Contact must lead there. */
-  readonly server: { readonly address: string; readonly port: number };
+  readonly server: { readonly address: string; readonly port: number; readonly name?: string };
   /** Our own server is a proxy on the way. */
   readonly proxied?: boolean;
   /** Seconds asked for. */
@@ -282,7 +282,11 @@ export class Subscription {
     const target = uri === undefined ? undefined : attempt(faults, 'Contact', () => parseUri(uri));
     if (!target) return;
     const { server } = this.terms;
-    if (target.host.replace(/^\[|\]$/g, '') !== server.address || (target.port ?? 5060) !== server.port) {
+    const isThere =
+      server.name === undefined
+        ? target.host.replace(/^\[|\]$/g, '') === server.address && (target.port ?? 5060) === server.port
+        : target.host === server.name && target.port === undefined;
+    if (!isThere) {
       faults.push(`Contact ${uri} does not lead to the server at ${server.address}:${server.port}`);
     }
     this.remoteTarget = uri;

@@ -25,6 +25,7 @@ const domainRule = (domain: string, handling: string): string => `<cr:rule id="d
 
 describe.each([
   ['mutual TLS', 'tls'],
+  ['mutual TLS with certificates that name no addresses', 'domains'],
   ['P-Asserted-Identity of trusted peers', 'peers'],
 ] as const)('two servers that know each other by %s', (_, trust) => {
   it('let a user of one domain watch a user of the other, whose rules decide', async () => {

@@ -10,7 +10,7 @@ import { Stage } from '../scenarios/stage.ts';
 import { ASKED, entry, ListWatcher, list, lists, putServices } from './list-stage.ts';
 
 describe('members of another domain (RFC 4662 4)', () => {
-  test.each(['tls', 'peers'] as const)(
+  test.each(['tls', 'domains', 'peers'] as const)(
     'two servers that know each other by %s: states, rules and their changes come across',
     async (trust) => {
       const federation = await Federation.open(trust, { listRemoteMembers: 'all', listInterval: 0 });

@@ -92,7 +92,7 @@ class Bob {
   /** Resolves when the server has taken it. */
   async publish(device: number, expires = 900): Promise<void> {
     const etag = this.etags[device];
-    const presence = expires === 0 ? undefined : markedPresence(this.random, this.peer.address, `d${device}`);
+    const presence = expires === 0 ? undefined : markedPresence(this.random, this.peer.address, { prefix: `d${device}` });
     const result = await this.peer.publish(presence?.text, { expires, ...(etag === undefined ? {} : { etag }) });
     expect(result.status).toBe(200);
     this.etags[device] = expires === 0 ? undefined : result.etag;

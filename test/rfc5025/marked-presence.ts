@@ -71,14 +71,21 @@ const NESTED = new Set(['rpid:activities', 'rpid:mood', 'rpid:place-is', 'rpid:p
 /** Of these only the text and their own attributes are reported. */
 const PLAIN = new Set(['contact', 'timestamp', 'dm:timestamp']);
 
-/** @param prefix makes ids unlike those of other documents */
-export function markedPresence(random: Random, entity: string, prefix = ''): MarkedPresence {
-  return new Marker(random, prefix).presence(entity);
+export interface MarkedOptions {
+  /** Makes ids unlike those of other documents. */
+  readonly prefix?: string;
+  /** Services and devices are also such as other documents have, to be composed with theirs. */
+  readonly overlapping?: boolean;
+}
+
+export function markedPresence(random: Random, entity: string, options: MarkedOptions = {}): MarkedPresence {
+  return new Marker(random, options).presence(entity);
 }
 
 class Marker {
   private readonly random: Random;
   private readonly prefix: string;
+  private readonly overlapping: boolean;
   private readonly marks = new Map<string, Reveals>();
   private readonly components: MarkedComponent[] = [];
   private readonly unknown: [string, string][] = [];
@@ -86,9 +93,10 @@ class Marker {
   private readonly sphere: string | undefined;
   private count: number;
 
-  constructor(random: Random, prefix: string) {
+  constructor(random: Random, { prefix = '', overlapping = false }: MarkedOptions) {
     this.random = random;
     this.prefix = prefix;
+    this.overlapping = overlapping;
     this.count = random(1_000_000) * 1000;
     this.sphere = pick(random, SPHERES);
   }
@@ -142,7 +150,9 @@ class Marker {
     const inside: string[] = [];
     const label = this.random(2) === 0 ? pick(this.random, CLASSES) : undefined;
     if (label !== undefined) selectors.push(['class', label]);
-    const deviceId = `urn:uuid:${this.mark(set === 'devices' ? seen : () => false)}`;
+    const deviceId = this.isCommon()
+      ? `urn:uuid:common-${this.random(2)}`
+      : `urn:uuid:${this.mark(set === 'devices' ? seen : () => false)}`;
     const contact = pick(this.random, ['sip', 'mailto', 'xmpp', 'tel']);
     for (const [permission, element] of ATTRIBUTES[set]) {
       if (this.random(3) === 0 && element !== 'dm:deviceID' && element !== 'contact') continue;
@@ -162,7 +172,8 @@ class Marker {
           inside.push(`<dm:deviceID a="${this.mark(entire)}">${deviceId}${this.aside(entire)}</dm:deviceID>`);
         }
       } else if (element === 'contact' && set === 'services') {
-        const uri = contact === 'tel' ? `tel:+1${this.count}${index}` : `${contact}:${this.prefix}u${this.mark(seen)}@host.example`;
+        const name = (): string => (this.isCommon() ? `common-${this.random(2)}` : `${this.prefix}u${this.mark(seen)}`);
+        const uri = contact === 'tel' ? `tel:+1${this.count}${index}` : `${contact}:${name()}@host.example`;
         selectors.push(['service-uri', uri], ['service-uri-scheme', contact]);
         inside.push(
           `<contact priority="0.${this.random(10)}${this.mark(seen)}" f="${this.mark(entire)}">${uri}${this.aside(entire)}</contact>`,
@@ -187,6 +198,10 @@ class Marker {
     const name = set === 'services' ? 'tuple' : set === 'persons' ? 'dm:person' : 'dm:device';
     const foreign = this.random(2) === 0 ? ` hidden="${this.mark(entire)}"` : '';
     return `<${name}${foreign}${declared} id="${id}">${content}\n</${name}>`;
+  }
+
+  private isCommon(): boolean {
+    return this.overlapping && this.random(2) === 0;
   }
 
   private attribute(element: string, may: Reveals, seen: Reveals, entire: Reveals): string {

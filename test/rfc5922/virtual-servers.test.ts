@@ -5,16 +5,18 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Config } from '../../server/config.ts';
+import { CallAgent, type CallAgentOptions } from '../helpers/call-agent.ts';
 import { createAuthority, type IssuedCertificate } from '../helpers/certificates.ts';
 import { LogLines } from '../helpers/log-lines.ts';
 import { type InProcessServer, listenerOf, startServer } from '../helpers/server.ts';
+import { headerList } from '../helpers/sip-message.ts';
 import { SipPeer } from '../helpers/sip-peer.ts';
 
 /** RFC 5922 7.8, RFC 6066 3: several domains, each with a certificate of its own, at one server; SIP, WebSocket and HTTP alike. */
 
 const authority = createAuthority('Test authority');
 const first = authority.issue('first', ['DNS:example.com', 'IP:127.0.0.1']);
-const second = authority.issue('second', ['URI:sip:example.org', 'DNS:www.example.org']);
+const second = authority.issue('second', ['DNS:example.org', 'DNS:www.example.org']);
 const third = authority.issue('third', ['DNS:*.example.net', 'DNS:example.com', 'DNS:example.org']);
 const renewed = authority.issue('second renewed', ['DNS:example.org', 'DNS:new.example.org']);
 const nameless = authority.issue('A name with spaces', ['IP:127.0.0.1']);
@@ -118,6 +120,30 @@ describe('a server of several domains', () => {
       openssl.stdin.end();
     });
     expect(await asked).toMatch(/Acceptable client certificate CA names\n.*Test authority/);
+  });
+
+  it.each([
+    ['www.example.org', /^<sip:www\.example\.org:\d+;transport=tls;/],
+    ['example.org', /^<sip:example\.org;transport=tls;/],
+    ['', /^<sip:127\.0\.0\.1:\d+;transport=tls;/],
+  ])('records for a phone that asked for "%s" what it can find in the certificate (RFC 5922 7.5)', async (servername, recorded) => {
+    const running = await start();
+    for (const user of ['alice', 'bob']) await running.addUser(user, user);
+    const at = (user: string, more: Partial<CallAgentOptions>) => CallAgent.open({ user, password: user, domain: 'example.com', server: running.sip, ...more }); // biome-ignore format: one line
+    const bob = await at('bob', {});
+    await bob.register();
+    const alice = await at('alice', { transport: 'tls', server: listenerOf(running, 'TLS'), tls: { ca: authority.pem, servername } });
+    const invite = await alice.invite(bob.address);
+    const incoming = await bob.take('INVITE');
+    expect(headerList(incoming.message, 'record-route').at(-1)).toMatch(recorded);
+    incoming.answer(200);
+    const ok = await invite.final();
+    alice.inDialog('ACK', invite.message, ok);
+    await bob.take('ACK');
+    const bye = alice.inDialog('BYE', invite.message, ok);
+    (await bob.take('BYE')).answer(200, { contact: false });
+    expect((await bye.final()).status).toBe(200);
+    for (const agent of [alice, bob]) await agent.close();
   });
 
   it.each([
