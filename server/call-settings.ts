@@ -7,6 +7,8 @@ export interface CallConfig {
   readonly noReplyTimeout: number;
   /** Diversions of one call. */
   readonly maxDiversions: number;
+  /** Calls of one user that are diverted to other domains and not answered yet. */
+  readonly maxDivertedAbroad: number;
   /** Digits of telephone numbers at home, without `+`; '' when not known. */
   readonly countryCode: string;
 }
@@ -31,6 +33,15 @@ export const CALL_KEYS: readonly Setting<keyof CallConfig>[] = [
     read: wholeNumber(1, 10, 'diversions'),
   },
   {
+    name: 'max-diverted-abroad',
+    field: 'maxDivertedAbroad',
+    placeholder: 'NUMBER',
+    list: false,
+    default: '20',
+    meaning: 'how many calls of one user may ring in other domains at a time, diverted there; one more is answered 480',
+    read: wholeNumber(0, 100_000, 'calls'),
+  },
+  {
     name: 'country-code',
     field: 'countryCode',
     placeholder: 'DIGITS',
@@ -45,6 +56,6 @@ export const CALL_KEYS: readonly Setting<keyof CallConfig>[] = [
 ];
 
 /** The settings as the call services take them. */
-export function callSettings({ noReplyTimeout, maxDiversions, countryCode }: CallConfig): CallSettings {
-  return { noReplyTimeout, maxDiversions, countryCode };
+export function callSettings({ noReplyTimeout, maxDiversions, maxDivertedAbroad, countryCode }: CallConfig): CallSettings {
+  return { noReplyTimeout, maxDiversions, maxDivertedAbroad, countryCode };
 }

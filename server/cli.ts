@@ -4,6 +4,7 @@ import { AccountError } from './accounts/account-store.ts';
 import { AdminError } from './admin/admin-client.ts';
 import { clearMailbox, setMailbox, showMailbox } from './admin/mailbox-commands.ts';
 import { dropMessages, listMessages } from './admin/message-commands.ts';
+import { endSubscriptions, listSubscriptions } from './admin/subscription-commands.ts';
 import { explainWhy } from './admin/why-command.ts';
 import { ConfigError, loadConfig } from './config.ts';
 import { CONFIG_KEYS, type Config, environmentName } from './config-keys.ts';
@@ -107,7 +108,27 @@ function program(surroundings: Surroundings): Command {
     .option('--alias <URI...>', 'what else a trusted peer may assert the watcher to be')
     .option('--json', 'print the answer as JSON')
     .action((watcher, presentity, flags) => explainWhy(watcher, presentity, flags, surroundings));
+  const subscription = root.command('subscription').description('see and end the subscriptions of a running server');
+  chosen(subscription.command('list').description('print subscriptions'))
+    .option('--json', 'print the answer as JSON')
+    .action((flags) => listSubscriptions(flags, surroundings));
+  chosen(subscription.command('end').description('end subscriptions, and tell their watchers why'))
+    .option('--all', 'all of them')
+    .option(
+      '--reason <REASON>',
+      'deactivated (come back at once), probation (come back later), rejected, or giveup (of those that are pending)',
+    )
+    .option('--retry-after <SECONDS>', 'with probation and giveup: when to come back')
+    .action((flags) => endSubscriptions(flags, surroundings));
   return root;
+}
+
+/** Options that say which subscriptions. */
+function chosen(command: Command): Command {
+  return dataOptions(command)
+    .option('--watcher <ADDRESS>', `${ADDRESS}, of any domain`)
+    .option('--presentity <ADDRESS>', ADDRESS)
+    .option('--package <NAME>', 'the event package, such as presence');
 }
 
 const ADDRESS = 'such as alice@example.com, or alice in the default domain';

@@ -14,6 +14,7 @@ import { trustedAddresses } from './accounts/trusted-addresses.ts';
 import { listenAdminSocket } from './admin/admin-socket.ts';
 import { mailboxRoutes } from './admin/mailbox-routes.ts';
 import { messageRoutes } from './admin/message-routes.ts';
+import { subscriptionRoutes } from './admin/subscription-routes.ts';
 import { whyRoutes } from './admin/why-routes.ts';
 import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
@@ -151,6 +152,7 @@ async function listen(
     defaultDecision,
     minExpires: config.minExpires,
     maxSubscriptionsPerAddress: config.maxSubscriptionsPerAddress,
+    undecidedTime: config.undecidedTime,
     deactivateOnStop: config.deactivateOnStop,
     t1: config.t1,
     timerC: config.timerC * 1000,
@@ -173,6 +175,7 @@ async function listen(
   const routes = [
     ...mailboxRoutes(node.mailboxes, users),
     ...messageRoutes(node.waitingMessages, users),
+    ...subscriptionRoutes(node.subscriptions, users),
     ...whyRoutes(node.sightOf, users),
   ];
   const admin = { routes, authenticator, log };

@@ -4,6 +4,8 @@ import { type Setting, wholeNumber } from './setting-values.ts';
 export interface SubscriptionConfig {
   /** From one address while authentication is off. */
   readonly maxSubscriptionsPerAddress: number;
+  /** Seconds. */
+  readonly undecidedTime: number;
   /** Seconds; 0: subscriptions outlive a stop. */
   readonly deactivateOnStop: number;
   /** Milliseconds. */
@@ -20,6 +22,16 @@ export const SUBSCRIPTION_KEYS: readonly Setting<keyof SubscriptionConfig>[] = [
     meaning:
       'with `auth: none`, how many subscriptions (members of lists count) may come from one address; one more is answered 403. A proxy in front of many users may need more',
     read: wholeNumber(1, 500_000, 'subscriptions'),
+  },
+  {
+    name: 'undecided-time',
+    field: 'undecidedTime',
+    placeholder: 'SECONDS',
+    list: false,
+    default: '604800',
+    meaning:
+      'how long watchers are kept about whom nobody decides: a subscription that is pending for so long ends (`terminated;reason=giveup`), and the watcher of one that ended before is remembered for so long (RFC 3857 4.7.1)',
+    read: wholeNumber(1, 31_536_000, 'seconds'),
   },
   {
     name: 'deactivate-on-stop',

@@ -2,114 +2,50 @@
 import { addressHost } from '../schemas/address.ts';
 import { SIMPLE_FILTER_TYPE } from '../schemas/filter/filter-set.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
-import type { DocumentStore } from '../xcap/document-store.ts';
-import type { Authenticator, UserDirectory } from './core/authenticator.ts';
-import type { CallService } from './core/call-service.ts';
 import { Identifier } from './core/identity.ts';
-import type { Logger } from './core/log.ts';
 import { messageTrace } from './core/message-trace.ts';
 import { SipProxy } from './core/proxy.ts';
 import { Registrar } from './core/registrar.ts';
 import { MethodRouter } from './core/router.ts';
-import type { StateStore } from './core/state-store.ts';
 import { UserAgentClient } from './core/uac.ts';
 import type { SubHandling, Watch } from './events/event-package.ts';
 import { EventStateCompositor, publishHandler } from './events/event-state-compositor.ts';
 import { Notifier } from './events/notifier.ts';
-import type { PacingSettings } from './events/notify-pacing.ts';
 import { type Sight, sightOf } from './events/sight.ts';
 import { subscribeHandler } from './events/subscribe-handler.ts';
+import { SubscriptionControl } from './events/subscription-control.ts';
 import type { WatchBase } from './events/watch.ts';
 import { WatcherLists } from './events/watcher-list.ts';
 import { ACCEPTED_CODINGS } from './message/content-coding.ts';
+import type { SipEndpoint, SipNodeOptions } from './node-options.ts';
 import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
 import { watcherinfoPackages } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
-import type { XcapResources } from './packages/xcap-resources.ts';
 import { activitiesOf } from './presence/composition.ts';
 import { HardState } from './presence/hard-state.ts';
 import { PRESENCE_RULES, PresencePolicy } from './presence/policy.ts';
 import { registeredPresence } from './presence/registered-presence.ts';
 import { addressesIn } from './rls/list-addresses.ts';
 import { BROUGHT_LIST_TAG } from './rls/list-terms.ts';
-import type { ListDirectory } from './rls/resolved-list.ts';
-import { type ListSettings, resourceLists } from './rls/resource-lists.ts';
-import { type CallSettings, documentedServices } from './services/call-services.ts';
-import { createMessages, type MessageSettings } from './services/messages.ts';
+import { resourceLists } from './rls/resource-lists.ts';
+import { documentedServices } from './services/call-services.ts';
+import { createMessages } from './services/messages.ts';
 import { LIST_OPTION_TAG } from './services/recipient-list-message.ts';
 import type { WaitingMessages } from './services/waiting-messages.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import { Locator } from './transport/locate.ts';
 import { NameService } from './transport/name-service.ts';
-import { type NextHop, NextHops } from './transport/next-hops.ts';
+import { NextHops } from './transport/next-hops.ts';
 import { TimerWheel } from './transport/timer-wheel.ts';
-import type { TlsSource } from './transport/tls.ts';
 import { type Destination, type Flow, type ListeningPoint, type Protocol, TransportLayer } from './transport/transport.ts';
-
-/** Where to listen: for UDP and TCP on one port, where port 0 takes any that is free for both, or for what `transport` says. */
-export interface SipEndpoint {
-  readonly host: string;
-  readonly port: number;
-  readonly transport?: 'tls' | 'ws' | 'wss' | undefined;
-}
-
-export interface SipNodeOptions {
-  readonly listen: readonly SipEndpoint[];
-  /** Certificate, key and authorities for TLS; listeners for TLS need it. */
-  readonly tls?: TlsSource | undefined;
-  /** SIP connections, in all and from one address. */
-  readonly maxConnections?: number | undefined;
-  readonly maxConnectionsPerAddress?: number | undefined;
-  /** Undefined: authentication is off. */
-  readonly authenticator: Authenticator | undefined;
-  /** Is the textual address that of an element which says truly who its requests are from? */
-  readonly isTrustedPeer?: ((address: string) => boolean) | undefined;
-  /** Must From be the authenticated user's own? */
-  readonly ownFromOnly?: boolean | undefined;
-  readonly users: UserDirectory;
-  readonly documents: DocumentStore;
-  readonly lists: ListDirectory;
-  readonly resources: XcapResources;
-  readonly state: StateStore;
-  readonly log: Logger;
-  /** Name servers to ask, `IP` or `IP:port`; those of the system if there are none. */
-  readonly dnsServers: readonly string[];
-  /** Where requests for other domains go, if not where the DNS says. */
-  readonly nextHops: readonly NextHop[];
-  /** Requests larger than this many bytes go over TCP rather than UDP, to peers that take it (RFC 3261 18.1.1). */
-  readonly udpLimit: number;
-  /** What holds for a watcher that no rule decides about. */
-  readonly defaultDecision: SubHandling;
-  /** Least expiry of registrations, publications and subscriptions, in seconds. */
-  readonly minExpires: number;
-  /** Subscriptions from one address while authentication is off. */
-  readonly maxSubscriptionsPerAddress: number;
-  /** Seconds within which a stop tells all watchers that their subscriptions are at an end; 0: they outlive the stop. */
-  readonly deactivateOnStop: number;
-  /** T1 in milliseconds (RFC 3261 17.1.1.1). */
-  readonly t1: number;
-  /** Least time between two notifications of document changes in one subscription, in seconds. */
-  readonly diffInterval: number;
-  /** Is a user who publishes no presence open at each registered contact? */
-  readonly presenceFromRegistrations?: boolean | undefined;
-  /** May watchers monitor their own subscriptions by watcher information (RFC 3857 4.6)? */
-  readonly ownWatcherinfo: boolean;
-  readonly pacing: PacingSettings;
-  /** Timer C of the proxy in milliseconds (RFC 3261 16.6 step 11). */
-  readonly timerC: number;
-  /** What applies to all calls that users divert or bar. */
-  readonly calls: CallSettings;
-  readonly messages: MessageSettings;
-  readonly listSettings: ListSettings;
-  /** Further services: they are asked after barring and messages, and before diversion. */
-  readonly callServices?: readonly CallService[] | undefined;
-}
 
 export interface SipNode {
   readonly notifier: Notifier;
+  /** For those who administer. */
+  readonly subscriptions: SubscriptionControl;
   readonly registrar: Registrar;
   readonly mailboxes: Mailboxes;
   readonly waitingMessages: WaitingMessages;
@@ -126,8 +62,6 @@ export interface SipNode {
   stop(): Promise<void>;
 }
 
-/** How long undecided watchers are remembered after their subscription (RFC 3857 4.7.1): a week, in milliseconds. */
-const WAITING_TIME = 7 * 24 * 3600_000;
 const WAITING_LIMIT = 200;
 const MAX_SUBSCRIPTIONS_PER_WATCHER = 10_000;
 const MAX_SUBSCRIPTIONS = 500_000;
@@ -155,10 +89,21 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
   const uac = new UserAgentClient(transactions, locator);
 
-  const watchers = new WatcherLists({ state, wheel, waitingTime: WAITING_TIME, waitingLimit: WAITING_LIMIT, now });
+  const watchers = new WatcherLists({ state, wheel, waitingTime: options.undecidedTime * 1000, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);
   const mayWatch = (address: string): boolean => isUser(address) || !users.servesDomain(addressHost(address) ?? '');
-  const notifier = new Notifier({ uac, wheel, state, watchers, log, now, isUser, mayWatch, forcedInterval: options.pacing.forced });
+  const notifier = new Notifier({
+    uac,
+    wheel,
+    state,
+    watchers,
+    log,
+    now,
+    isUser,
+    mayWatch,
+    forcedInterval: options.pacing.forced,
+    undecidedTime: options.undecidedTime * 1000,
+  });
   watchers.onChange((packageName, resource) => notifier.stateChanged(`${packageName}.winfo`, resource));
 
   const compositorOptions = {
@@ -231,6 +176,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     backEnd,
   });
   const userServices = documentedServices({
+    servesDomain,
     documents,
     membersOf,
     presence: {
@@ -332,6 +278,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
 
   return {
     notifier,
+    subscriptions: new SubscriptionControl(notifier, wheel),
     registrar,
     mailboxes: published.mailboxes,
     waitingMessages: messages.waiting,

@@ -16,6 +16,7 @@ const SIP_FOLDERS = [
   'services',
   'packages',
   'rls',
+  'node-options.ts',
   'node.ts',
 ];
 const MAX_LINES = 400;

@@ -223,7 +223,7 @@ async function write(exchange: Exchange, environment: Environment, status: 200 |
     if (change === 'stale') return;
     const etag = change.newEtag;
     if (stored) environment.trees.delete(stored.etag);
-    if (edited && etag !== undefined) environment.trees.set(etag, edited, edited.source.length);
+    if (edited && etag !== undefined) environment.trees.set(etag, edited);
     exchange.answer = { status, etag, content: undefined };
   } finally {
     await reservation?.release();

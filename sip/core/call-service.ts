@@ -20,6 +20,8 @@ export interface Call {
   readonly diverted: readonly string[];
   /** The fields that the last diversion set; none before any. */
   readonly headers: readonly HeaderField[];
+  /** Has the listener called once, when the request has its final response; undefined for a message that has waited here. */
+  readonly onEnd?: ((listener: () => void) => void) | undefined;
 }
 
 /** Why nobody took a request: `busy` 486 or 600, `no-answer` it rang, `not-reachable` no way there, `not-logged-in` no binding. */

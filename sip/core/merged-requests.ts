@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { SipRequest } from '../message/message.ts';
-import { detach } from '../message/text.ts';
+import { detach, hashText } from '../message/text.ts';
 
 /**
  * A request is remembered for this long, and at most twice as long. The copies that forking makes come within moments of each other;
@@ -16,8 +16,9 @@ const LONG_KEY = 256;
  * transaction. Two generations of keys stand in for a timer each.
  */
 export class MergedRequests {
-  private current = new Map<string, string>();
-  private previous = new Map<string, string>();
+  /** Hashes of transactions, by what makes the copies of a request alike. */
+  private current = new Map<string, number>();
+  private previous = new Map<string, number>();
   private startedAt = performance.now();
 
   /**
@@ -37,7 +38,8 @@ export class MergedRequests {
     // Of a long one its hash is kept: the limit is a number of keys, and each may be as long as a message.
     const key = identity.length > LONG_KEY ? hash('sha256', identity, 'base64') : detach(identity);
     const known = this.current.get(key) ?? this.previous.get(key);
-    if (known === undefined) this.current.set(key, transaction);
-    return known !== undefined && known !== transaction;
+    const own = hashText(transaction);
+    if (known === undefined) this.current.set(key, own);
+    return known !== undefined && known !== own;
   }
 }

@@ -4,6 +4,7 @@ import type { Timer } from '../transport/timer-wheel.ts';
 import { bestFailure, collectChallenges, type Failure, statusForSender } from './best-response.ts';
 import type { CallObserver } from './call-observer.ts';
 import { type Call, type CallService, type FailureCause, firstVerdict, type Verdict } from './call-service.ts';
+import type { Breadth } from './loop-detection.ts';
 import { type BranchHost, type BranchOwner, ProxyBranch } from './proxy-branch.ts';
 import type { RoutedRequest } from './request-context.ts';
 import type { HeaderField } from './respond.ts';
@@ -37,6 +38,8 @@ export interface ContextHost extends BranchHost {
    * @param route the Route value of ours by which a request in a dialog came
    */
   resolve(leg: Leg, isRouted: boolean, route: SipUri | undefined): Resolution;
+  /** Does one of the ways to the target come back to us? */
+  leadsHere(target: Target): boolean;
   /** The request as it leaves us towards a leg. */
   outgoing(context: RoutedRequest, leg: Leg): SipRequest;
   ended(context: ResponseContext): void;
@@ -56,7 +59,11 @@ export class ResponseContext implements BranchOwner {
   outgoing: SipRequest;
   private readonly host: ContextHost;
   private readonly isInvite: boolean;
-  private readonly breadth: number;
+  private readonly atOnce: number;
+  /** Copies that may still be made. */
+  private left: number;
+  /** Targets of this leg. */
+  private targets = 1;
   private readonly route: SipUri | undefined;
   private readonly isRouted: boolean;
   private services: readonly CallService[];
@@ -73,14 +80,16 @@ export class ResponseContext implements BranchOwner {
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
+  private readonly endListeners: (() => void)[] = [];
 
   /** @param services those that are asked; none inside a dialog */
-  constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: number, route?: SipUri) {
+  constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {
     this.host = host;
     this.context = context;
     this.outgoing = context.request;
     this.mark = mark;
-    this.breadth = breadth;
+    this.atOnce = breadth.atOnce;
+    this.left = breadth.inAll;
     this.route = route;
     this.isRouted = context.request.headers.has('Route');
     this.services = services;
@@ -163,6 +172,7 @@ export class ResponseContext implements BranchOwner {
       uri: leg.uri,
       diverted: leg.diverted,
       headers: leg.headers,
+      onEnd: (listener) => this.endListeners.push(listener),
     };
     const call = this.call;
     this.settle(
@@ -179,20 +189,30 @@ export class ResponseContext implements BranchOwner {
       this.failures.push({ status, response: undefined });
       return void this.legFailed(status === 480);
     }
+    this.targets = groups.reduce((sum, group) => sum + group.length, 0);
     this.startReplyTimer();
     this.nextGroup();
   }
 
   /** The next targets at once, as many as Max-Breadth lets (RFC 5393 5.3.3), the rest of the group after them. */
   private nextGroup(): void {
-    const group = this.groups.shift();
+    const group = this.left > 0 ? this.groups.shift() : undefined;
     if (group === undefined) return void this.legFailed(false);
-    const rest = group.splice(this.breadth);
+    const rest = group.splice(Math.min(this.atOnce, this.left));
     if (rest.length > 0) this.groups.unshift(rest);
-    const share = Math.floor(this.breadth / group.length);
-    const branches = group.map((target) => new ProxyBranch(this.host, this, target, share));
+    this.left -= group.length;
+    const branches = group.map((target) => new ProxyBranch(this.host, this, target, this.shareOf(target, group.length)));
     for (const branch of branches) this.active.add(branch);
     for (const branch of branches) branch.start();
+  }
+
+  /**
+   * Max-Breadth of a copy: what those under way at once share (RFC 5393 5.3.3). Where it comes back here and is forked again, those that
+   * are tried later have their share, too.
+   */
+  private shareOf(target: Target, atOnce: number): number {
+    const others = this.targets > atOnce && (this.left < Number.POSITIVE_INFINITY || this.host.leadsHere(target)) ? this.targets : atOnce;
+    return Math.max(1, Math.floor(this.atOnce / others));
   }
 
   private legFailed(withoutBinding: boolean): void {
@@ -314,6 +334,7 @@ export class ResponseContext implements BranchOwner {
   }
 
   private end(): void {
+    for (const listener of this.endListeners.splice(0)) listener();
     this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
     this.services = [];

@@ -8,7 +8,7 @@ import type { StateStore } from '../core/state-store.ts';
 import type { UserAgentClient } from '../core/uac.ts';
 import type { Body, EventPackage } from './event-package.ts';
 import { sayFarewell } from './farewell.ts';
-import { stateOfMember } from './member-state.ts';
+import { MemberWatches } from './member-watches.ts';
 import { NotifyPacing } from './notify-pacing.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
@@ -16,6 +16,7 @@ import { restoreSubscriptions } from './restoration.ts';
 import { type EndReason, endsUnasked, Subscription } from './subscription.ts';
 import { SubscriptionBook } from './subscription-book.ts';
 import { bodyOf, entityTagOf, sameBody, suppress } from './told-state.ts';
+import { UndecidedWatches } from './undecided-watches.ts';
 import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
 import { filteringIsSpent } from './watch-filter.ts';
@@ -30,10 +31,14 @@ export interface NotifierOptions extends WatchJudgeOptions {
   readonly isUser: (address: string) => boolean;
   /** Least milliseconds between NOTIFYs that a watcher wants without a change (RFC 6446); 0: no bound. */
   readonly forcedInterval: number;
+  /** How long a subscription may be pending, in milliseconds. */
+  readonly undecidedTime: number;
 }
 
 /** Wait before a watch is tried again whose documents could not be read, in milliseconds. */
 const RETRY_DELAY = 1000;
+/** Seconds before which a watcher is asked not to come back whose subscription could not go on for a fault of ours. */
+const PROBATION = 600;
 
 export class Notifier {
   readonly index = new WatchIndex();
@@ -44,6 +49,9 @@ export class Notifier {
   readonly pacing: NotifyPacing;
   private readonly judge: WatchJudge;
   private readonly waiting: WaitingJudge;
+  private readonly undecided: UndecidedWatches;
+  /** Of lists' subscriptions. */
+  readonly members: MemberWatches;
   private readonly options: NotifierOptions;
   /** The server is about to stop. */
   isClosing = false;
@@ -54,9 +62,15 @@ export class Notifier {
     this.judge = new WatchJudge(options, {
       touch: (watch) => this.touch(watch),
       save: (subscription) => this.book.save(subscription),
+      moved: (subscription) => this.undecided.follow(subscription),
       waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
     });
+    this.members = new MemberWatches({ ...options, index: this.index, judge: this.judge, process: (member) => this.process(member) });
     this.waiting = new WaitingJudge({ ...options, failed: (error) => this.failed(error) });
+    this.undecided = new UndecidedWatches({
+      ...options,
+      giveUp: (subscription, retryAfter) => this.end(subscription, 'giveup', retryAfter),
+    });
     this.pacing = new NotifyPacing({
       ...options,
       touch: (subscription) => this.touch(subscription),
@@ -154,6 +168,13 @@ export class Notifier {
     this.queue.push(watch);
   }
 
+  /** Goes on with a subscription of an earlier run whose watcher knows the state, if it is still the same. */
+  private resume(subscription: Subscription): void {
+    subscription.started = true;
+    subscription.lastStatus = subscription.status;
+    this.touch(subscription);
+  }
+
   /** Judges a new subscription, takes it in, writes it down, and waits for the package to have opened it. The caller then forces a NOTIFY. */
   admit(subscription: Subscription): void | Promise<void> {
     this.judge.judge(subscription);
@@ -183,23 +204,14 @@ export class Notifier {
     this.book.startExpiry(subscription);
   }
 
-  /** Ends the subscription with a last NOTIFY. */
-  end(subscription: Subscription, reason: EndReason): void {
-    subscription.ending ??= reason;
+  /** Ends the subscription with a last NOTIFY. @param retryAfter seconds before which the watcher is asked not to come back */
+  end(subscription: Subscription, reason: EndReason, retryAfter?: number): void {
+    if (subscription.closed) return;
+    if (!subscription.ending) {
+      subscription.ending = reason;
+      subscription.retryAfter = retryAfter;
+    }
     this.force(subscription);
-  }
-
-  /** Watches a resource on behalf of a list's subscription. The member's state is there at once when what it takes is in memory. */
-  openMember(member: MemberWatch): void {
-    this.index.add(member);
-    this.process(member);
-  }
-
-  /** The list's subscription no longer has this member. */
-  closeMember(member: MemberWatch): void {
-    if (member.closed) return;
-    this.drop(member);
-    if (member.status !== 'terminated' && member.status !== 'init') this.judge.transit(member, timedOut(member.status));
   }
 
   /** Ends all subscriptions, so that their watchers subscribe anew elsewhere; no new ones are taken. @param time at most, in milliseconds */
@@ -219,9 +231,12 @@ export class Notifier {
       now,
       packageOf: (key) => this.packages.get(key),
       setRates: (subscription, rates) => this.pacing.setRates(subscription, rates),
-      report: (watch) => this.judge.report(watch),
+      report: (subscription) => {
+        this.judge.report(subscription);
+        this.undecided.follow(subscription);
+      },
       open: (subscription) => this.open(subscription),
-      tell: (subscription) => this.force(subscription),
+      tell: (subscription) => (subscription.answeredSilently ? this.resume(subscription) : this.force(subscription)),
       failed: this.failed,
     });
   }
@@ -240,15 +255,18 @@ export class Notifier {
           () => this.enqueue(watch),
           (error) => {
             this.failed(error);
-            this.options.wheel.schedule(RETRY_DELAY, () => this.enqueue(watch));
+            // A subscription that is at an end waits for nothing more.
+            if (watch instanceof Subscription && watch.ending) this.breakOff(watch);
+            else this.options.wheel.schedule(RETRY_DELAY, () => this.enqueue(watch));
           },
         );
         return;
       }
       if (watch instanceof Subscription) this.notify(watch);
-      else if (watch instanceof MemberWatch) this.renderMember(watch);
+      else if (watch instanceof MemberWatch) this.members.render(watch);
     } catch (error) {
       this.failed(error);
+      if (watch instanceof Subscription) this.breakOff(watch);
     }
   }
 
@@ -256,13 +274,27 @@ export class Notifier {
     this.options.log.error({ err: error }, 'a notification could not be made');
   };
 
+  /** Ends a subscription whose state cannot be told: its watcher is better off knowing that, and may come back (RFC 6665 4.1.3). */
+  private breakOff(subscription: Subscription): void {
+    if (subscription.closed || subscription.inFlight || !subscription.started) return;
+    if (!subscription.ending) {
+      subscription.ending = 'probation';
+      subscription.retryAfter = PROBATION;
+    }
+    this.finish(subscription, subscription.ending);
+    this.send(subscription, undefined, undefined);
+  }
+
   private notify(subscription: Subscription): void {
     const { due } = subscription;
     if (subscription.inFlight || due === 'nothing' || !subscription.started || subscription.held) return;
     subscription.due = 'nothing';
     const gone = this.judge.judge(subscription);
-    if (gone) subscription.ending = gone;
-    else if (subscription.status === 'terminated') subscription.ending = 'rejected';
+    const refused = gone ?? (subscription.status === 'terminated' ? 'rejected' : undefined);
+    if (refused) {
+      subscription.ending = refused;
+      subscription.retryAfter = undefined;
+    }
     if (due === 'changed' && this.pacing.putOff(subscription)) return;
     subscription.unfinished = false;
     // Who was not to see the state for a time may not have kept what it knew of it.
@@ -274,27 +306,38 @@ export class Notifier {
     const { ending } = subscription;
     if (!ending && change && (suppressed || !isNews(subscription, body))) return;
     if (ending) this.finish(subscription, ending);
-    // Its watcher knows of no end as long as it has not answered, also when the server does not live to see that.
-    if (endsUnasked(subscription)) this.book.save(subscription);
+    else if (subscription.answeredSilently) this.noteTold(subscription);
     // A list's body is never like another.
     subscription.lastBody = subscription.eventPackage.require ? undefined : body;
     subscription.lastStatus = subscription.status;
     subscription.full = false;
     subscription.filter?.noteTold();
+    const entityTag = suppressed ? suppressed.entityTag : body && entityTagOf(body, subscription.eventPackage);
+    if (!this.send(subscription, body, entityTag) || ending) return;
+    if (subscription.rates) this.pacing.noteSent(subscription);
+    if (subscription.outgrown) this.book.save(subscription);
+  }
+
+  /** A NOTIFY may get lost with the server: from now on a restart is told again. */
+  private noteTold(subscription: Subscription): void {
+    subscription.answeredSilently = false;
+    this.book.save(subscription);
+  }
+
+  private send(subscription: Subscription, body: Body | undefined, entityTag: string | undefined): boolean {
+    // Its watcher knows of no end as long as it has not answered, also when the server does not live to see that.
+    if (endsUnasked(subscription)) this.book.save(subscription);
+    subscription.toldAt = this.options.now();
     try {
-      subscription.toldAt = this.options.now();
-      const entityTag = suppressed ? suppressed.entityTag : body && entityTagOf(body, subscription.eventPackage);
       this.sender.send(subscription, body, entityTag, subscription.toldAt);
+      return true;
     } catch (error) {
       this.failed(error);
       subscription.inFlight = false;
       if (endsUnasked(subscription)) this.book.forget(subscription);
       this.lose(subscription, 'it cannot be sent');
-      return;
+      return false;
     }
-    if (ending) return;
-    if (subscription.rates) this.pacing.noteSent(subscription);
-    if (subscription.outgrown) this.book.save(subscription);
   }
 
   /**
@@ -306,7 +349,8 @@ export class Notifier {
     const gone = this.judge.judge(subscription);
     if (gone !== undefined || subscription.status !== told) return false;
     subscription.condition = condition;
-    return suppress(subscription) !== undefined;
+    subscription.answeredSilently = suppress(subscription) !== undefined;
+    return subscription.answeredSilently;
   }
 
   /** Ends the subscription without a last NOTIFY (RFC 5839 5.7). */
@@ -329,28 +373,15 @@ export class Notifier {
     this.finish(subscription, 'timeout');
   }
 
-  private drop(watch: WatchBase): void {
-    watch.closed = true;
-    this.index.remove(watch);
-    if (watch.decisionTimer) this.options.wheel.cancel(watch.decisionTimer);
-    if (!(watch instanceof Subscription)) return;
-    for (const timer of [watch.expiryTimer, watch.againTimer]) if (timer) this.options.wheel.cancel(timer);
-    if (watch.rates) this.pacing.cancel(watch);
-    this.book.forget(watch);
-    watch.eventPackage.closed?.(watch);
-  }
-
-  private renderMember(member: MemberWatch): void {
-    const gone = this.judge.judge(member);
-    if (gone) {
-      if (member.status === 'pending' || member.status === 'active') this.judge.transit(member, { status: 'terminated', event: gone });
-      member.decision = undefined;
-      member.status = 'terminated';
-    }
-    const state = stateOfMember(member, gone);
-    if (!state) return;
-    member.state = state;
-    member.changed(member.resource);
+  private drop(subscription: Subscription): void {
+    subscription.closed = true;
+    this.index.remove(subscription);
+    this.undecided.follow(subscription);
+    const { decisionTimer, expiryTimer, againTimer } = subscription;
+    for (const timer of [decisionTimer, expiryTimer, againTimer]) if (timer) this.options.wheel.cancel(timer);
+    if (subscription.rates) this.pacing.cancel(subscription);
+    this.book.forget(subscription);
+    subscription.eventPackage.closed?.(subscription);
   }
 }
 

@@ -42,10 +42,7 @@ export class NotifySender {
     const { headers } = request;
     headers.add('Event', subscription.eventHeader);
     const remaining = Math.max(0, Math.ceil((expiresAt - now) / 1000));
-    headers.add(
-      'Subscription-State',
-      ending ? `terminated;reason=${ending}` : `${status};expires=${remaining}${subscription.rates?.params ?? ''}`,
-    );
+    headers.add('Subscription-State', ending ? endOf(subscription) : `${status};expires=${remaining}${subscription.rates?.params ?? ''}`);
     if (eventPackage.require) headers.add('Require', eventPackage.require);
     // RFC 4660 5.3.1: a filter may leave nothing.
     if (body && body.bytes.length > 0) {
@@ -58,6 +55,11 @@ export class NotifySender {
     subscription.inFlight = true;
     this.uac.send(request, subscription.target, new NotifyTransaction(subscription, this.outcomes));
   }
+}
+
+/** RFC 6665 4.1.3. */
+function endOf({ ending, retryAfter }: Subscription): string {
+  return `terminated;reason=${ending}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`;
 }
 
 class NotifyTransaction implements UacCallbacks {

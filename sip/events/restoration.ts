@@ -5,7 +5,6 @@ import type { NotifySender } from './notify-sender.ts';
 import type { Rates } from './rate-control.ts';
 import { endsUnasked, type Subscription } from './subscription.ts';
 import type { SubscriptionBook } from './subscription-book.ts';
-import type { WatchBase } from './watch.ts';
 
 export interface RestorationOptions {
   readonly book: SubscriptionBook;
@@ -15,7 +14,7 @@ export interface RestorationOptions {
   packageOf(key: string): EventPackage | undefined;
   setRates(subscription: Subscription, rates: Rates): void;
   /** Tells those who watch the watchers. */
-  report(watch: WatchBase): void;
+  report(subscription: Subscription): void;
   /** Takes it in; resolves when its package has opened it. */
   open(subscription: Subscription): void | Promise<void>;
   /** Tells it its state. */

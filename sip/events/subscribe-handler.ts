@@ -150,6 +150,9 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   const rates = readRates(eventHeader);
   const filters = readFilters(request, eventPackage, subscription.resource, subscription.filterSet);
   const condition = conditionOf(request);
+  // What it would be told must be there before it is granted anything; it is then looked at anew, for all may be otherwise.
+  const loading = expires === 0 ? undefined : whenReady(eventPackage, subscription.resource, context.log);
+  if (loading) return loading.then(() => refresh(context, eventHeader, options));
   subscription.dialog.receive(request);
   subscription.terms = terms;
   subscription.filterSet = filters;
@@ -157,6 +160,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
   subscription.aliases = context.aliases;
   subscription.condition = undefined;
+  subscription.answeredSilently = false;
   subscription.retarget(request, flow);
   if (expires === 0) {
     subscription.ending = 'timeout';
@@ -181,7 +185,8 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
     const loading = condition === undefined ? undefined : whenReady(eventPackage, subscription.resource, context.log);
     return loading ? loading.then(answer) : answer();
   };
-  const refreshing = eventPackage.refreshed?.(subscription);
+  // What ends must not have to wait for what may not come.
+  const refreshing = expires === 0 ? undefined : eventPackage.refreshed?.(subscription);
   if (!refreshing) return settled();
   return refreshing.then(settled, (error: unknown) => {
     throw unreadable(error, context.log);

@@ -34,10 +34,14 @@ export interface SubscriptionRecord {
   readonly firstCSeq: number;
   /** It has ended, but the watcher has not answered the NOTIFY that says so. */
   readonly ending?: EndReason;
+  readonly retryAfter?: number;
+  /** Where that is later than `since`. */
+  readonly undecidedSince?: number;
   /** As `EventPackage.readTerms` gave them. */
   readonly terms?: unknown;
-  /** Suppress-If-Match, where it holds. */
+  /** Suppress-If-Match, where it holds; and whether a 204 has said so. */
   readonly condition?: string;
+  readonly answeredSilently?: boolean;
   readonly filters?: readonly KeptFilter[];
   /** As the watcher asked for them. */
   readonly rates?: Rates;
@@ -50,12 +54,17 @@ export interface SubscriptionRecord {
 /** CSeq numbers are set aside in blocks, so that not every NOTIFY has to be written down; a restart goes on after the block. */
 const CSEQ_BLOCK = 128;
 
+/** A Contact at which no datagrams are taken. */
+const RELIABLE = /^sips:|;transport=(?:tcp|tls|ws|wss)(?:;|$)/i;
+
 export class Subscription extends WatchBase {
   readonly dialog: Dialog;
   /** The Event header field of the last SUBSCRIBE, spelled as the watcher did. */
   eventHeader: string;
   /** Suppress-If-Match of the last SUBSCRIBE, as long as it holds (RFC 5839 6.3). */
   condition: string | undefined;
+  /** The condition came in the dialog, a 204 has said that it holds (RFC 5839 6.3), and nothing has been told since. */
+  answeredSilently = false;
   readonly firstCSeq: number;
   target: UacTarget;
   private destination: Destination | undefined;
@@ -71,6 +80,10 @@ export class Subscription extends WatchBase {
   restored = false;
   /** The next NOTIFY is the last one, for this reason. */
   ending: EndReason | undefined;
+  /** With an ending: seconds before which the watcher is asked not to come back (RFC 6665 4.1.3). */
+  retryAfter: number | undefined;
+  /** When it became pending, in milliseconds since the epoch, if it has not been so from the first. */
+  undecidedSince: number | undefined;
   /** A subscription that ends with its first NOTIFY (RFC 6665 4.4.3). */
   fetch = false;
   /** The last NOTIFY had no room for all: the rest is no change, and is told at once. */
@@ -133,6 +146,10 @@ export class Subscription extends WatchBase {
     return this.expiresAt;
   }
 
+  get overDatagrams(): boolean {
+    return this.target.flow === undefined && !RELIABLE.test(this.dialog.state.remoteTarget);
+  }
+
   /** NOTIFYs sent so far; numbers that a restart skipped count as sent. */
   get notified(): number {
     return this.dialog.localCSeq - this.firstCSeq;
@@ -162,8 +179,10 @@ export class Subscription extends WatchBase {
       lastEvent: this.event,
       firstCSeq: this.firstCSeq,
       ...(this.ending === undefined ? {} : { ending: this.ending }),
+      ...(this.retryAfter === undefined ? {} : { retryAfter: this.retryAfter }),
+      ...(this.undecidedSince === undefined ? {} : { undecidedSince: this.undecidedSince }),
       ...(this.terms === undefined ? {} : { terms: this.terms }),
-      ...(this.condition === undefined ? {} : { condition: this.condition }),
+      ...(this.condition === undefined ? {} : { condition: this.condition, answeredSilently: this.answeredSilently }),
       ...(this.filters === undefined ? {} : { filters: this.filters }),
       ...(this.rates === undefined ? {} : { rates: this.rates.asked }),
       ...(this.coding === undefined ? {} : { coding: this.coding }),
@@ -179,10 +198,13 @@ export class Subscription extends WatchBase {
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.restored = true;
     subscription.ending = record.ending;
+    subscription.retryAfter = record.retryAfter;
+    subscription.undecidedSince = record.undecidedSince;
     subscription.status = record.status;
     subscription.coding = record.coding;
     subscription.event = record.lastEvent;
     subscription.condition = record.condition;
+    subscription.answeredSilently = record.answeredSilently === true;
     subscription.filterSet = record.filters;
     return subscription;
   }

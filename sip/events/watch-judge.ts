@@ -21,6 +21,8 @@ export interface WatchJudgeHooks {
   touch(watch: WatchBase): void;
   /** The record of the subscription says something else now. */
   save(subscription: Subscription): void;
+  /** The subscription has another status now, or has come back with one. */
+  moved(subscription: Subscription): void;
   /** Nobody has decided about the watch, and it has ended: its watcher waits. */
   waits(watch: WatchBase): void;
 }
@@ -84,19 +86,27 @@ export class WatchJudge {
     const before = watch.status;
     watch.status = status;
     watch.event = event;
-    const { log } = this.options;
-    if (log.isLevelEnabled('info')) {
-      const { watcher, resource, decision, eventPackage } = watch;
-      const because = event === 'timeout' ? undefined : decision?.because;
-      log.info({ event: eventPackage.name, watcher, resource, from: before, to: status, by: event, because }, 'subscription');
-    }
+    this.note(watch, before);
     if (!watch.eventPackage.watcherinfo) return;
     if (watch instanceof Subscription) {
       if (watch.fetch && status !== 'waiting') return;
+      // An earlier decision has been taken back (RFC 5025 3.2.1).
+      if (status === 'pending' && before !== 'init') watch.undecidedSince = this.options.now();
+      this.hooks.moved(watch);
       if (before !== 'init' && status !== 'waiting' && status !== 'terminated') this.hooks.save(watch);
     }
     this.report(watch);
     if (status === 'waiting') this.hooks.waits(watch);
+  }
+
+  /** A line for each; of the members of lists, thousands of which may come with one SUBSCRIBE, only where details are wanted. */
+  private note(watch: WatchBase, before: WatchBase['status']): void {
+    const { log } = this.options;
+    const level = watch instanceof MemberWatch ? 'debug' : 'info';
+    if (!log.isLevelEnabled(level)) return;
+    const { watcher, resource, decision, eventPackage, status, event } = watch;
+    const because = event === 'timeout' ? undefined : decision?.because;
+    log[level]({ event: eventPackage.name, watcher, resource, from: before, to: status, by: event, because }, 'subscription');
   }
 
   report(watch: WatchBase): void {

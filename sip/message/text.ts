@@ -41,3 +41,10 @@ export function unquote(text: string): string {
 export function quote(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
+
+/** A number of 32 bits that two texts have in common by chance alone. @param seed where the numbers must not be known to others: a secret one */
+export function hashText(text: string, seed = 0x811c9dc5): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
+}

@@ -1,3 +1,4 @@
+import { addressHost } from '../../schemas/address.ts';
 import type { DocumentChange, DocumentStore } from '../../xcap/document-store.ts';
 import type { CallService } from '../core/call-service.ts';
 import type { Logger } from '../core/log.ts';
@@ -14,6 +15,8 @@ export interface CallSettings {
   readonly noReplyTimeout: number;
   /** Diversions of one call. */
   readonly maxDiversions: number;
+  /** Calls of one user that are diverted to other domains and not answered yet. */
+  readonly maxDivertedAbroad: number;
   /** Digits of telephone numbers at home, without `+`; '' when not known. */
   readonly countryCode: string;
 }
@@ -22,6 +25,7 @@ export interface CallServicesOptions extends Omit<FactSources, 'countryCode'> {
   readonly documents: DocumentStore;
   readonly membersOf: ListMembers;
   readonly log: Logger;
+  servesDomain(host: string): boolean;
   /** Authentication is off. */
   readonly open: boolean;
   readonly settings: CallSettings;
@@ -35,9 +39,18 @@ export interface DocumentedServices {
   changed(change: DocumentChange): void;
 }
 
-export function documentedServices({ documents, membersOf, log, settings, ...sources }: CallServicesOptions): DocumentedServices {
+export function documentedServices({
+  documents,
+  membersOf,
+  log,
+  settings,
+  servesDomain,
+  ...sources
+}: CallServicesOptions): DocumentedServices {
   const policies = new CallPolicies(documents, membersOf, log);
   const users = new ServedUsers({ ...sources, policies, countryCode: settings.countryCode });
   const barring = new CommunicationBarring(users);
-  return { barring, diversion: new CommunicationDiversion(users, barring, settings), changed: (change) => policies.changed(change) };
+  const isAtHome = (address: string): boolean => servesDomain(addressHost(address) ?? '');
+  const diversion = new CommunicationDiversion(users, barring, { ...settings, isAtHome });
+  return { barring, diversion, changed: (change) => policies.changed(change) };
 }

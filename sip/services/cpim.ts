@@ -25,10 +25,13 @@ export interface CpimMessage {
 /** Message headers looked at; RFC 3862 sets no bound. */
 const MAX_LINES = 200;
 
-/** Undefined for what is no such message: a line without a name, or no empty line between message headers and content. */
+/**
+ * Undefined for what is no such message: a line without a name, control characters (RFC 3862 2.2), no empty line between message headers
+ * and content; and for one with more lines than are looked at, since it could be a notification without our seeing it.
+ */
 export function parseCpim(body: Buffer): CpimMessage | undefined {
   const lines = headLines(body, 0);
-  if (lines === undefined) return undefined;
+  if (lines === undefined || !lines.complete || lines.lines.some(({ text }) => CONTROL.test(text))) return undefined;
   const prefixes = new Map<string, string>([['', CORE]]);
   const headers: CpimHeader[] = [];
   for (const { text, start, end } of lines.lines) {
@@ -42,13 +45,25 @@ export function parseCpim(body: Buffer): CpimMessage | undefined {
     } else if (namespace !== undefined) headers.push({ namespace, name, value, start, end });
   }
   const content = headLines(body, lines.end);
-  const fields = new Map<string, string>();
-  for (const { text } of content?.lines ?? []) {
-    const colon = text.indexOf(':');
-    if (colon > 0) fields.set(text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim());
-  }
-  return { headers, content: fields };
+  return content === undefined ? undefined : { headers, content: mimeFields(content.lines) };
 }
+
+/** RFC 2045 3 and RFC 5322 2.2.3: names in any case; a line that begins with white space goes on with the one before it. */
+function mimeFields(lines: readonly Line[]): Map<string, string> {
+  const fields = new Map<string, string>();
+  let last = '';
+  for (const { text } of lines) {
+    const colon = text.indexOf(':');
+    if (/^[ \t]/.test(text)) fields.set(last, `${fields.get(last) ?? ''} ${text.trim()}`.trim());
+    else if (colon > 0) {
+      last = text.slice(0, colon).trim().toLowerCase();
+      fields.set(last, text.slice(colon + 1).trim());
+    }
+  }
+  return fields;
+}
+
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
 
 interface Line {
   readonly text: string;
@@ -56,14 +71,15 @@ interface Line {
   readonly end: number;
 }
 
-function headLines(body: Buffer, from: number): { lines: Line[]; end: number } | undefined {
+/** Up to the empty line, or all there are; undefined where they are too many. */
+function headLines(body: Buffer, from: number): { lines: Line[]; end: number; complete: boolean } | undefined {
   const lines: Line[] = [];
   let start = from;
   while (lines.length <= MAX_LINES) {
     const lf = body.indexOf(0x0a, start);
-    if (lf < 0) return undefined;
+    if (lf < 0) return { lines, end: body.length, complete: false };
     const text = body.toString('utf8', start, body[lf - 1] === 0x0d && lf > start ? lf - 1 : lf);
-    if (text === '') return { lines, end: lf + 1 };
+    if (text === '') return { lines, end: lf + 1, complete: true };
     lines.push({ text, start, end: lf + 1 });
     start = lf + 1;
   }
@@ -98,5 +114,5 @@ function disposition(message: CpimMessage): string {
 export function requestedNotifications(message: CpimMessage): ReadonlySet<string> {
   if (isNotification(message)) return new Set();
   const values = imdnHeaders(message, 'Disposition-Notification').flatMap(({ value }) => value.split(','));
-  return new Set(values.map((value) => value.split(';')[0]?.trim() ?? ''));
+  return new Set(values.map((value) => value.split(';')[0]?.trim().toLowerCase() ?? ''));
 }

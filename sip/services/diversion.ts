@@ -25,6 +25,10 @@ export interface DiversionOptions {
   readonly noReplyTimeout: number;
   /** Diversions of one call. */
   readonly maxDiversions: number;
+  /** Calls of one user that are diverted to other domains and not answered yet. */
+  readonly maxDivertedAbroad: number;
+  /** Is the canonical address one of a domain of ours? */
+  isAtHome(address: string): boolean;
 }
 
 export class CommunicationDiversion implements CallService {
@@ -32,6 +36,8 @@ export class CommunicationDiversion implements CallService {
   private readonly users: ServedUsers;
   private readonly barring: CommunicationBarring;
   private readonly options: DiversionOptions;
+  /** By user: calls that anybody can make, and that we make to others in the user's name. */
+  private readonly abroad = new Map<string, number>();
 
   constructor(users: ServedUsers, barring: CommunicationBarring, options: DiversionOptions) {
     this.users = users;
@@ -74,6 +80,8 @@ export class CommunicationDiversion implements CallService {
     const { address, uri: target } = rule.target;
     if (addressesIn(call).has(address)) return this.refuse(callee, failure, 'The call has been there before', rule);
     if (diversionsIn(call) >= this.options.maxDiversions) return this.refuse(callee, failure, 'Too many diversions', rule);
+    if (!this.options.isAtHome(address) && !this.takeAbroad(call, callee))
+      return this.refuse(callee, failure, 'Too many calls are diverted', rule);
     const { notifyCaller, revealServedUserToTarget: reveal } = rule.forwardTo;
     const event = rule.conditions.find((condition) => condition.kind === 'event')?.event;
     const cause = event === undefined ? UNCONDITIONAL : CAUSES[event];
@@ -84,6 +92,20 @@ export class CommunicationDiversion implements CallService {
       announce: notifyCaller,
       because: `${explainRule(rule)}: diverted to ${target}`,
     };
+  }
+
+  /** Counts a call that goes to another domain; false when there are too many. */
+  private takeAbroad(call: Call, callee: string): boolean {
+    const held = this.abroad.get(callee) ?? 0;
+    if (held >= this.options.maxDivertedAbroad) return false;
+    if (call.onEnd === undefined) return true;
+    this.abroad.set(callee, held + 1);
+    call.onEnd(() => {
+      const left = (this.abroad.get(callee) ?? 1) - 1;
+      if (left === 0) this.abroad.delete(callee);
+      else this.abroad.set(callee, left);
+    });
+    return true;
   }
 
   /** The first rule that holds and whose target the user may call (TS 24.604 4.9.1.2). One that leads back to the user never does. */

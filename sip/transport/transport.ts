@@ -167,6 +167,11 @@ export class TransportLayer {
     return certifiedHost(tls, { asked, isOurs, address: host, port }, servesDomain) ?? this.sentBy(flow);
   }
 
+  /** The UDP flow to a peer, over the socket of another flow where that is one of UDP too. @param address a textual IP address */
+  flowBeside(flow: Flow, address: string, port: number): Flow | undefined {
+    return flow instanceof UdpFlow ? flow.to(address, port) : this.flowTo({ protocol: 'UDP', address, port });
+  }
+
   /** Host and port by which peers reach this side of a flow, for Via: those of a listener where there is one. */
   sentBy(flow: Flow): string {
     const { host, port } = this.pointOf(flow);

@@ -161,6 +161,8 @@ export interface SubscriptionState {
   readonly state: 'active' | 'pending' | 'terminated';
   readonly expires: number | undefined;
   readonly reason: string | undefined;
+  /** Seconds. */
+  readonly retryAfter?: number;
 }
 
 /** Reads Subscription-State (RFC 6665 4.1.3 and 8.2.3), adding what is wrong with it to the faults. */
@@ -183,12 +185,19 @@ export function readSubscriptionState(message: SipMessage, faults: string[]): Su
   const reason = params.get('reason');
   if (reason !== undefined && state !== 'terminated') faults.push(`reason=${reason} in Subscription-State ${state}`);
   if (reason !== undefined && !REASONS.includes(reason)) faults.push(`unknown Subscription-State reason "${reason}"`);
-  if (params.has('retry-after') && !/^\d+$/.test(params.get('retry-after') ?? ''))
-    faults.push(`retry-after is "${params.get('retry-after')}"`);
+  const retryAfter = params.get('retry-after');
+  if (params.has('retry-after') && !/^\d+$/.test(retryAfter ?? '')) faults.push(`retry-after is "${retryAfter}"`);
+  if (params.has('retry-after') && !['probation', 'giveup', 'invariant'].includes(reason ?? ''))
+    faults.push(`retry-after says nothing with reason=${reason} (RFC 6665 4.1.3)`);
   for (const name of ['max-rate', 'min-rate', 'adaptive-min-rate']) {
     const rate = params.get(name);
     // RFC 6446 9.2, 5.1.
     if (params.has(name) && (!/^\d{1,2}(\.\d{1,10})?$/.test(rate ?? '') || Number(rate) === 0)) faults.push(`${name} is "${rate}"`);
   }
-  return { state, expires: expires === undefined ? undefined : Number(expires), reason };
+  return {
+    state,
+    expires: expires === undefined ? undefined : Number(expires),
+    reason,
+    ...(retryAfter === undefined ? {} : { retryAfter: Number(retryAfter) }),
+  };
 }

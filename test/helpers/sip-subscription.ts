@@ -9,6 +9,8 @@ export interface Notification {
   readonly state: SubscriptionState['state'];
   readonly expires: number | undefined;
   readonly reason: string | undefined;
+  /** Seconds. */
+  readonly retryAfter?: number;
   readonly cseq: number;
   /** Without parameters, in lower case; '' without a body. */
   readonly type: string;

@@ -57,6 +57,36 @@ describe('RFC 3261 17.2: server transactions', () => {
     expect(handled).toBe(1);
   });
 
+  it('17.2.2: each copy gets the response to its own request, among thousands, short and long', async () => {
+    const stack = await start();
+    const peer = await open(stack);
+    const other = await UdpPeer.open(stack.port, '127.0.0.1', '127.0.0.2');
+    const sent: string[] = [];
+    const answers: string[] = [];
+    for (let i = 0; i < 3000; i++) {
+      sent.push(request({ callId: `${i}${'x'.repeat(i % 200 === 0 ? 50_000 : i % 500)}@kept` }));
+      answers.push(await peer.ask(sent[i] ?? ''));
+    }
+    for (const [i, copy] of sent.entries()) expect(await peer.ask(copy)).toBe(answers[i]);
+    // RFC 3261 18.2.2: it goes where the request came from, whoever sends the copy.
+    other.send(sent[7] ?? '');
+    expect(await peer.inbox.next()).toBe(answers[7]);
+    expect(other.inbox.left).toBe(0);
+    other.close();
+  });
+
+  it('17.2.2: a copy that comes when Timer J is over is a new request', async () => {
+    const stack = await start({ transaction: { t1: 5 } });
+    const peer = await open(stack);
+    let handled = 0;
+    stack.router.handle('PUBLISH', (context) => context.respond(200, { headers: [['SIP-ETag', `e${++handled}`]] }));
+    const sent = Array.from({ length: 50 }, () => request({ method: 'PUBLISH' }));
+    for (const one of sent) await peer.ask(one);
+    await expect.poll(() => stack.transactions.counts).toMatchObject({ keptResponses: 0, keptBytes: 0 });
+    for (const one of sent) await peer.ask(one);
+    expect(handled).toBe(100);
+  });
+
   it('17.2.2: a copy is swallowed while there is no response yet', async () => {
     const stack = await start();
     const peer = await open(stack);
@@ -184,6 +214,8 @@ describe('RFC 3261 17.1: client transactions', () => {
   it('17.1.2: sends again after T1 and 2 T1, and stops with the answer', async () => {
     const stack = await start({ transaction: { t1: 40, t4: 300 } });
     const peer = await open(stack);
+    const stray: number[] = [];
+    stack.transactions.onResponse = (response) => stray.push(response.status);
     const { done } = outcome(stack, outgoing('NOTIFY', peer.port));
     const first = await peer.inbox.next();
     const started = performance.now();
@@ -197,8 +229,6 @@ describe('RFC 3261 17.1: client transactions', () => {
     peer.send(answer(first, 200));
     expect(await done).toBe('200');
     // RFC 3261 17.1.2.2: Timer K is for copies of the response.
-    const stray: number[] = [];
-    stack.transactions.onResponse = (response) => stray.push(response.status);
     peer.send(answer(first, 200));
     peer.send(answer(request(), 299));
     await expect.poll(() => stray).toEqual([299]);

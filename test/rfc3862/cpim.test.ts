@@ -58,12 +58,62 @@ describe('RFC 3862: message/cpim', () => {
   });
 });
 
+describe('RFC 3862: hostile messages', () => {
+  const lines = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}: ${i}`);
+  const asks = ['NS: imdn <urn:ietf:params:imdn>', 'imdn.Disposition-Notification: processing'];
+
+  it('are looked at as far as 200 lines in each part, and not at all where there are more', () => {
+    const whole = read(...asks, ...lines(198), '', ...lines(199), 'Content-type: text/plain', '', 'text');
+    expect(whole?.headers).toHaveLength(199);
+    expect(whole?.content.size).toBe(200);
+    expect(read(...asks, ...lines(199), '', 'Content-type: text/plain', '', 'text')).toBeUndefined();
+    // A notification behind 200 lines would be taken for a message that asks for one.
+    expect(read(...asks, '', ...lines(200), 'Content-type: message/imdn+xml', '', '<imdn/>')).toBeUndefined();
+  });
+
+  it.each([
+    ['a carriage return', 'From: <im:a@b.c>\rTo: <im:evil@b.c>'],
+    ['a null', 'From: \0<im:a@b.c>'],
+    ['an escape', 'Subject: \u001b[2J'],
+  ])('have no header with %s', (_, line) => {
+    expect(read(line, '', 'Content-type: text/plain', '', 'text')).toBeUndefined();
+  });
+
+  it('hide no notification by folding or case (RFC 5322 2.2.3)', () => {
+    for (const field of [
+      'Content-type:\r\n message/imdn+xml',
+      'CONTENT-TYPE: Message/IMDN+XML',
+      'Content-Disposition:\r\n\t Notification',
+    ]) {
+      const message = read(...asks, '', field, '', '<imdn/>');
+      expect(message && isNotification(message)).toBe(true);
+      expect(message && requestedNotifications(message).size).toBe(0);
+    }
+  });
+
+  it('cost no more than their size', () => {
+    const mega = 'x'.repeat(1_000_000);
+    for (const line of [
+      mega,
+      `From: ${mega}`,
+      `From: ${'<'.repeat(500_000)}`,
+      `${'a.'.repeat(500_000)}: b`,
+      `NS: ${mega} <${mega}>`,
+      `From: <a>${' '.repeat(900_000)}b`,
+    ]) {
+      // biome-ignore format: one line
+      const message = read(line, ...asks, '', 'Content-type: text/plain', '', '');
+      if (message) headerUri(coreHeader(message, 'From'));
+    }
+  });
+});
+
 describe('RFC 5438: what a message asks for', () => {
   const asking = (value: string, content = 'text/plain') =>
     read('NS: imdn <urn:ietf:params:imdn>', `imdn.Disposition-Notification: ${value}`, '', `Content-type: ${content}`, '', '');
 
   it('10: values separated by commas, parameters left out', () => {
-    const message = asking('negative-delivery;a=b, processing');
+    const message = asking('negative-delivery;a=b, Processing');
     expect(message && [...requestedNotifications(message)]).toEqual(['negative-delivery', 'processing']);
   });
 

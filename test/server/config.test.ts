@@ -27,6 +27,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['20', 20],
     ['30', 30],
   ],
+  'undecided-time': [['86400', 86400], ['3600', 3600], ['60', 60]], // biome-ignore format: a table
   'deactivate-on-stop': [
     ['1', 1],
     ['2', 2],
@@ -97,6 +98,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   'list-remote-members': [['off', 'off'], ['all', 'all'], ['off', 'off']], // biome-ignore format: a table
   'list-notify-size': [['1000', 1000], ['2000', 2000], ['3000', 3000]], // biome-ignore format: a table
   'max-diversions': [['1', 1], ['3', 3], ['9', 9]], // biome-ignore format: a table
+  'max-diverted-abroad': [['0', 0], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'country-code': [['49', '49'], ['1', '1'], ['358', '358']], // biome-ignore format: a table
   usages: [
     [

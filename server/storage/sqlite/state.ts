@@ -12,6 +12,8 @@ const OUTSTANDING_LIMIT = 250_000;
  * rows in the order of their random identifiers would each have cost a page of the write-ahead log.
  */
 const MIGRATIONS = ['CREATE TABLE state (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, record TEXT)'];
+/** KiB: rows are appended, and read once, at start; pages that are full need not stay in memory. */
+const CACHE_SIZE = 1024;
 /** Rows that no longer say anything are removed so many at a time, once there are as many and as there are records. */
 const SWEEP = 2000;
 
@@ -37,7 +39,7 @@ export class SqliteStateStore implements StateStore {
   /** Opens (or makes) the database; throws StorageError when that cannot be done. */
   constructor(file: string, log: Logger) {
     this.log = log;
-    this.database = openDatabase({ file, synchronous: 'NORMAL', migrations: MIGRATIONS });
+    this.database = openDatabase({ file, synchronous: 'NORMAL', migrations: MIGRATIONS, cacheSize: CACHE_SIZE });
     this.statements = prepare(this.database);
     for (const { n, kind, id, gone } of this.statements.rows.all()) {
       this.lastRow = n;
@@ -138,7 +140,8 @@ export class SqliteStateStore implements StateStore {
       this.lastRow = n;
       this.append(table, id, kept, n);
     }
-    for (const table of this.tables.values()) table.outstanding.clear();
+    // New maps: one that is cleared leaves a table that points to its next, and keeps its records alive as long as it lives itself.
+    for (const table of this.tables.values()) if (table.outstanding.size > 0) table.outstanding = new Map();
     this.outstanding = 0;
     this.failures = 0;
     this.runCallbacks();
@@ -232,7 +235,7 @@ export class SqliteStateStore implements StateStore {
 
 class SqliteStateTable<T> implements StateTable<T> {
   /** What is to be stored by id, in order of arrival; undefined deletes. */
-  readonly outstanding = new Map<string, T | undefined>();
+  outstanding = new Map<string, T | undefined>();
   /** The row of each record that is stored. */
   readonly rows = new Map<string, number>();
   readonly load: () => Iterable<readonly [string, T]>;

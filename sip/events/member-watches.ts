@@ -1,0 +1,51 @@
+/** Watches on behalf of lists' subscriptions (RFC 4662 4.1). */
+import type { TimerWheel } from '../transport/timer-wheel.ts';
+import { stateOfMember } from './member-state.ts';
+import type { MemberWatch } from './watch.ts';
+import type { WatchIndex } from './watch-index.ts';
+import type { WatchJudge } from './watch-judge.ts';
+import { timedOut } from './watcher-state.ts';
+
+export interface MemberWatchesOptions {
+  readonly index: WatchIndex;
+  readonly judge: WatchJudge;
+  readonly wheel: TimerWheel;
+  /** Has it judged and rendered, at once if what that takes is in memory. */
+  process(member: MemberWatch): void;
+}
+
+export class MemberWatches {
+  private readonly options: MemberWatchesOptions;
+
+  constructor(options: MemberWatchesOptions) {
+    this.options = options;
+  }
+
+  open(member: MemberWatch): void {
+    this.options.index.add(member);
+    this.options.process(member);
+  }
+
+  close(member: MemberWatch): void {
+    if (member.closed) return;
+    member.closed = true;
+    this.options.index.remove(member);
+    if (member.decisionTimer) this.options.wheel.cancel(member.decisionTimer);
+    if (member.status !== 'terminated' && member.status !== 'init') this.options.judge.transit(member, timedOut(member.status));
+  }
+
+  /** Tells the list what its watcher may see of the member now, if that is news. */
+  render(member: MemberWatch): void {
+    const { judge } = this.options;
+    const gone = judge.judge(member);
+    if (gone) {
+      if (member.status === 'pending' || member.status === 'active') judge.transit(member, { status: 'terminated', event: gone });
+      member.decision = undefined;
+      member.status = 'terminated';
+    }
+    const state = stateOfMember(member, gone);
+    if (!state) return;
+    member.state = state;
+    member.changed(member.resource);
+  }
+}
