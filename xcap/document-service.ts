@@ -1,9 +1,10 @@
 import { canonicalAddress } from '../schemas/address.ts';
+import { GenerationCache } from '../schemas/generation-cache.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { XuiDirectory } from './access.ts';
 import type { Access, ApplicationUsage } from './application-usage.ts';
 import { DocumentQuota } from './document-quota.ts';
-import { parseDocumentSelector } from './document-selector.ts';
+import { type DocumentSelector, parseDocumentSelector } from './document-selector.ts';
 import {
   answerNotModified,
   authorise,
@@ -21,7 +22,6 @@ import type { DocumentStore, MaybePromise } from './document-store.ts';
 import { EditQueue } from './edit-queue.ts';
 import { applyDelete, applyPut, store, validate } from './edit-steps.ts';
 import { XcapRefusal } from './errors.ts';
-import { EtagCache } from './etag-cache.ts';
 import type { Content, Environment, Exchange, PipelineStep, Target, XcapAnswer, XcapRequest } from './exchange.ts';
 import { parseNodeSelector } from './node-selector.ts';
 import { orderRoots, splitXcapUri } from './uri.ts';
@@ -59,11 +59,18 @@ export interface DocumentServiceOptions {
   };
 }
 
+/** A request target taken apart. */
+interface ParsedTarget extends Pick<Target, 'usage' | 'node' | 'uri'>, Pick<DocumentSelector, 'xui' | 'name'> {
+  /** Of the whole target. */
+  readonly length: number;
+}
+
 /** XCAP documents and their nodes (RFC 4825 8), whatever protocol asks for them. */
 export class DocumentService {
   readonly documentBytes: number;
   private readonly usages: ReadonlyMap<string, ApplicationUsage>;
   private readonly environment: Environment;
+  private readonly targets = new GenerationCache<ParsedTarget>(TARGET_CHARACTERS, ({ length }) => length + TARGET_OVERHEAD);
   private readonly queue = new EditQueue();
 
   constructor({ store, usages, xuiDirectory, roots, publicRoot = '', limits = {} }: DocumentServiceOptions) {
@@ -83,9 +90,9 @@ export class DocumentService {
       ),
       limits: { depth: limits.depth ?? 100, nodes: limits.nodes ?? NODES },
       namespaces: new Set(usages.flatMap((usage) => usage.namespaces)),
-      trees: new EtagCache<XmlDocument>(TREE_CHARACTERS),
+      trees: new GenerationCache<XmlDocument>(TREE_CHARACTERS, ({ source }) => source.length + ENTRY_OVERHEAD),
       reading: new Map(),
-      contents: new EtagCache<Content>(CONTENT_CHARACTERS),
+      contents: new GenerationCache<Content>(CONTENT_CHARACTERS, ({ body }) => body.length + ENTRY_OVERHEAD),
     };
   }
 
@@ -102,16 +109,27 @@ export class DocumentService {
    * Throws XcapRefusal: 404 for an unknown usage and for unknown extension selectors, 400 for what is no XCAP URI.
    */
   identify(rawTarget: string): Target {
+    const { usage, xui, name, node, uri } = this.parse(rawTarget);
+    const { auid } = usage;
+    const user = xui === undefined ? undefined : this.environment.directory.resolveXui(xui);
+    if (xui === undefined || user !== undefined) return { usage, key: { auid, xui: user, name }, node, uri };
+    const absent = canonicalAddress(/^[^@]*:/.test(xui) ? xui : `sip:${xui}`);
+    return { usage, key: { auid, xui: absent, name }, node, uri, unknownXui: xui };
+  }
+
+  /** What of a request target is the same whoever asks, and whenever: clients ask for the same ones again and again. */
+  private parse(rawTarget: string): ParsedTarget {
+    const known = this.targets.get(rawTarget);
+    if (known) return known;
     const uri = splitXcapUri(rawTarget, this.environment.roots);
     if (!uri) throw new XcapRefusal(404, 'the URI lies under no XCAP root of this server');
     const { auid, xui, name } = parseDocumentSelector(uri.document);
     const usage = this.usages.get(auid);
     if (!usage) throw new XcapRefusal(404, `there is no application usage ${auid} here`);
-    const user = xui === undefined ? undefined : this.environment.directory.resolveXui(xui);
     const node = uri.node === undefined ? undefined : parseNodeSelector(uri.node, uri.query);
-    if (xui === undefined || user !== undefined) return { usage, key: { auid, xui: user, name }, node, uri };
-    const absent = canonicalAddress(/^[^@]*:/.test(xui) ? xui : `sip:${xui}`);
-    return { usage, key: { auid, xui: absent, name }, node, uri, unknownXui: xui };
+    const parsed = { usage, xui, name, node, uri, length: rawTarget.length };
+    this.targets.set(rawTarget, parsed);
+    return parsed;
   }
 
   /** Whether what the target names can be changed at all, whoever asks. */
@@ -158,6 +176,12 @@ const NODES = 20_000;
 /** A tree takes some thirty times the memory of its text. */
 const TREE_CHARACTERS = 4 * 1024 * 1024;
 const CONTENT_CHARACTERS = 32 * 1024 * 1024;
+/** Of request targets: a few thousand usual ones. */
+const TARGET_CHARACTERS = 2 * 1024 * 1024;
+/** What a target takes besides its text, in characters, about. */
+const TARGET_OVERHEAD = 500;
+/** What any other entry takes. */
+const ENTRY_OVERHEAD = 200;
 
 function newExchange(request: XcapRequest, access: Access): Exchange {
   return {

@@ -123,7 +123,7 @@ function documentContent({ etag, text, modified }: StoredDocument, { contentType
   let content = contents.get(etag);
   if (!content) {
     content = { type: contentType, body: text, bytes: Buffer.byteLength(text), lastModified: new Date(modified).toUTCString() };
-    contents.set(etag, content, text.length);
+    contents.set(etag, content);
   }
   return content;
 }
@@ -152,7 +152,7 @@ export function treeOf({ etag, text }: StoredDocument, { trees, reading }: Envir
   const ready = trees.get(etag) ?? reading.get(etag);
   if (ready) return ready;
   const keep = (tree: XmlDocument) => {
-    trees.set(etag, tree, text.length);
+    trees.set(etag, tree);
     return tree;
   };
   const tree = readXml(text, AS_STORED);

@@ -1,9 +1,9 @@
+import type { GenerationCache } from '../schemas/generation-cache.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { Requester, XuiDirectory } from './access.ts';
 import type { Access, ApplicationUsage } from './application-usage.ts';
 import type { DocumentQuota } from './document-quota.ts';
 import type { DocumentKey, DocumentStore, StoredDocument } from './document-store.ts';
-import type { EtagCache } from './etag-cache.ts';
 import type { TreeLimits } from './node-operations.ts';
 import type { NodeSelector, ParsedNodeSelector } from './node-selector.ts';
 import type { Conditions } from './preconditions.ts';
@@ -56,10 +56,12 @@ export interface Environment {
   readonly limits: TreeLimits;
   /** Those that some usage says it can validate. */
   readonly namespaces: ReadonlySet<string>;
-  readonly trees: EtagCache<XmlDocument>;
+  /** Trees of documents by their entity tags: no tag ever stands for other content, so that nothing here grows stale. */
+  readonly trees: GenerationCache<XmlDocument>;
   /** Trees of large documents on their way into `trees`, by entity tag. */
   readonly reading: Map<string, Promise<XmlDocument>>;
-  readonly contents: EtagCache<Content>;
+  /** Whole documents, by entity tag too. */
+  readonly contents: GenerationCache<Content>;
 }
 
 /** One request on its way through a pipeline. */

@@ -63,16 +63,21 @@ export function parseNodeSelector(encoded: string, query: string | undefined): P
   const steps = (terminal ? decoded.slice(0, -1) : decoded).map(parseStep);
   if (steps.length === 0) throw new XcapRefusal(400, 'the node selector names no element');
   const bindings = parseNamespaceBindings(query);
+  const bindAll = (defaultNamespace: string): NodeSelector => {
+    const bound = steps.map((step) => bindStep(step, bindings, defaultNamespace));
+    if (!terminal) return { steps: bound, terminal: undefined };
+    if (!attribute) return { steps: bound, terminal: { kind: 'namespaces' } };
+    const [, prefix = '', local = ''] = attribute;
+    return { steps: bound, terminal: { kind: 'attribute', prefix, uri: namespaceOf(prefix, bindings), local } };
+  };
+  let bound: { readonly defaultNamespace: string; readonly selector: NodeSelector } | undefined;
 
   return {
     selectsNamespaces: terminal && !attribute,
     encodedSteps: (count) => escapeExcluded(encodedSteps.slice(0, count).join('/') + (query === undefined ? '' : `?${query}`)),
     bind(defaultNamespace) {
-      const bound = steps.map((step) => bindStep(step, bindings, defaultNamespace));
-      if (!terminal) return { steps: bound, terminal: undefined };
-      if (!attribute) return { steps: bound, terminal: { kind: 'namespaces' } };
-      const [, prefix = '', local = ''] = attribute;
-      return { steps: bound, terminal: { kind: 'attribute', prefix, uri: namespaceOf(prefix, bindings), local } };
+      if (bound?.defaultNamespace !== defaultNamespace) bound = { defaultNamespace, selector: bindAll(defaultNamespace) };
+      return bound.selector;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { addressHost, canonicalAddress } from '../../schemas/address.ts';
-import { GenerationCache } from '../storage/generation-cache.ts';
+import { GenerationCache } from '../../schemas/generation-cache.ts';
 import { type Database, openDatabase } from '../storage/sqlite/database.ts';
 import { type Credential, makeCredentials } from './ha1.ts';
 

@@ -1,7 +1,7 @@
 import { addressHost } from '../../schemas/address.ts';
+import { GenerationCache } from '../../schemas/generation-cache.ts';
 import type { UserDirectory } from '../../sip/core/authenticator.ts';
 import type { XuiDirectory } from '../../xcap/access.ts';
-import { GenerationCache } from '../storage/generation-cache.ts';
 import { type AccountStore, accountAddress } from './account-store.ts';
 
 /** XUIs whose addresses are remembered. */

@@ -1,4 +1,4 @@
-import { GenerationCache } from '../storage/generation-cache.ts';
+import { GenerationCache } from '../../schemas/generation-cache.ts';
 
 /** What one address may fail at one account: so many at once, then one more per interval (milliseconds). */
 const PAIR = { capacity: 10, interval: 10_000 };

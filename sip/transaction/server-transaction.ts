@@ -5,7 +5,7 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { MAX_DATAGRAM_BYTES } from '../transport/udp.ts';
 import type { TimerValues, Transition } from './machine.ts';
 import { INVITE_SERVER, NON_INVITE_SERVER, type ServerAction, type ServerInput, type ServerState } from './server-machines.ts';
-import type { TableEntry } from './transaction-table.ts';
+import type { Keyed } from './transaction-table.ts';
 
 export interface ServerTransaction {
   readonly request: SipRequest;
@@ -33,9 +33,9 @@ export interface ServerTransactionHost {
   /** A final response has been given. */
   answered(transaction: ServerTransactionRunner): void;
   /** Answer copies of the request with these bytes for Timer J, without the transaction. */
-  keepResponse(transaction: ServerTransactionRunner, bytes: Buffer, flow: Flow): void;
+  keepResponse(key: string, bytes: Buffer, flow: Flow): void;
   /** Forget the transaction. */
-  ended(transaction: ServerTransactionRunner): void;
+  ended(key: string): void;
   deliverAck(ack: SipRequest, flow: Flow): void;
 }
 
@@ -46,12 +46,11 @@ const NOTHING_SENT = Buffer.alloc(0);
 type Table = Readonly<Partial<Record<ServerState, Readonly<Partial<Record<ServerInput, Transition<ServerState, ServerAction>>>>>>>;
 
 /** Runs a server machine. */
-export class ServerTransactionRunner implements ServerTransaction, TableEntry<ServerTransactionRunner> {
+export class ServerTransactionRunner implements ServerTransaction, Keyed<ServerTransactionRunner> {
   readonly request: SipRequest;
   readonly flow: Flow;
   readonly key: string;
   readonly cancels: ServerTransaction | undefined;
-  next: ServerTransactionRunner | undefined;
   /** Is it in the count of its source's open transactions? */
   counted = false;
   private readonly host: ServerTransactionHost;
@@ -61,6 +60,10 @@ export class ServerTransactionRunner implements ServerTransaction, TableEntry<Se
   private reply: Flow | undefined;
   private bytes: Buffer = NOTHING_SENT;
   private timer: Timer | undefined;
+  /** @internal */
+  hash = 0;
+  /** @internal */
+  next: ServerTransactionRunner | undefined;
   private interval = 0;
   private deadline = 0;
 
@@ -73,9 +76,9 @@ export class ServerTransactionRunner implements ServerTransaction, TableEntry<Se
     this.isInvite = request.method === 'INVITE';
     this.table = this.isInvite ? INVITE_SERVER : NON_INVITE_SERVER;
     this.state = 'trying';
-    this.next = undefined;
     this.timer = undefined;
     this.reply = undefined;
+    this.next = undefined;
   }
 
   get completed(): boolean {
@@ -127,7 +130,7 @@ export class ServerTransactionRunner implements ServerTransaction, TableEntry<Se
     for (const action of transition.actions) this.perform(action, response, ack);
     if (transition.next === 'terminated') {
       this.stopTimer();
-      this.host.ended(this);
+      this.host.ended(this.key);
     }
   }
 
@@ -195,8 +198,8 @@ export class ServerTransactionRunner implements ServerTransaction, TableEntry<Se
     if (!this.isInvite) {
       // The timer would keep the request alive that nobody needs any more.
       this.stopTimer();
-      if (this.flow.reliable || this.reply === undefined) this.host.ended(this);
-      else this.host.keepResponse(this, this.bytes, this.reply);
+      if (this.flow.reliable || this.reply === undefined) this.host.ended(this.key);
+      else this.host.keepResponse(this.key, this.bytes, this.reply);
     } else if (this.state === 'accepted') this.wakeIn(64 * t1);
     else if (this.flow.reliable) this.run('lingered');
     else this.wakeIn(t4);

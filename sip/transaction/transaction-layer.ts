@@ -278,9 +278,9 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
 
   /** @internal */
   finished(transaction: ClientTransactionRunner): void {
-    const { flow } = transaction;
+    const { key, flow } = transaction;
     if (flow.reliable) this.clientsByConnection.get(flow)?.delete(transaction);
-    this.clients.delete(transaction);
+    this.clients.delete(key);
   }
 
   /** @internal */
@@ -294,14 +294,14 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** @internal */
-  keepResponse(transaction: ServerTransactionRunner, bytes: Buffer, flow: Flow): void {
-    this.servers.delete(transaction);
-    this.kept.add(transaction.key, bytes, flow.remoteAddress, flow.remotePort);
+  keepResponse(key: string, bytes: Buffer, flow: Flow): void {
+    this.servers.delete(key);
+    this.kept.add(key, bytes, flow.remoteAddress, flow.remotePort);
   }
 
   /** @internal */
-  ended(transaction: ServerTransactionRunner): void {
-    this.servers.delete(transaction);
+  ended(key: string): void {
+    this.servers.delete(key);
   }
 
   /** @internal */

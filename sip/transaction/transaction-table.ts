@@ -1,75 +1,77 @@
 import { randomInt } from 'node:crypto';
 import { hashText } from '../message/text.ts';
 
-/** What a table holds. `next` is the table's own. */
-export interface TableEntry<Self> {
+/** What a table holds; `hash` and `next` are the table's. */
+export interface Keyed<T> {
   readonly key: string;
-  next: Self | undefined;
+  hash: number;
+  next: T | undefined;
 }
 
-const FIRST_SIZE = 256;
+const FEWEST_BUCKETS = 256;
 
 /**
- * Transactions by their keys: a hash table whose chains go through its entries. It stands in for a Map, which cannot be used for what
- * comes and goes at this rate: when a Map makes room it links the old table to the new one, and once a table has come to be among V8's
- * old objects, the collector takes all later ones, and every transaction that was ever in them, for old too. Moving them there, and
- * finding them dead at last, took a quarter of all the time.
+ * Transactions by their keys. A Map that small things come into and leave all the time makes itself anew every few of them, and each
+ * outgrown table points to the next: one that has grown old keeps all that came after it, with the requests in them, from the young
+ * generation's collections. Here what has left is pointed to by nothing.
  */
-export class TransactionTable<T extends TableEntry<T>> {
-  size = 0;
+export class TransactionTable<T extends Keyed<T>> {
   private readonly seed = randomInt(2 ** 31);
-  private chains = newChains<T>(FIRST_SIZE);
+  /** A power of two of them; those of one bucket are strung together, the newest first. */
+  private buckets: (T | undefined)[] = new Array(FEWEST_BUCKETS).fill(undefined);
+  private count = 0;
+
+  get size(): number {
+    return this.count;
+  }
 
   get(key: string): T | undefined {
-    let entry = this.chains[this.chainOf(key)];
-    while (entry !== undefined && entry.key !== key) entry = entry.next;
-    return entry;
+    const hash = hashText(key, this.seed);
+    let found = this.buckets[hash & (this.buckets.length - 1)];
+    while (found !== undefined && (found.hash !== hash || found.key !== key)) found = found.next;
+    return found;
   }
 
-  /** For what is in no table, under a key that is not in this one. */
+  /** Adds what is not in it yet. */
   add(entry: T): void {
-    if (this.size === this.chains.length) this.grow();
-    const at = this.chainOf(entry.key);
-    entry.next = this.chains[at];
-    this.chains[at] = entry;
-    this.size++;
+    if (this.count === this.buckets.length) this.grow();
+    entry.hash = hashText(entry.key, this.seed);
+    this.string(entry);
+    this.count++;
   }
 
-  /** Does nothing where it is not in the table. */
-  delete(entry: T): void {
-    const at = this.chainOf(entry.key);
+  /** Does nothing where there is none. */
+  delete(key: string): void {
+    const hash = hashText(key, this.seed);
+    const bucket = hash & (this.buckets.length - 1);
     let before: T | undefined;
-    let found = this.chains[at];
-    while (found !== undefined && found !== entry) {
+    let found = this.buckets[bucket];
+    while (found !== undefined && (found.hash !== hash || found.key !== key)) {
       before = found;
       found = found.next;
     }
     if (found === undefined) return;
-    if (before === undefined) this.chains[at] = entry.next;
-    else before.next = entry.next;
-    entry.next = undefined;
-    this.size--;
+    if (before === undefined) this.buckets[bucket] = found.next;
+    else before.next = found.next;
+    found.next = undefined;
+    this.count--;
   }
 
-  private chainOf(key: string): number {
-    return hashText(key, this.seed) & (this.chains.length - 1);
+  private string(entry: T): void {
+    const bucket = entry.hash & (this.buckets.length - 1);
+    entry.next = this.buckets[bucket];
+    this.buckets[bucket] = entry;
   }
 
   private grow(): void {
-    const before = this.chains;
-    this.chains = newChains(before.length * 2);
-    for (const chain of before) {
-      for (let entry = chain; entry !== undefined; ) {
-        const following = entry.next;
-        const at = this.chainOf(entry.key);
-        entry.next = this.chains[at];
-        this.chains[at] = entry;
-        entry = following;
+    const old = this.buckets;
+    this.buckets = new Array(old.length * 2).fill(undefined);
+    for (let entry of old) {
+      while (entry !== undefined) {
+        const { next }: T = entry;
+        this.string(entry);
+        entry = next;
       }
     }
   }
-}
-
-function newChains<T>(length: number): (T | undefined)[] {
-  return new Array<T | undefined>(length).fill(undefined);
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { GenerationCache } from '../../../schemas/generation-cache.ts';
 import type {
   DocumentChange,
   DocumentEntry,
@@ -8,7 +9,6 @@ import type {
   DocumentWrite,
   StoredDocument,
 } from '../../../xcap/document-store.ts';
-import { GenerationCache } from '../generation-cache.ts';
 import { type Database, openDatabase, StorageError } from './database.ts';
 
 /** The newest changes that the feed keeps. */

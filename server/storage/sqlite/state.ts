@@ -140,7 +140,7 @@ export class SqliteStateStore implements StateStore {
       this.lastRow = n;
       this.append(table, id, kept, n);
     }
-    // New maps: one that was cleared would link what was in it to what comes, and V8 would take all of that for old objects.
+    // New maps: one that is cleared leaves a table that points to its next, and keeps its records alive as long as it lives itself.
     for (const table of this.tables.values()) if (table.outstanding.size > 0) table.outstanding = new Map();
     this.outstanding = 0;
     this.failures = 0;

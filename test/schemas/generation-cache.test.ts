@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { GenerationCache } from '../../server/storage/generation-cache.ts';
+import { GenerationCache } from '../../schemas/generation-cache.ts';
 
 it('keeps what is used, forgets the rest, and never holds more than its bound', () => {
   const cache = new GenerationCache<string>(100, (value) => value.length);
