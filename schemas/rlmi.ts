@@ -52,7 +52,10 @@ export function writeRlmi({ uri, version, fullState, names, cid, resources }: Rl
 }
 
 function writeResource({ uri, names, instances }: RlmiResource): string {
-  let out = `<resource uri="${escapeAttribute(uri)}">`;
+  let out = `<resource uri="${escapeAttribute(uri)}"`;
+  // Of thousands most may have nothing else to tell, and all are to find room in one message.
+  if (names.length === 0 && instances.length === 0) return `${out}/>\n`;
+  out += '>';
   for (const name of names) out += writeDisplayName('name', name);
   for (const { id, state, reason, cid } of instances) {
     out += `<instance id="${escapeAttribute(id)}" state="${state}"`;

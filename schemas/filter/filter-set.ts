@@ -5,7 +5,7 @@ import { schemaViolations } from '../xml/validate.ts';
 import { FilterError, parseExpression } from './expression.ts';
 
 export const SIMPLE_FILTER_TYPE = 'application/simple-filter+xml';
-const NAMESPACE = 'urn:ietf:params:xml:ns:simple-filter';
+export const SIMPLE_FILTER = 'urn:ietf:params:xml:ns:simple-filter';
 
 export interface Choice {
   readonly type: 'xpath' | 'namespace';
@@ -64,7 +64,7 @@ const MOST_NODES = 2000;
 /** Throws XmlError for what is no XML, FilterError for what is no filter set that could be used. */
 export function parseFilterSet(text: string): FilterSetDocument {
   const { root } = parseXml(text, { maxDepth: 20, maxNodes: MOST_NODES });
-  const [violation] = schemaViolations(NAMESPACE, text);
+  const [violation] = schemaViolations(SIMPLE_FILTER, text);
   if (violation) throw new FilterError(`line ${violation.line}: ${violation.message}`);
   const bindings = readBindings(root);
   const filters = named(root, 'filter').map((element) => readFilter(element, bindings));
@@ -73,7 +73,7 @@ export function parseFilterSet(text: string): FilterSetDocument {
 }
 
 function named(parent: XmlElement, local: string): XmlElement[] {
-  return childrenNamed(parent, NAMESPACE, local);
+  return childrenNamed(parent, SIMPLE_FILTER, local);
 }
 
 function readBindings(root: XmlElement): Record<string, string> {

@@ -48,6 +48,8 @@ export interface Watch {
   readonly terms: unknown;
   /** It began in an earlier run: what it was told then is not known. */
   readonly restored?: boolean;
+  /** Its NOTIFYs may have to go in datagrams, of which each ends at 64 KB. */
+  readonly overDatagrams?: boolean;
   /** The package's own notes about the subscription, e.g. the version that it last sent. Not kept across a restart. */
   memo: unknown;
 }

@@ -78,6 +78,17 @@ function checkSize(filters: readonly KeptFilter[]): void {
 }
 
 /**
+ * The filter that the notifier of a resource of another domain is to apply: the resource's own, or else its domain's (RFC 4660 4.1). That of
+ * nobody else goes there: it would tell who else is in the list (8).
+ */
+export function filterForNotifier(filters: readonly KeptFilter[], resource: string): KeptFilter | undefined {
+  const enabled = filters.filter(({ enabled: on }) => on);
+  const host = addressHost(resource);
+  const own = enabled.find(({ uri, domain }) => domain === undefined && uri === resource);
+  return own ?? enabled.find(({ domain }) => domain !== undefined && domain === host);
+}
+
+/**
  * What filters a resource in a subscription to `subscribed`: its own filter before that of its domain, and for members of a list that
  * before the list's (RFC 4660 3.3.2, 3.3.3). A filter that is disabled is as good as none (5.3).
  */

@@ -1,5 +1,6 @@
-import type { Watch } from './event-package.ts';
-import { filterFor } from './filter-set.ts';
+import { writeFilter } from '../../schemas/filter/write-filter.ts';
+import type { EventPackage, Watch } from './event-package.ts';
+import { filterFor, filterForNotifier } from './filter-set.ts';
 import { Subscription } from './subscription.ts';
 import { WatchFilter } from './watch-filter.ts';
 
@@ -12,4 +13,11 @@ export function memberFilter(watch: Watch, member: string, place: 'here' | 'else
   const filters = place === 'here' ? all : all?.filter(({ domain }) => domain === undefined);
   const contents = filters && filterFor(filters, member, watch.resource);
   return contents && new WatchFilter(contents);
+}
+
+/** The document of the filter that goes on to the notifier of a member elsewhere, by its canonical address; undefined where there is none. */
+export function forwardedFilter(watch: Watch, member: string, { name }: EventPackage): string | undefined {
+  const all = watch instanceof Subscription ? watch.filterSet : undefined;
+  const filter = all && filterForNotifier(all, member);
+  return filter?.contents && writeFilter({ ...filter, contents: filter.contents }, name);
 }

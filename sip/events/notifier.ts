@@ -168,6 +168,13 @@ export class Notifier {
     this.queue.push(watch);
   }
 
+  /** Goes on with a subscription of an earlier run whose watcher knows the state, if it is still the same. */
+  private resume(subscription: Subscription): void {
+    subscription.started = true;
+    subscription.lastStatus = subscription.status;
+    this.touch(subscription);
+  }
+
   /** Judges a new subscription, takes it in, writes it down, and waits for the package to have opened it. The caller then forces a NOTIFY. */
   admit(subscription: Subscription): void | Promise<void> {
     this.judge.judge(subscription);
@@ -229,7 +236,7 @@ export class Notifier {
         this.undecided.follow(subscription);
       },
       open: (subscription) => this.open(subscription),
-      tell: (subscription) => this.force(subscription),
+      tell: (subscription) => (subscription.answeredSilently ? this.resume(subscription) : this.force(subscription)),
       failed: this.failed,
     });
   }
@@ -299,6 +306,7 @@ export class Notifier {
     const { ending } = subscription;
     if (!ending && change && (suppressed || !isNews(subscription, body))) return;
     if (ending) this.finish(subscription, ending);
+    else if (subscription.answeredSilently) this.noteTold(subscription);
     // A list's body is never like another.
     subscription.lastBody = subscription.eventPackage.require ? undefined : body;
     subscription.lastStatus = subscription.status;
@@ -308,6 +316,12 @@ export class Notifier {
     if (!this.send(subscription, body, entityTag) || ending) return;
     if (subscription.rates) this.pacing.noteSent(subscription);
     if (subscription.outgrown) this.book.save(subscription);
+  }
+
+  /** A NOTIFY may get lost with the server: from now on a restart is told again. */
+  private noteTold(subscription: Subscription): void {
+    subscription.answeredSilently = false;
+    this.book.save(subscription);
   }
 
   private send(subscription: Subscription, body: Body | undefined, entityTag: string | undefined): boolean {
@@ -335,7 +349,8 @@ export class Notifier {
     const gone = this.judge.judge(subscription);
     if (gone !== undefined || subscription.status !== told) return false;
     subscription.condition = condition;
-    return suppress(subscription) !== undefined;
+    subscription.answeredSilently = suppress(subscription) !== undefined;
+    return subscription.answeredSilently;
   }
 
   /** Ends the subscription without a last NOTIFY (RFC 5839 5.7). */

@@ -160,6 +160,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
   subscription.aliases = context.aliases;
   subscription.condition = undefined;
+  subscription.answeredSilently = false;
   subscription.retarget(request, flow);
   if (expires === 0) {
     subscription.ending = 'timeout';

@@ -39,8 +39,9 @@ export interface SubscriptionRecord {
   readonly undecidedSince?: number;
   /** As `EventPackage.readTerms` gave them. */
   readonly terms?: unknown;
-  /** Suppress-If-Match, where it holds. */
+  /** Suppress-If-Match, where it holds; and whether a 204 has said so. */
   readonly condition?: string;
+  readonly answeredSilently?: boolean;
   readonly filters?: readonly KeptFilter[];
   /** As the watcher asked for them. */
   readonly rates?: Rates;
@@ -53,12 +54,17 @@ export interface SubscriptionRecord {
 /** CSeq numbers are set aside in blocks, so that not every NOTIFY has to be written down; a restart goes on after the block. */
 const CSEQ_BLOCK = 128;
 
+/** A Contact at which no datagrams are taken. */
+const RELIABLE = /^sips:|;transport=(?:tcp|tls|ws|wss)(?:;|$)/i;
+
 export class Subscription extends WatchBase {
   readonly dialog: Dialog;
   /** The Event header field of the last SUBSCRIBE, spelled as the watcher did. */
   eventHeader: string;
   /** Suppress-If-Match of the last SUBSCRIBE, as long as it holds (RFC 5839 6.3). */
   condition: string | undefined;
+  /** The condition came in the dialog, a 204 has said that it holds (RFC 5839 6.3), and nothing has been told since. */
+  answeredSilently = false;
   readonly firstCSeq: number;
   target: UacTarget;
   private destination: Destination | undefined;
@@ -140,6 +146,10 @@ export class Subscription extends WatchBase {
     return this.expiresAt;
   }
 
+  get overDatagrams(): boolean {
+    return this.target.flow === undefined && !RELIABLE.test(this.dialog.state.remoteTarget);
+  }
+
   /** NOTIFYs sent so far; numbers that a restart skipped count as sent. */
   get notified(): number {
     return this.dialog.localCSeq - this.firstCSeq;
@@ -172,7 +182,7 @@ export class Subscription extends WatchBase {
       ...(this.retryAfter === undefined ? {} : { retryAfter: this.retryAfter }),
       ...(this.undecidedSince === undefined ? {} : { undecidedSince: this.undecidedSince }),
       ...(this.terms === undefined ? {} : { terms: this.terms }),
-      ...(this.condition === undefined ? {} : { condition: this.condition }),
+      ...(this.condition === undefined ? {} : { condition: this.condition, answeredSilently: this.answeredSilently }),
       ...(this.filters === undefined ? {} : { filters: this.filters }),
       ...(this.rates === undefined ? {} : { rates: this.rates.asked }),
       ...(this.coding === undefined ? {} : { coding: this.coding }),
@@ -194,6 +204,7 @@ export class Subscription extends WatchBase {
     subscription.coding = record.coding;
     subscription.event = record.lastEvent;
     subscription.condition = record.condition;
+    subscription.answeredSilently = record.answeredSilently === true;
     subscription.filterSet = record.filters;
     return subscription;
   }

@@ -86,12 +86,7 @@ export class WatchJudge {
     const before = watch.status;
     watch.status = status;
     watch.event = event;
-    const { log } = this.options;
-    if (log.isLevelEnabled('info')) {
-      const { watcher, resource, decision, eventPackage } = watch;
-      const because = event === 'timeout' ? undefined : decision?.because;
-      log.info({ event: eventPackage.name, watcher, resource, from: before, to: status, by: event, because }, 'subscription');
-    }
+    this.note(watch, before);
     if (!watch.eventPackage.watcherinfo) return;
     if (watch instanceof Subscription) {
       if (watch.fetch && status !== 'waiting') return;
@@ -102,6 +97,16 @@ export class WatchJudge {
     }
     this.report(watch);
     if (status === 'waiting') this.hooks.waits(watch);
+  }
+
+  /** A line for each; of the members of lists, thousands of which may come with one SUBSCRIBE, only where details are wanted. */
+  private note(watch: WatchBase, before: WatchBase['status']): void {
+    const { log } = this.options;
+    const level = watch instanceof MemberWatch ? 'debug' : 'info';
+    if (!log.isLevelEnabled(level)) return;
+    const { watcher, resource, decision, eventPackage, status, event } = watch;
+    const because = event === 'timeout' ? undefined : decision?.because;
+    log[level]({ event: eventPackage.name, watcher, resource, from: before, to: status, by: event, because }, 'subscription');
   }
 
   report(watch: WatchBase): void {

@@ -1,6 +1,7 @@
 /** A subscription of ours at the notifier of another domain, in a watcher's name (RFC 4662 4, RFC 6665 4.1). */
 
 import { addressHost } from '../../schemas/address.ts';
+import { SIMPLE_FILTER_TYPE } from '../../schemas/filter/filter-set.ts';
 import { decodeUtf8, parseXml, XmlError } from '../../schemas/xml/parse.ts';
 import { assertIdentity } from '../core/asserted-identity.ts';
 import type { Logger } from '../core/log.ts';
@@ -52,6 +53,8 @@ export interface BackEndTerms {
   readonly watcher: string;
   /** Seconds to ask for. */
   readonly expires: number;
+  /** Document of a filter that the notifier is asked to apply (RFC 4660 4.1). */
+  readonly filter?: string | undefined;
 }
 
 export interface BackEndHooks {
@@ -73,6 +76,8 @@ const LONGEST_BODY = 65_536;
 /** A subscription that has lived so long, in seconds, has not failed. */
 const LIVED = 60;
 const LONGEST_EXPIRES = 86_400;
+/** Answers of who knows no filters, or not this one (RFC 3261 21.4.13, RFC 4660 5.4). */
+const FILTER_REFUSED: ReadonlySet<number> = new Set([400, 415, 488]);
 
 export class BackEndSubscription {
   state: MemberState | undefined;
@@ -88,6 +93,8 @@ export class BackEndSubscription {
   private since = 0;
   private failures = 0;
   private raised = false;
+  /** The notifier takes no filters, or not this one. */
+  private unfiltered = false;
   private closing = false;
   private timer: Timer | undefined;
   private readonly options: BackEndOptions;
@@ -99,6 +106,11 @@ export class BackEndSubscription {
     this.hooks = hooks;
     this.expires = terms.expires;
     this.hooks.queue();
+  }
+
+  /** Does the notifier apply the filter? */
+  get filtered(): boolean {
+    return this.terms.filter !== undefined && !this.unfiltered;
   }
 
   /** Begins a subscription in a dialog of its own. */
@@ -147,6 +159,11 @@ export class BackEndSubscription {
     headers.add('Contact', this.contact);
     const request = new SipRequest('SUBSCRIBE', uri, headers);
     this.describe(request, this.expires);
+    // What is not said again in refreshes stays as it is (RFC 4660 3.3.3).
+    if (this.filtered && this.terms.filter !== undefined) {
+      headers.add('Content-Type', SIMPLE_FILTER_TYPE);
+      request.body = Buffer.from(this.terms.filter, 'utf8');
+    }
     assertIdentity(
       request,
       watcher,
@@ -194,6 +211,11 @@ export class BackEndSubscription {
         this.hooks.queue();
         return;
       }
+    }
+    if (FILTER_REFUSED.has(status) && this.filtered && !this.closing) {
+      this.unfiltered = true;
+      this.hooks.queue();
+      return;
     }
     this.fail(outcomeOfStatus(status), secondsOf(headers.get('Retry-After')));
   }
@@ -245,8 +267,10 @@ export class BackEndSubscription {
     if (this.since === 0) this.since = this.options.now();
     this.lastsFor(secondsOf(paramOf('expires')));
     if (state === 'active') {
+      // Where a filter leaves nothing, nothing is told (RFC 4660 5.3.1).
+      if (!body && this.filtered) this.show({ status: 'active', reason: undefined, body: undefined });
       // RFC 6665 4.1.3: one without a body says that nothing has changed.
-      if (body ?? this.state?.body) this.show({ status: 'active', reason: undefined, body: body ?? this.state?.body });
+      else if (body ?? this.state?.body) this.show({ status: 'active', reason: undefined, body: body ?? this.state?.body });
     } else this.show({ status: 'pending', reason: undefined, body: undefined });
   }
 

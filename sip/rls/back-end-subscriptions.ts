@@ -1,4 +1,4 @@
-/** The subscriptions that we hold at notifiers of other domains for members of lists: one for each watcher and member, whatever number of lists. */
+/** The subscriptions that we hold at notifiers of other domains for members of lists: one for each watcher, member and filter, whatever number of lists. */
 import { addressHost } from '../../schemas/address.ts';
 import type { RequestContext } from '../core/router.ts';
 import { eventName } from '../events/event-header.ts';
@@ -50,7 +50,7 @@ export class BackEndSubscriptions {
     const { remoteMembers, nextHops } = this.options;
     if (host === undefined || remoteMembers === 'off') return undefined;
     if (remoteMembers === 'next-hops' && nextHops.find(host) === undefined) return undefined;
-    const key = JSON.stringify([terms.watcher, terms.event, terms.contentType, terms.uri]);
+    const key = JSON.stringify([terms.watcher, terms.event, terms.contentType, terms.uri, terms.filter]);
     let shared = this.shared.get(key);
     if (!shared) {
       const count = this.perWatcher.get(terms.watcher) ?? 0;
@@ -141,6 +141,10 @@ class Share implements MemberSource {
 
   get state(): MemberState | undefined {
     return this.shared.subscription.state;
+  }
+
+  get filtered(): boolean {
+    return this.shared.subscription.filtered;
   }
 
   close(): void {

@@ -10,7 +10,7 @@ import { SipError } from '../message/sip-error.ts';
 import { FilteredSource } from './filtered-source.ts';
 import { instanceId } from './list-body.ts';
 import { ListCache } from './list-cache.ts';
-import { ListSubscription, type MemberSource } from './list-subscription.ts';
+import { type BodyRoom, ListSubscription, type MemberSource } from './list-subscription.ts';
 import { type ListTerms, readListTerms } from './list-terms.ts';
 import { resolveList } from './list-traversal.ts';
 import { isLocal, type ListDirectory, type ListMember, type MemberList, type ResolvedList, watchedMembers } from './resolved-list.ts';
@@ -26,8 +26,21 @@ export interface ListPackageOptions {
   servesDomain(host: string): boolean;
   /** Is the canonical address a user here? */
   isUser(address: string): boolean;
-  /** Watches a member of another domain; undefined where that is not done. */
-  openRemote(watch: Watch, eventPackage: EventPackage, member: ListMember, changed: () => void): MemberSource | undefined;
+  /** Watches a member of another domain, whose notifier is given the filter; undefined where that is not done. */
+  openRemote(
+    watch: Watch,
+    eventPackage: EventPackage,
+    member: ListMember,
+    filter: string | undefined,
+    changed: () => void,
+  ): MemberSource | undefined;
+}
+
+/** What a datagram holds besides its header fields, with some room for those that proxies add. */
+const DATAGRAM_ROOM = 56_000;
+
+function roomFor({ overDatagrams }: Watch, bytes: number): BodyRoom {
+  return { bytes: overDatagrams ? Math.min(bytes, DATAGRAM_ROOM) : bytes, bounded: overDatagrams === true };
 }
 
 const OWNER: Decision = { handling: 'allow', view: 'list', because: 'their own list' };
@@ -42,7 +55,8 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
   const openMember = (watch: Watch, member: ListMember, changed: (canonical: string) => void): MemberSource | undefined => {
     const { canonical } = member;
     if (!isLocal(member, servesDomain)) {
-      const open = (told: () => void): MemberSource | undefined => options.openRemote(watch, base, member, told);
+      const open = (filter: string | undefined, told: () => void): MemberSource | undefined =>
+        options.openRemote(watch, base, member, filter, told);
       return FilteredSource.open(watch, canonical, base, () => changed(canonical), open);
     }
     const virtual = new VirtualSubscription(
@@ -155,7 +169,8 @@ export function listPackage(base: EventPackage, options: ListPackageOptions): Ev
       if (problem !== undefined) throw new SipError(502, problem);
     },
     state: known,
-    render: (list, _decision, { watch, full, version }) => subscriptions.get(watch.id)?.render(list, version, full, bodyRoom),
+    render: (list, _decision, { watch, full, version }) =>
+      subscriptions.get(watch.id)?.render(list, version, full, roomFor(watch, bodyRoom)),
     async opened(watch) {
       lists.hold(watch.resource);
       machinery.open(watch);
@@ -194,7 +209,8 @@ export function broughtListPackage(base: EventPackage, options: ListPackageOptio
     key: broughtListKey(base),
     authorize: (watcher) => (isUser(watcher) ? OWNER : STRANGER_HERE),
     state: (uri) => uri,
-    render: (_uri, _decision, { watch, full, version }) => subscriptions.get(watch.id)?.render(listOf(watch), version, full, bodyRoom),
+    render: (_uri, _decision, { watch, full, version }) =>
+      subscriptions.get(watch.id)?.render(listOf(watch), version, full, roomFor(watch, bodyRoom)),
     async opened(watch) {
       machinery.open(watch);
       await prepare(listOf(watch));

@@ -7,6 +7,8 @@ import { type ListMember, type MemberList, watchedMembers } from './resolved-lis
 /** Somebody watched for a list's subscription. */
 export interface MemberSource {
   readonly state: MemberState | undefined;
+  /** Is it told as the filter says that its notifier has been given? */
+  readonly filtered?: boolean;
   /** The list's watcher has asked anew: the terms as the package of the members has read them, and the watch with its filters. */
   ask?(terms: unknown, watch: Watch): void;
   close(): void;
@@ -14,8 +16,9 @@ export interface MemberSource {
 
 /** What each state costs in a body beside its document, in bytes. */
 const PART_OVERHEAD = 250;
-/** What it takes to name a member without state. */
-const NAME_OVERHEAD = 100;
+/** What it takes to name a member, beside its URI and its names; and what each name takes, beside its text. */
+const ROW_OVERHEAD = 22;
+const NAME_OVERHEAD = 40;
 /** RFC 4662 7.4. */
 const REFUSED: MemberState = { status: 'terminated', reason: 'rejected', body: undefined };
 
@@ -34,12 +37,23 @@ interface Place {
   full: boolean;
   /** Canonical addresses of the members with something new to tell. */
   readonly changed: Set<string>;
+  /** Of those among them whom the watcher does not know by all their names, or not at all. */
+  readonly unnamed: Set<string>;
+}
+
+/** How large a body may be. */
+export interface BodyRoom {
+  /** Of what is told of the members. */
+  readonly bytes: number;
+  /** It must not be larger, also where it tells full state: what finds no room is not even named, and comes in the notifications after it. */
+  readonly bounded: boolean;
 }
 
 /** What still fits into the body. */
 interface Room {
   bytes: number;
   parts: number;
+  readonly bounded: boolean;
 }
 
 export interface ListSubscriptionOptions {
@@ -81,13 +95,13 @@ export class ListSubscription {
 
   /**
    * The next body: the whole list if it is another than before or if asked for, else the members with something new.
-   * @param room bytes that the states may take; what finds no room is told next time
+   * @param room what finds none is told next time
    * @returns undefined when there is nothing to tell
    */
-  render(list: MemberList, version: number, full: boolean, room: number): Body | undefined {
+  render(list: MemberList, version: number, full: boolean, room: BodyRoom): Body | undefined {
     this.firstVersion ??= version;
     const place = this.follow(list);
-    const left: Room = { bytes: room, parts: 0 };
+    const left: Room = { ...room, parts: 0 };
     place.version = version;
     const body = this.tell(place, full, left);
     if (place.changed.size > 0) this.options.goOn();
@@ -119,7 +133,16 @@ export class ListSubscription {
 
   private lay(list: MemberList, above: Place['above'], path: string, before: Place | undefined): Place {
     const inner = new Map<string, Place>();
-    const place: Place = { list, above, inner, path, version: before?.version ?? this.firstVersion ?? 0, full: true, changed: new Set() };
+    const place: Place = {
+      list,
+      above,
+      inner,
+      path,
+      version: before?.version ?? this.firstVersion ?? 0,
+      full: true,
+      changed: new Set(),
+      unnamed: new Set(),
+    };
     for (const { canonical, list: nested } of list.members) {
       if (nested === undefined || nested === 'refused') continue;
       const below = this.lay(nested, { place, canonical }, `${path}${instanceId(canonical)}.`, before?.inner.get(canonical));
@@ -147,38 +170,75 @@ export class ListSubscription {
   };
 
   private tell(place: Place, full: boolean, room: Room): Body | undefined {
-    const { list, changed } = place;
     const fullState = full || place.full;
-    const reports: MemberReport[] = [];
-    // Full state names every member, whatever else finds room.
-    if (fullState) room.bytes -= NAME_OVERHEAD * list.members.length;
-    for (const member of fullState ? list.members : changedMembers(place)) {
-      const { canonical } = member;
-      const state = this.stateOf(member, place, fullState, room);
-      if (state === 'no room') {
-        // RFC 4662 4.5: a member may be named without state, which then comes in a NOTIFY of its own.
-        if (fullState) reports.push({ member, state: undefined });
-        changed.add(canonical);
-        continue;
-      }
-      // Of a list in this one, some members may have found no room.
-      if (place.inner.get(canonical)?.changed.size) changed.add(canonical);
-      else changed.delete(canonical);
-      if (state || fullState) reports.push({ member, state });
-      if (state) room.parts++;
-    }
+    const reports = fullState ? this.tellAll(place, room) : this.tellChanged(place, room);
     place.full = false;
     if (reports.length === 0 && !fullState) return undefined;
     const { naming } = this.options;
-    return writeListBody({ list, version: place.version++, fullState, reports, naming, path: place.path });
+    const { list, path } = place;
+    return writeListBody({ list, version: place.version++, fullState, reports, naming, path });
   }
 
-  private stateOf(member: ListMember, place: Place, fullState: boolean, room: Room): MemberState | undefined | 'no room' {
+  /** Full state names every member, whatever else finds room (RFC 4662 4.5: one may be named without state); without their names if need be. */
+  private tellAll(place: Place, room: Room): MemberReport[] {
+    const { members } = place.list;
+    place.changed.clear();
+    place.unnamed.clear();
+    const bare = room.bounded && members.reduce((sum, member) => sum + rowSize(member), 0) > room.bytes;
+    if (bare) for (const below of place.inner.values()) below.full = true;
+    const sizeOf = bare ? bareSize : rowSize;
+    // The names come first: states take what these leave.
+    let named = 0;
+    for (const member of members) {
+      const size = sizeOf(member);
+      if (room.bounded && room.bytes < size && named > 0) break;
+      room.bytes -= size;
+      named++;
+    }
+    const reports: MemberReport[] = [];
+    for (const [i, member] of members.entries()) {
+      const state = bare ? 'no room' : this.stateOf(member, place, true, room, 0);
+      if (state === 'no room') {
+        if (i < named) reports.push({ member: bare ? { ...member, names: [] } : member, state: undefined });
+        place.changed.add(member.canonical);
+        if (bare) place.unnamed.add(member.canonical);
+        continue;
+      }
+      this.noteRest(place, member);
+      reports.push({ member, state });
+      if (state) room.parts++;
+    }
+    return reports;
+  }
+
+  private tellChanged(place: Place, room: Room): MemberReport[] {
+    const reports: MemberReport[] = [];
+    for (const member of changedMembers(place)) {
+      const { canonical } = member;
+      const isUnnamed = place.unnamed.has(canonical);
+      const state = this.stateOf(member, place, false, room, rowSize(member));
+      if (state === 'no room' || (!state && isUnnamed && !takesRow(member, room))) continue;
+      place.changed.delete(canonical);
+      place.unnamed.delete(canonical);
+      this.noteRest(place, member);
+      if (state || isUnnamed) reports.push({ member, state });
+      if (state || isUnnamed) room.parts++;
+    }
+    return reports;
+  }
+
+  /** Of a list in this one, some members may have found no room. */
+  private noteRest(place: Place, { canonical }: ListMember): void {
+    if (place.inner.get(canonical)?.changed.size) place.changed.add(canonical);
+  }
+
+  /** @param row bytes that it takes to name the member, where that is not counted yet */
+  private stateOf(member: ListMember, place: Place, fullState: boolean, room: Room, row: number): MemberState | undefined | 'no room' {
     if (member.list === 'refused') return REFUSED;
     const below = place.inner.get(member.canonical);
     const state = below ? undefined : this.sources.get(member.canonical)?.state;
     if (!below && !state) return undefined;
-    const size = PART_OVERHEAD + (state?.body?.bytes.length ?? 0);
+    const size = PART_OVERHEAD + row + (state?.body?.bytes.length ?? 0);
     if (room.bytes < size && room.parts > 0) {
       if (below && fullState) below.full = true;
       return 'no room';
@@ -188,6 +248,22 @@ export class ListSubscription {
     const body = this.tell(below, fullState, room);
     return body && { status: 'active', reason: undefined, body };
   }
+}
+
+function takesRow(member: ListMember, room: Room): boolean {
+  const size = rowSize(member);
+  if (room.bytes < size && room.parts > 0) return false;
+  room.bytes -= size;
+  return true;
+}
+
+/** Bytes that it takes to name a member. */
+function rowSize(member: ListMember): number {
+  return member.names.reduce((sum, { text }) => sum + NAME_OVERHEAD + Buffer.byteLength(text), bareSize(member));
+}
+
+function bareSize({ uri }: ListMember): number {
+  return ROW_OVERHEAD + uri.length;
 }
 
 /** The member has something new to tell, and so has every list that its list is in. */

@@ -45,11 +45,11 @@ export function resourceLists(options: ResourceListOptions): ResourceLists {
   const listOptions: ListPackageOptions = {
     ...options,
     ...settings,
-    openRemote({ watcher, contentType }, base, { uri, canonical }, changed) {
+    openRemote({ watcher, contentType }, base, { uri, canonical }, filter, changed) {
       // A body that tells changes alone could not be told again to who asks for all.
       if (!base.bodiesAreWhole || !canonical.startsWith('sip:')) return undefined;
       const target = /^sips:/i.test(uri) ? canonical.replace(/^sip:/, 'sips:') : canonical;
-      return remote.open({ event: base.name, contentType, uri: target, watcher, expires: base.expires.default }, changed);
+      return remote.open({ event: base.name, contentType, uri: target, watcher, expires: base.expires.default, filter }, changed);
     },
   };
   for (const name of LISTABLE) {

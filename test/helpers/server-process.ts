@@ -75,6 +75,12 @@ export async function startServerProcess(flags: readonly string[] = []): Promise
     dying.kill('SIGKILL');
     await gone;
   };
+  const addUser = async (user: string, password: string, ...flags: readonly string[]): Promise<void> => {
+    const from = output.length;
+    const adding = run(['user', 'add', `sip:${user}@${TEST_DOMAIN}`, '--password', password, '--data', data, ...flags]);
+    const [code] = (await once(adding, 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`user add ended with ${code}:\n${output.slice(from)}`);
+  };
   const stop = async (): Promise<void> => {
     await kill();
     await rm(data, { recursive: true, force: true });
@@ -95,12 +101,8 @@ export async function startServerProcess(flags: readonly string[] = []): Promise
     get output() {
       return output;
     },
-    addUser: async (user, password) => {
-      const from = output.length;
-      const adding = run(['user', 'add', `sip:${user}@${TEST_DOMAIN}`, '--password', password, '--data', data]);
-      const [code] = (await once(adding, 'exit')) as [number | null];
-      if (code !== 0) throw new Error(`user add ended with ${code}:\n${output.slice(from)}`);
-    },
+    addUser: (user, password) => addUser(user, password),
+    addAdmin: (user, password) => addUser(user, password, '--admin'),
     kill,
     start,
     stop,

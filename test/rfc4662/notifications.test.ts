@@ -188,24 +188,48 @@ describe('when it is told (RFC 4662 4.5, 4.8)', () => {
     expect(watcher.view.version).toBeGreaterThan(2);
   });
 
-  test('a list that no datagram holds, watched over UDP alone, ends; the server and the next list do not', async () => {
-    await begin();
+  test.each([
+    [300, 'all with their names at first'],
+    [1000, 'all at first, names and states after it'],
+    [2000, 'as many as a datagram holds at first, and the others after it'],
+  ])('a list of %i, watched over UDP alone: %s', { timeout: 30_000 }, async (count) => {
+    await begin({ listInterval: 0 });
     const udp = await stage.peer('A', { transport: 'udp' });
-    const items = Array.from({ length: 1500 }, (_, n) => entry(`sip:somebody-with-a-long-name-${n}@example.com`, `Number ${n}`));
-    await putServices(stage, 'A', { S: { items }, T: { items: [member('B')] } });
-    expect((await udp.subscribe(stage.address('S'), ASKED)).response.status).toBe(200);
-    const watcher = await ListWatcher.open(udp, stage.address('T'));
-    expect(watcher.view.words()).toEqual({ B: 'closed' });
+    const uris = Array.from({ length: count }, (_, n) => `sip:${n === 7 ? 'B' : `somebody-${n}`}@example.com`);
+    await putLists(stage, 'A', 'l', list('l', ...uris.map((uri, n) => entry(uri, `Number ${n} among the many that there are`))));
+    await putServices(stage, 'A', { S: { ref: `${stage.root}/${pathOf('A', 'l', 'l')}` } });
+    await b.publish(online('B'), { expires: 600 });
+    const watcher = await ListWatcher.open(udp, stage.address('S'));
+    const first = watcher.last;
+    expect([first?.version, first?.fullState]).toEqual([0, true]);
+    const named = first?.resources.filter(({ names }) => names.length > 0).length;
+    expect([named, first?.resources.length === count]).toEqual([count === 300 ? 300 : 0, count < 2000]);
+    // RFC 4662 5.6: what comes after it makes the whole.
+    await watcher.until((words) => Object.keys(words).length === count && !Object.values(words).includes('-'));
+    const words = watcher.view.words();
+    expect(words.B).toBe('open');
+    expect(Object.entries(words).filter(([name, word]) => name !== 'B' && word !== 'terminated noresource')).toEqual([]);
+    expect([...watcher.view.names.values()].filter((names) => names.length === 0)).toEqual([]);
+    expect([...watcher.view.rows.keys()].sort()).toEqual([...uris].sort());
+    for (const { message } of watcher.subscription.notifications) expect(message.body.length).toBeLessThan(60_000);
+    // A refresh begins anew, and comes to the same.
+    const told = watcher.view.version;
+    expect((await watcher.subscription.refresh(600)).status).toBe(200);
+    await watcher.until(
+      (after) => watcher.view.version > told && Object.keys(after).length === count && !Object.values(after).includes('-'),
+    );
+    expect(watcher.view.words()).toEqual(words);
   });
 
-  test('a list of a thousand is told over TCP, and a change of one costs one row', async () => {
+  test.each([1000, 2000])('a list of %i is told over TCP, all at first, and a change of one costs one row', async (count) => {
     await begin();
-    const items = Array.from({ length: 999 }, (_, n) => entry(`sip:u${n}@example.com`, `Number ${n}`));
+    const items = Array.from({ length: count - 1 }, (_, n) => entry(`sip:u${n}@example.com`, `Number ${n}`));
     await putLists(stage, 'A', 'l', list('l', ...items, member('B')));
     await putServices(stage, 'A', { S: { ref: `${stage.root}/${pathOf('A', 'l', 'l')}` } });
     const watcher = await ListWatcher.open(a, stage.address('S'));
+    expect(watcher.last?.resources).toHaveLength(count);
     await watcher.until((words) => words.B === 'closed' && !Object.values(words).includes('-'));
-    expect(watcher.view.rows.size).toBe(1000);
+    expect(watcher.view.rows.size).toBe(count);
     await b.publish(online('B'), { expires: 600 });
     const state = await watcher.next();
     expect([state.resources.map(({ uri }) => uri), watcher.view.words().B]).toEqual([[stage.address('B')], 'open']);

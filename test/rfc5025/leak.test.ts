@@ -6,8 +6,8 @@ import type { SubHandling } from '../../sip/events/event-package.ts';
 import { type PresenceDecision, PresencePolicy } from '../../sip/presence/policy.ts';
 import { readXml } from '../helpers/xml-reader.ts';
 import { randomNumbers } from '../rfc4825/random-xml.ts';
-import { type JudgedRule, rulesXml } from './judged-rules.ts';
-import { markedPresence } from './marked-presence.ts';
+import { type Grant, type JudgedRule, rulesXml } from './judged-rules.ts';
+import { type MarkedComponent, markedPresence, seenBy } from './marked-presence.ts';
 import {
   allowedMarks,
   BOB,
@@ -36,11 +36,13 @@ beforeAll(() => {
 });
 afterAll(() => ground.close());
 
+const isSelector = (grant: Grant): boolean => typeof grant === 'object' && 'set' in grant && grant.members !== 'all';
+
 describe('RFC 5025 3.3, RFC 4745 10: no permission, no data', () => {
   test('of thousands of random rules and documents no watcher is told more or less than a second judge allows', {
     timeout: 120_000,
   }, async () => {
-    const sum = { bodies: 0, marks: 0, hidden: 0 };
+    const sum = { bodies: 0, marks: 0, hidden: 0, selected: 0 };
     for (let seed = 1; seed <= RUNS; seed++) {
       const { documents, sphere, presence, watchers } = await randomCase(ground, randomNumbers(seed));
       const texts = documents.map(({ text }) => text).join('\n\n');
@@ -60,6 +62,9 @@ describe('RFC 5025 3.3, RFC 4745 10: no permission, no data', () => {
         expect(marksIn(told(presence, decision, watchOf(PIDF_DIFF_TYPE))), `pidf-full, ${why}`).toEqual(found);
         sum.bodies++;
         sum.marks += found.size;
+        // A selector that is somebody's.
+        const chosen = (component: MarkedComponent) => judgement.grants.some((g) => isSelector(g) && seenBy(component)([g]));
+        if (documents[0]?.components.some(chosen)) sum.selected++;
         sum.hidden += documents.reduce((all, { marks }) => all + marks.size, 0) - found.size;
       }
     }
@@ -67,6 +72,7 @@ describe('RFC 5025 3.3, RFC 4745 10: no permission, no data', () => {
     expect(sum.bodies).toBeGreaterThan(RUNS);
     expect(sum.marks).toBeGreaterThan(10 * RUNS);
     expect(sum.hidden).toBeGreaterThan(10 * RUNS);
+    expect(sum.selected).toBeGreaterThan(RUNS / 4);
   });
 
   test('4: what is sent would come through the same permissions unchanged', { timeout: 60_000 }, async () => {

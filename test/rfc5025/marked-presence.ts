@@ -11,7 +11,7 @@ export interface MarkedComponent {
   readonly selectors: readonly (readonly [kind: string, value: string])[];
 }
 
-type Reveals = (grants: readonly Grant[]) => boolean;
+export type Reveals = (grants: readonly Grant[]) => boolean;
 
 export interface MarkedPresence {
   readonly text: string;
@@ -82,6 +82,18 @@ export function markedPresence(random: Random, entity: string, options: MarkedOp
   return new Marker(random, options).presence(entity);
 }
 
+/** Whether the component is to be seen at all (RFC 5025 3.3.1). */
+export function seenBy({ set, selectors }: MarkedComponent): Reveals {
+  return (grants) =>
+    grants.some(
+      (g) =>
+        typeof g === 'object' &&
+        'set' in g &&
+        g.set === set &&
+        (g.members === 'all' || g.members.some(([kind, value]) => selectors.some(([k, v]) => k === kind && sameValue(kind, v, value)))),
+    );
+}
+
 class Marker {
   private readonly random: Random;
   private readonly prefix: string;
@@ -134,14 +146,8 @@ class Marker {
 
   private component(set: SetName, index: number): string {
     const selectors: [string, string][] = [];
-    const seen: Reveals = (grants) =>
-      grants.some(
-        (g) =>
-          typeof g === 'object' &&
-          'set' in g &&
-          g.set === set &&
-          (g.members === 'all' || g.members.some(([kind, value]) => selectors.some(([k, v]) => k === kind && sameValue(kind, v, value)))),
-      );
+    const seen = seenBy({ set, selectors });
+    this.components.push({ set, selectors });
     const entire: Reveals = (grants) => seen(grants) && grants.includes('all-attributes');
     const id = `${this.prefix}c${index}${this.mark(seen)}`;
     selectors.push(['occurrence-id', id]);
@@ -149,7 +155,6 @@ class Marker {
     let content = '';
     const inside: string[] = [];
     const label = this.random(2) === 0 ? pick(this.random, CLASSES) : undefined;
-    if (label !== undefined) selectors.push(['class', label]);
     const deviceId = this.isCommon()
       ? `urn:uuid:common-${this.random(2)}`
       : `urn:uuid:${this.mark(set === 'devices' ? seen : () => false)}`;
@@ -163,6 +168,7 @@ class Marker {
       };
       if (element === 'rpid:class') {
         if (label === undefined) continue;
+        selectors.push(['class', label]);
         inside.push(`<rpid:class id="${this.mark(may)}">${label}</rpid:class>`);
       } else if (element === 'dm:deviceID') {
         if (set !== 'devices') inside.push(`<dm:deviceID>urn:x:${this.mark(may)}</dm:deviceID>`);

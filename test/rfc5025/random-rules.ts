@@ -11,6 +11,10 @@ export interface RuleSubject {
   readonly lists: readonly string[];
   readonly presence: Pick<MarkedPresence, 'components' | 'unknown'>;
   readonly now: number;
+  /** Milliseconds between the moments at which rules begin and cease to hold; an hour, unless told otherwise. */
+  readonly step?: number;
+  /** Many rules hold in some spheres or at some times alone. */
+  readonly restless?: boolean;
 }
 
 const HANDLINGS: readonly (Handling | undefined)[] = ['allow', 'allow', 'allow', 'allow', 'polite-block', 'confirm', 'block', undefined];
@@ -39,7 +43,7 @@ export function randomRules(random: Random, subject: RuleSubject, most = 5): Jud
   }));
 }
 
-function condition(random: Random, { watchers, domains, lists, now }: RuleSubject): JudgedCondition {
+function condition(random: Random, { watchers, domains, lists, now, step = HOUR, restless = false }: RuleSubject): JudgedCondition {
   const member = (): JudgedMember => {
     if (random(12) === 0) return 'foreign';
     if (random(2) === 0) return { one: pick(random, watchers) };
@@ -48,8 +52,8 @@ function condition(random: Random, { watchers, domains, lists, now }: RuleSubjec
     );
     return random(2) === 0 ? { except } : { domain: pick(random, domains), except: except.filter(({ id }) => id !== undefined) };
   };
-  const moment = (): number => now + (random(5) - 2) * HOUR;
-  switch (random(12)) {
+  const moment = (): number => now + (random(5) - 2) * step;
+  switch (random(restless && random(3) === 0 ? 2 : 12)) {
     case 0:
       return { sphere: pick(random, [['home'], ['Work'], ['home', 'scouts'], ['beach']]) };
     case 1:

@@ -137,3 +137,36 @@ test('RFC 5839 5.5 after kill -9: tags hold, and so does *', { timeout: 40_000 }
   const resumed = await (await a.subscribe(b.address, condition(tag))).notify();
   expect([resumed.body, tagOf(resumed)]).toEqual(['', tag]);
 });
+
+test('RFC 5839 6.3 after kill -9: who was answered 204 is told nothing as long as the condition holds', { timeout: 40_000 }, async () => {
+  const server = await startServerProcess([]);
+  await stage.use(server);
+  const { a, b, publish } = await setting();
+  const [silent, any, told] = [
+    await a.subscribe(b.address, { expires: 900 }),
+    await a.subscribe(b.address, { expires: 900 }),
+    await a.subscribe(b.address, { expires: 900 }),
+  ];
+  const tag = tagOf(await silent.notify());
+  for (const subscription of [any, told]) await subscription.notify();
+  // Of one, more was told after its 204: what of that arrived nobody knows after a restart.
+  expect((await told.refresh(900, condition(tag))).status).toBe(204);
+  const { etag } = await publish('closed');
+  expect((await told.notify()).body).toContain('closed');
+  for (const subscription of [silent, any]) await subscription.notify();
+  expect((await publish('open', etag)).status).toBe(200);
+  for (const subscription of [silent, any, told]) expect(tagOf(await subscription.notify())).toBe(tag);
+  expect((await silent.refresh(900, condition(tag))).status).toBe(204);
+  expect((await any.refresh(900, condition('*'))).status).toBe(204);
+  await server.kill();
+  for (const subscription of [silent, any, told]) subscription.serverRestarted();
+  await server.start();
+  expect((await told.notify()).body).toContain('open');
+  // The order of those restored is that of their records: nobody comes later than this.
+  expect((await told.refresh(900)).status).toBe(200);
+  await told.notify();
+  expect([silent.unread, any.unread]).toEqual([0, 0]);
+  // Whoever is blocked hears of it, and of another state whoever has not asked for none.
+  await writeRules(stage, 'B', 'block', ['A']);
+  for (const subscription of [silent, any]) expect(await subscription.notify()).toMatchObject({ state: 'terminated', reason: 'rejected' });
+});
