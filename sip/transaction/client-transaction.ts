@@ -4,6 +4,7 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { type ClientAction, type ClientInput, type ClientState, INVITE_CLIENT, NON_INVITE_CLIENT } from './client-machines.ts';
 import { acknowledgeFailure } from './hop-requests.ts';
 import type { TimerValues, Transition } from './machine.ts';
+import type { Keyed } from './transaction-table.ts';
 
 export interface ClientTransactionHandler {
   /** Every provisional response and the first final one (and each 2xx to an INVITE). */
@@ -41,7 +42,7 @@ export interface ClientTransactionHost {
 type Table = Readonly<Partial<Record<ClientState, Readonly<Partial<Record<ClientInput, Transition<ClientState, ClientAction>>>>>>>;
 
 /** Runs a client machine: one timer, which either sends again, gives up, or ends the time for late responses. */
-export class ClientTransactionRunner implements ClientTransaction {
+export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientTransactionRunner> {
   readonly request: SipRequest;
   readonly key: string;
   readonly flow: Flow;
@@ -52,6 +53,10 @@ export class ClientTransactionRunner implements ClientTransaction {
   private readonly bytes: Buffer;
   private state: ClientState;
   private timer: Timer | undefined;
+  /** @internal */
+  hash = 0;
+  /** @internal */
+  next: ClientTransactionRunner | undefined;
   private interval: number;
   private deadline: number;
   private cancelFields: CancelFields = [];
@@ -69,6 +74,7 @@ export class ClientTransactionRunner implements ClientTransaction {
     this.bytes = request.toBuffer();
     this.interval = host.timers.t1;
     this.deadline = performance.now() + 64 * host.timers.t1;
+    this.next = undefined;
   }
 
   /** Bytes of the request. */

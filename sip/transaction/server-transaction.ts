@@ -5,6 +5,7 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { MAX_DATAGRAM_BYTES } from '../transport/udp.ts';
 import type { TimerValues, Transition } from './machine.ts';
 import { INVITE_SERVER, NON_INVITE_SERVER, type ServerAction, type ServerInput, type ServerState } from './server-machines.ts';
+import type { Keyed } from './transaction-table.ts';
 
 export interface ServerTransaction {
   readonly request: SipRequest;
@@ -45,7 +46,7 @@ const NOTHING_SENT = Buffer.alloc(0);
 type Table = Readonly<Partial<Record<ServerState, Readonly<Partial<Record<ServerInput, Transition<ServerState, ServerAction>>>>>>>;
 
 /** Runs a server machine. */
-export class ServerTransactionRunner implements ServerTransaction {
+export class ServerTransactionRunner implements ServerTransaction, Keyed<ServerTransactionRunner> {
   readonly request: SipRequest;
   readonly flow: Flow;
   readonly key: string;
@@ -59,6 +60,10 @@ export class ServerTransactionRunner implements ServerTransaction {
   private reply: Flow | undefined;
   private bytes: Buffer = NOTHING_SENT;
   private timer: Timer | undefined;
+  /** @internal */
+  hash = 0;
+  /** @internal */
+  next: ServerTransactionRunner | undefined;
   private interval = 0;
   private deadline = 0;
 
@@ -73,6 +78,7 @@ export class ServerTransactionRunner implements ServerTransaction {
     this.state = 'trying';
     this.timer = undefined;
     this.reply = undefined;
+    this.next = undefined;
   }
 
   get completed(): boolean {

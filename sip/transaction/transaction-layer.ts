@@ -21,6 +21,7 @@ import { KeptResponses } from './kept-responses.ts';
 import { DEFAULT_TIMER_VALUES, type TimerValues } from './machine.ts';
 import { clientKey, serverKey } from './matching.ts';
 import { type ServerTransaction, type ServerTransactionHost, ServerTransactionRunner } from './server-transaction.ts';
+import { TransactionTable } from './transaction-table.ts';
 
 export type { CancelFields, ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
 export type { ServerTransaction } from './server-transaction.ts';
@@ -45,8 +46,6 @@ export interface TransactionOptions {
 /** A message on its way in or out, for the log. */
 export type MessageTrace = (direction: 'in' | 'out', message: Buffer | SipRequest | SipResponse, flow: Flow) => void;
 
-/** Entry of a finished client transaction that swallows copies of the response (Timer K). */
-const SWALLOW = null;
 const RETRY_AFTER_SECONDS = '5';
 /** Bytes of all kept responses; beyond it the oldest are given up. */
 export const MAX_KEPT_BYTES = 32 * 1024 * 1024;
@@ -77,11 +76,13 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   private readonly udpLimit: number;
   private readonly onError: (error: unknown) => void;
   private readonly clientsByConnection = new Map<Flow, Set<ClientTransactionRunner>>();
-  private readonly clients = new Map<string, ClientTransactionRunner | typeof SWALLOW>();
-  private readonly servers = new Map<string, ServerTransactionRunner>();
+  private readonly clients = new TransactionTable<ClientTransactionRunner>();
+  private readonly servers = new TransactionTable<ServerTransactionRunner>();
+  /** Keys of finished client transactions that swallow copies of the response (Timer K). */
+  private readonly swallowing = new Set<string>();
   private readonly kept: KeptResponses;
   private readonly openBySource = new Map<string, number>();
-  private readonly forgetClient = (key: string): void => void this.clients.delete(key);
+  private readonly stopSwallowing = (key: string): void => void this.swallowing.delete(key);
 
   constructor(transport: TransportLayer, wheel: TimerWheel, options: TransactionOptions = {}) {
     this.transport = transport;
@@ -103,9 +104,9 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
 
   /** Numbers of live transactions and kept responses, and the bytes of these, for metrics and tests. */
   get counts(): Readonly<Record<'client' | 'server' | 'openSources' | 'waitingConnections' | 'keptResponses' | 'keptBytes', number>> {
-    const { clients, servers, openBySource, clientsByConnection, kept } = this;
+    const { clients, swallowing, servers, openBySource, clientsByConnection, kept } = this;
     const open = {
-      client: clients.size,
+      client: clients.size + swallowing.size,
       server: servers.size,
       openSources: openBySource.size,
       waitingConnections: clientsByConnection.size,
@@ -159,7 +160,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
         return { request, cancel() {} };
       }
     }
-    this.clients.set(transaction.key, transaction);
+    this.clients.add(transaction);
     if (flow.reliable) this.watch(flow, transaction);
     transaction.start();
     return transaction;
@@ -205,9 +206,10 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   private receiveResponse(response: SipResponse, flow: Flow): void {
-    const transaction = this.clients.get(clientKey(response));
-    if (transaction === undefined) this.onResponse?.(response, flow);
-    else if (transaction !== SWALLOW) transaction.receive(response);
+    const key = clientKey(response);
+    const transaction = this.clients.get(key);
+    if (transaction !== undefined) transaction.receive(response);
+    else if (!this.swallowing.has(key)) this.onResponse?.(response, flow);
   }
 
   private receiveRequest(request: SipRequest, flow: Flow): void {
@@ -235,7 +237,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     }
     const cancels = request.method === 'CANCEL' ? this.servers.get(serverKey(request, 'INVITE')) : undefined;
     const transaction = new ServerTransactionRunner(request, flow, key, this, cancels);
-    this.servers.set(key, transaction);
+    this.servers.add(transaction);
     this.onRequest?.(transaction);
     // Most are answered by now; only those that are not count as open.
     if (!transaction.completed) {
@@ -270,7 +272,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     const request = cancelFor(invite.request, fields);
     const key = `${request.via.branch} CANCEL`;
     const transaction = new ClientTransactionRunner(request, key, invite.flow, this, { onResponse() {}, onFailure() {} });
-    this.clients.set(key, transaction);
+    this.clients.add(transaction);
     if (invite.flow.reliable) this.watch(invite.flow, transaction);
     transaction.start();
   }
@@ -290,13 +292,11 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   finished(transaction: ClientTransactionRunner, lingerMs: number): void {
     const { key, flow } = transaction;
     if (flow.reliable) this.clientsByConnection.get(flow)?.delete(transaction);
+    this.clients.delete(key);
     // Copies of the response are nobody's where nobody hears of responses that belong to no transaction.
-    if (lingerMs === 0 || this.onResponse === undefined) {
-      this.clients.delete(key);
-      return;
-    }
-    this.clients.set(key, SWALLOW);
-    this.wheel.schedule(lingerMs, this.forgetClient, key);
+    if (lingerMs === 0 || this.onResponse === undefined) return;
+    this.swallowing.add(key);
+    this.wheel.schedule(lingerMs, this.stopSwallowing, key);
   }
 
   /** @internal */

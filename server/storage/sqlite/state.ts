@@ -140,7 +140,8 @@ export class SqliteStateStore implements StateStore {
       this.lastRow = n;
       this.append(table, id, kept, n);
     }
-    for (const table of this.tables.values()) table.outstanding.clear();
+    // New maps: one that is cleared leaves a table that points to its next, and keeps its records alive as long as it lives itself.
+    for (const table of this.tables.values()) if (table.outstanding.size > 0) table.outstanding = new Map();
     this.outstanding = 0;
     this.failures = 0;
     this.runCallbacks();
@@ -234,7 +235,7 @@ export class SqliteStateStore implements StateStore {
 
 class SqliteStateTable<T> implements StateTable<T> {
   /** What is to be stored by id, in order of arrival; undefined deletes. */
-  readonly outstanding = new Map<string, T | undefined>();
+  outstanding = new Map<string, T | undefined>();
   /** The row of each record that is stored. */
   readonly rows = new Map<string, number>();
   readonly load: () => Iterable<readonly [string, T]>;
