@@ -167,7 +167,7 @@ export const validate: PipelineStep = ({ request, stored, edited, changed }, env
   };
   const constraints = () => {
     checkNames(edited, changed, environment.namespaces);
-    usage.validate?.(edited, validationContext(request.target, environment));
+    return usage.validate?.(edited, validationContext(request.target, environment));
   };
   if (source.length > LARGE) return turn().then(schema).then(turn).then(constraints);
   const checked = schema();

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { addressHost, canonicalAddress } from '../../schemas/address.ts';
 import type { SipRequest } from '../message/message.ts';
+import { parseNameAddr } from '../message/name-addr.ts';
 import { SipError } from '../message/sip-error.ts';
 import { printable, type SipUri } from '../message/uri.ts';
 import { BRANCH_COOKIE } from '../message/via.ts';
@@ -25,7 +26,7 @@ import { type ContextHost, type Leg, type Resolution, ResponseContext } from './
 import { locatedAs, type OwnAddresses, postprocessRoutes, preprocessRoutes } from './route-processing.ts';
 import type { OwnRoute, RequestForwarder } from './router.ts';
 import type { StateStore } from './state-store.ts';
-import { requestUri, targetGroups } from './target-set.ts';
+import { requestUri, type Target, targetGroups } from './target-set.ts';
 
 export interface ProxyOptions {
   readonly users: UserDirectory;
@@ -168,6 +169,14 @@ export class SipProxy implements RequestForwarder, ContextHost {
 
   resolve(leg: Leg, isRouted: boolean, route?: SipUri): Resolution {
     return this.resolveUri(leg.uri, isRouted, route);
+  }
+
+  leadsHere({ ways }: Target): boolean {
+    return ways.some(({ uri, routes, flow }) => {
+      if (flow !== undefined) return false;
+      const { host, port } = requestTarget({ uri: routes[0] === undefined ? uri : parseNameAddr(routes[0]).uri });
+      return this.own.isLocal(host, port) || this.own.servesDomain(host);
+    });
   }
 
   outgoing(context: RoutedRequest, leg: Leg): SipRequest {

@@ -38,6 +38,8 @@ export interface ContextHost extends BranchHost {
    * @param route the Route value of ours by which a request in a dialog came
    */
   resolve(leg: Leg, isRouted: boolean, route: SipUri | undefined): Resolution;
+  /** Does one of the ways to the target come back to us? */
+  leadsHere(target: Target): boolean;
   /** The request as it leaves us towards a leg. */
   outgoing(context: RoutedRequest, leg: Leg): SipRequest;
   ended(context: ResponseContext): void;
@@ -60,8 +62,8 @@ export class ResponseContext implements BranchOwner {
   private readonly atOnce: number;
   /** Copies that may still be made. */
   private left: number;
-  /** Max-Breadth of each copy of this leg. */
-  private share = 1;
+  /** Targets of this leg. */
+  private targets = 1;
   private readonly route: SipUri | undefined;
   private readonly isRouted: boolean;
   private services: readonly CallService[];
@@ -187,9 +189,7 @@ export class ResponseContext implements BranchOwner {
       this.failures.push({ status, response: undefined });
       return void this.legFailed(status === 480);
     }
-    // Shared among those that are tried later, too, since each of them may come back here and be forked again.
-    const targets = groups.reduce((sum, group) => sum + group.length, 0);
-    this.share = Math.max(1, Math.floor(this.atOnce / targets));
+    this.targets = groups.reduce((sum, group) => sum + group.length, 0);
     this.startReplyTimer();
     this.nextGroup();
   }
@@ -201,9 +201,18 @@ export class ResponseContext implements BranchOwner {
     const rest = group.splice(Math.min(this.atOnce, this.left));
     if (rest.length > 0) this.groups.unshift(rest);
     this.left -= group.length;
-    const branches = group.map((target) => new ProxyBranch(this.host, this, target, this.share));
+    const branches = group.map((target) => new ProxyBranch(this.host, this, target, this.shareOf(target, group.length)));
     for (const branch of branches) this.active.add(branch);
     for (const branch of branches) branch.start();
+  }
+
+  /**
+   * Max-Breadth of a copy: what those under way at once share (RFC 5393 5.3.3). Where it comes back here and is forked again, those that
+   * are tried later have their share, too.
+   */
+  private shareOf(target: Target, atOnce: number): number {
+    const others = this.targets > atOnce && (this.left < Number.POSITIVE_INFINITY || this.host.leadsHere(target)) ? this.targets : atOnce;
+    return Math.max(1, Math.floor(this.atOnce / others));
   }
 
   private legFailed(withoutBinding: boolean): void {

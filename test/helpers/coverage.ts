@@ -1,6 +1,10 @@
 /**
  * Looks after an RFC's COVERAGE.md, a table of | section | rule | proof or reason |: what it names must be there.
  * A proof is `` `file.test.ts` › title ``, several joined by <br>; a reason begins with "No test:" or "No test here:".
+ *
+ * A section may be told with the ordinal of a sentence in it that has one of RFC 2119's key words in capitals: `4.2.1:3`, or `4.2.1:3-5`. How
+ * many there are in each section stands before the table as "Sentences with key words: 4.2.1 (5), 4.2.2 (9)."; then each of them must be in
+ * a row.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,6 +26,8 @@ export interface Coverage {
 interface Row {
   readonly line: number;
   readonly sections: readonly string[];
+  /** `4.2.1:3` each. */
+  readonly sentences: readonly string[];
   readonly rule: string;
   readonly proof: string;
 }
@@ -36,15 +42,36 @@ export function subsections(counts: Readonly<Record<string, number>>): string[] 
   return Object.entries(counts).flatMap(([section, count]) => Array.from({ length: count }, (_, n) => `${section}.${n + 1}`));
 }
 
+/** `4.2.1:3` of `4.2.1:2-4`; none of a section alone. */
+function sentencesOf(reference: string): string[] {
+  const [, section, first, last] = /^([\d.]+):(\d+)(?:-(\d+))?$/.exec(reference) ?? [];
+  if (section === undefined) return [];
+  const [from, to] = [Number(first), Number(last ?? first)];
+  return Array.from({ length: to - from + 1 }, (_, n) => `${section}:${from + n}`);
+}
+
+/** Those that the table says there are; undefined where it does not say. */
+function countedSentences(text: string): string[] | undefined {
+  const [, counts] = /^Sentences with key words: (.+)\.$/m.exec(text) ?? [];
+  return counts?.split(', ').flatMap((count) => {
+    const [, section, most] = /^([\d.]+) \((\d+)\)$/.exec(count) ?? [];
+    if (section === undefined) throw new Error(`not a count of sentences: ${count}`);
+    return sentencesOf(`${section}:1-${most}`);
+  });
+}
+
 /** Defines the tests of one table. */
 export function describeCoverage({ folder, title, sections: expected, rules, wholly = [] }: Coverage): void {
-  const rows: readonly Row[] = readFileSync(join(folder, 'COVERAGE.md'), 'utf8')
-    .split('\n')
-    .flatMap((text, i) => {
-      const [start, sections, rule, proof, end] = text.split(/(?<!\\)\|/).map((cell) => cell.trim());
-      if (start !== '' || end !== '' || sections === undefined || sections === 'Section' || /^-+$/.test(sections)) return [];
-      return [{ line: i + 1, sections: sections.split(', '), rule: rule ?? '', proof: (proof ?? '').replaceAll('\\|', '|') }];
-    });
+  const table = readFileSync(join(folder, 'COVERAGE.md'), 'utf8');
+  const counted = countedSentences(table);
+  const rows: readonly Row[] = table.split('\n').flatMap((text, i) => {
+    const [start, references, rule, proof, end] = text.split(/(?<!\\)\|/).map((cell) => cell.trim());
+    if (start !== '' || end !== '' || references === undefined || references === 'Section' || /^-+$/.test(references)) return [];
+    const all = references.split(', ');
+    const sections = all.map((reference) => reference.replace(/:.*/, ''));
+    const sentences = all.flatMap(sentencesOf);
+    return [{ line: i + 1, sections, sentences, rule: rule ?? '', proof: (proof ?? '').replaceAll('\\|', '|') }];
+  });
   const named = rows.flatMap(({ line, proof }) => [...proof.matchAll(NAMED)].map(([, file = '', name = '']) => ({ line, file, name })));
 
   describe(`COVERAGE.md (${title})`, () => {
@@ -67,6 +94,12 @@ export function describeCoverage({ folder, title, sections: expected, rules, who
       expect(expected.filter((section) => !all.includes(section))).toEqual([]);
       const chapters = rows.map(({ sections }) => Number.parseInt(sections[0] ?? '', 10));
       expect(chapters).toEqual(chapters.toSorted((a, b) => a - b));
+    });
+
+    test.runIf(counted)('has every sentence with a key word, and no more than there are', () => {
+      const told = rows.flatMap(({ sentences }) => sentences);
+      expect(counted?.filter((sentence) => !told.includes(sentence))).toEqual([]);
+      expect(told.filter((sentence) => !counted?.includes(sentence))).toEqual([]);
     });
 
     test.each(wholly)('names every test of %s', (file) => {
