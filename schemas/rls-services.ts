@@ -1,6 +1,7 @@
 /** RLS services (RFC 4826 4): the URIs behind which a resource list can be subscribed to. */
 import { canonicalAddress } from './address.ts';
 import { parseList, type ResourceList } from './resource-lists.ts';
+import { turn } from './turns.ts';
 import { XmlError } from './xml/parse.ts';
 import { attribute, child, childrenNamed, textContent, type XmlDocument, type XmlElement } from './xml/tree.ts';
 
@@ -23,11 +24,32 @@ export interface Service {
 
 /** The services of an rls-services document, in document order. Throws XmlError if its root is not `<rls-services>`. */
 export function parseRlsServices(document: XmlDocument): Service[] {
-  const { root } = document;
+  return serviceElements(document).map(parseService);
+}
+
+/** As `parseRlsServices`: at once where there are few services, and in turns with everything else where there are many. */
+export function readRlsServices(document: XmlDocument): Service[] | Promise<Service[]> {
+  const elements = serviceElements(document);
+  return elements.length <= PIECE ? elements.map(parseService) : parseInTurns(elements);
+}
+
+async function parseInTurns(elements: readonly XmlElement[]): Promise<Service[]> {
+  const services: Service[] = [];
+  for (const [n, element] of elements.entries()) {
+    if (n % PIECE === 0) await turn();
+    services.push(parseService(element));
+  }
+  return services;
+}
+
+/** Services that are worked on in one go. */
+const PIECE = 500;
+
+function serviceElements({ root }: XmlDocument): XmlElement[] {
   if (root.local !== 'rls-services' || root.uri !== RLS_SERVICES) {
     throw new XmlError(`the root element is {${root.uri}}${root.local}, not {${RLS_SERVICES}}rls-services`);
   }
-  return childrenNamed(root, RLS_SERVICES, 'service').map(parseService);
+  return childrenNamed(root, RLS_SERVICES, 'service');
 }
 
 function parseService(element: XmlElement): Service {

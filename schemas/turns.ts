@@ -13,3 +13,23 @@ export function turn(): Promise<void> {
   last = last.then(() => new Promise((resolve) => setImmediate(resolve)));
   return last;
 }
+
+/** Characters of which the work is done at once in one round of the event loop, all who ask together. */
+const AT_ONCE = LARGE;
+
+let doneInRound = 0;
+
+/**
+ * Whether the work on so many characters may be done at once: not when it is long, nor when there was much already in this round of the
+ * event loop. A hundred requests that come together would hold it up as one long document would. Whoever is told no waits for `turn`.
+ */
+export function fitsInRound(characters: number): boolean {
+  if (doneInRound + characters > AT_ONCE) return false;
+  if (doneInRound === 0) setImmediate(endRound);
+  doneInRound += characters;
+  return true;
+}
+
+function endRound(): void {
+  doneInRound = 0;
+}

@@ -25,7 +25,7 @@ export interface ElementItem {
   readonly exists: boolean;
   /** The element as it stands in its document; without it, it has to be fetched. */
   readonly content?: string | undefined;
-  /** Bindings in scope around it. */
+  /** Bindings around it that it needs. */
   readonly namespaces?: ReadonlyMap<string, string> | undefined;
 }
 

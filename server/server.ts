@@ -98,7 +98,9 @@ async function listen(
   const users = new Directory(domains, open ? undefined : accounts);
   const findAccount = (address: string) => accounts.find(address);
   const isProxy = trustedAddresses(config.trustedProxies);
-  const brake = new LoginBrake(isProxy);
+  const isTrustedPeer = config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined;
+  // All users may be behind either kind of proxy: none of them answers for what another one fails.
+  const brake = new LoginBrake((peer) => isProxy(peer) || (isTrustedPeer?.(peer) ?? false));
   const digest = new Digest(new Nonces(), findAccount, brake, config.digestAlgorithms);
   const metrics = new Metrics(readVersion());
   const mayReadMetrics = trustedAddresses(config.metricsFrom);
@@ -137,7 +139,7 @@ async function listen(
     maxConnections: config.maxConnections,
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
     authenticator: open ? undefined : new SipAuthenticator(digest, domains, log, config.anonymousWatchers === 'accept'),
-    isTrustedPeer: config.sipTrustedPeers.length > 0 ? trustedAddresses(config.sipTrustedPeers) : undefined,
+    isTrustedPeer,
     ownFromOnly: config.sipFrom === 'own',
     users,
     documents,

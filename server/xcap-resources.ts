@@ -1,4 +1,5 @@
-import { inScopeNamespaces, type XmlDocument } from '../schemas/xml/tree.ts';
+import { lookupNamespace, type XmlDocument, type XmlElement } from '../schemas/xml/tree.ts';
+import { usedPrefixes } from '../schemas/xml/used-prefixes.ts';
 import type { NodeContent, NodeResource, XcapCollection, XcapResource, XcapResources } from '../sip/packages/xcap-resources.ts';
 import type { Requester, XuiDirectory } from '../xcap/access.ts';
 import { type ApplicationUsage, defaultAuthorization } from '../xcap/application-usage.ts';
@@ -93,13 +94,24 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
   };
 }
 
+/** Those of the bindings in scope of an element's children that a text of one of them may use (RFC 5874 3). */
+function bindingsFor(text: string, parent: XmlElement | undefined): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const prefix of parent ? usedPrefixes(text) : []) {
+    const uri = parent && prefix !== 'xml' ? lookupNamespace(parent, prefix) : undefined;
+    if (uri !== undefined) found.set(prefix, uri);
+  }
+  return found;
+}
+
 function nodeResource(key: DocumentKey, selector: NodeSelector): NodeResource {
   const select = (document: XmlDocument): NodeContent | undefined => {
     const selected = selectNode(document, selector);
-    if (selected?.kind === 'attribute') return { text: selected.attribute.value, node: selected.attribute, namespaces: new Map() };
+    if (selected?.kind === 'attribute') return { text: selected.attribute.value, node: selected.attribute, namespaces: () => new Map() };
     if (selected?.kind !== 'element') return undefined;
     const { parent, start, end } = selected.element;
-    return { text: document.source.slice(start, end), node: selected.element, namespaces: parent ? inScopeNamespaces(parent) : new Map() };
+    const text = document.source.slice(start, end);
+    return { text, node: selected.element, namespaces: () => bindingsFor(text, parent) };
   };
   return { kind: selector.terminal ? 'attribute' : 'element', key, select };
 }

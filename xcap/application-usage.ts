@@ -19,8 +19,8 @@ export interface ApplicationUsage {
   isRepeatable?(element: XmlElement): boolean;
   /** All namespaces it can validate, as xcap-caps tells clients (RFC 4825 12). */
   readonly namespaces: readonly string[];
-  /** Checks what a schema cannot say (RFC 4825 5.3). The document is valid by its schema. Throws XcapConflict. */
-  validate?(document: XmlDocument, context: ValidationContext): void;
+  /** Checks what a schema cannot say (RFC 4825 5.3). The document is valid by its schema. Throws, or rejects with, XcapConflict. */
+  validate?(document: XmlDocument, context: ValidationContext): void | Promise<void>;
   /**
    * Takes what the document needs for itself among all documents, at once and for as long as the write is under way.
    * Throws XcapConflict when another document has it.

@@ -1,6 +1,6 @@
 import { SaxesParser } from 'saxes';
 import { MalformedDocument } from '../malformed-document.ts';
-import { LARGE, turn } from '../turns.ts';
+import { fitsInRound, turn } from '../turns.ts';
 import { interned } from './names.ts';
 import type { XmlAttribute, XmlDocument, XmlElement, XmlText } from './tree.ts';
 
@@ -70,11 +70,11 @@ export function parseXml(source: string, options?: ParseOptions): XmlDocument {
 }
 
 /**
- * As `parseXml`: at once for a small text, and for a large one in pieces, as a promise, so that the event loop is never
- * held up for long. Throws, or rejects with, XmlError.
+ * As `parseXml`: at once for a small text, and in pieces, as a promise, for a large one or where many come together, so that the event
+ * loop is never held up for long. Throws, or rejects with, XmlError.
  */
 export function readXml(source: string, options?: ParseOptions): XmlDocument | Promise<XmlDocument> {
-  return source.length <= LARGE ? parseXml(source, options) : new TreeBuilder(source, options).buildInTurns();
+  return fitsInRound(source.length) ? parseXml(source, options) : new TreeBuilder(source, options).buildInTurns();
 }
 
 /** The root element of a document that `parseXml` takes, as far as its start tag goes: what comes after is not read. */

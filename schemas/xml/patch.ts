@@ -9,7 +9,8 @@ import { align, type Comparisons } from '../alignment.ts';
 import { attributeOperations } from './attribute-patch.ts';
 import { type Content, type ContentNode, contentOf } from './content-nodes.ts';
 import type { PatchOperation } from './patch-operation.ts';
-import { inScopeNamespaces, type XmlDocument, type XmlElement } from './tree.ts';
+import { inScopeNamespaces, lookupNamespace, type XmlDocument, type XmlElement } from './tree.ts';
+import { usedPrefixes } from './used-prefixes.ts';
 
 export interface Patch {
   /** Bindings that hold for the contents of all operations. */
@@ -20,7 +21,7 @@ export interface Patch {
 
 /**
  * The patch from one document to another; undefined when none would give the same text, since something outside of the root element
- * differs that cannot be patched (RFC 5261 3).
+ * differs that cannot be patched (RFC 5261 3), or when it would take too much to make one.
  */
 export function createPatch(before: XmlDocument, after: XmlDocument): Patch | undefined {
   const [a, b] = [before.root, after.root];
@@ -32,7 +33,7 @@ export function createPatch(before: XmlDocument, after: XmlDocument): Patch | un
   const namespaces = inScopeNamespaces(b);
   const patcher = new Patcher(before, after, namespaces);
   patcher.element(a, b, '*');
-  return { namespaces, operations: patcher.operations };
+  return patcher.isGivenUp ? undefined : { namespaces, operations: patcher.operations };
 }
 
 /** With more operations it is better to put the whole in its place: for who makes them and for who applies them. */
@@ -44,6 +45,8 @@ const MOST_OPERATIONS = 1000;
 const MOST_CHARACTERS = 2_000_000;
 const NODE = 60;
 const MOST_COMPARISONS = 300_000;
+/** Prefixes whose bindings are looked for around the contents of operations: with more of them there is no patch. */
+const MOST_LOOKUPS = 20_000;
 /** Characters that an operation takes besides its content, about. */
 const OVERHEAD = 40;
 const WHITE_SPACE = /^[ \t\r\n]+$/;
@@ -57,10 +60,9 @@ interface Run {
 
 class Patcher {
   readonly operations: PatchOperation[] = [];
-  /** By the element that content goes into. */
-  private readonly bindings = new Map<XmlElement | undefined, ReadonlyMap<string, string>>();
   private readonly comparisons: Comparisons = { left: MOST_COMPARISONS };
   private charactersLeft = MOST_CHARACTERS;
+  private lookupsLeft = MOST_LOOKUPS;
   private readonly before: XmlDocument;
   private readonly after: XmlDocument;
   private readonly namespaces: ReadonlyMap<string, string>;
@@ -69,6 +71,11 @@ class Patcher {
     this.before = before;
     this.after = after;
     this.namespaces = namespaces;
+  }
+
+  /** Whether there was more to find out than is worth it. */
+  get isGivenUp(): boolean {
+    return this.lookupsLeft < 0;
   }
 
   private get isFull(): boolean {
@@ -217,18 +224,22 @@ class Patcher {
 
   /** Adds an operation whose content goes into `context`. */
   private push(operation: PatchOperation & { readonly content: string }, context: XmlElement | undefined): void {
-    let namespaces = this.bindings.get(context);
-    if (!namespaces) this.bindings.set(context, (namespaces = this.bindingsAt(context)));
+    const namespaces = this.bindingsFor(operation.content, context);
     this.operations.push(namespaces.size > 0 ? { ...operation, namespaces } : operation);
   }
 
-  /** What must be declared for content that goes into `context`. */
-  private bindingsAt(context: XmlElement | undefined): ReadonlyMap<string, string> {
-    const scope = context ? inScopeNamespaces(context) : new Map<string, string>();
+  /** What must be declared for content that goes into `context` (RFC 5874 3), of what it may use. */
+  private bindingsFor(content: string, context: XmlElement | undefined): ReadonlyMap<string, string> {
     const namespaces = new Map<string, string>();
-    for (const [prefix, uri] of scope) if (this.namespaces.get(prefix) !== uri) namespaces.set(prefix, uri);
-    // A prefix cannot be unbound, nor does it need to be: nothing in the content uses it.
-    if (this.namespaces.has('') && !scope.has('')) namespaces.set('', '');
+    const used = usedPrefixes(content);
+    this.lookupsLeft -= used.size;
+    if (this.lookupsLeft < 0) return namespaces;
+    for (const prefix of used) {
+      const uri = context && prefix !== 'xml' ? lookupNamespace(context, prefix) : undefined;
+      if (uri !== undefined && this.namespaces.get(prefix) !== uri) namespaces.set(prefix, uri);
+      // A prefix cannot be unbound, nor does it need to be: nothing in the content uses it.
+      if (uri === undefined && prefix === '' && this.namespaces.has('')) namespaces.set('', '');
+    }
     return namespaces;
   }
 }
@@ -264,5 +275,8 @@ function textSelector({ content: { textPositions }, from }: Run, sel: string): s
 }
 
 function costOf(operation: PatchOperation | undefined): number {
-  return operation ? OVERHEAD + operation.sel.length + (operation.content?.length ?? 0) : 0;
+  if (!operation) return 0;
+  let cost = OVERHEAD + operation.sel.length + (operation.content?.length ?? 0);
+  for (const [prefix, uri] of operation.namespaces ?? []) cost += ' xmlns:=""'.length + prefix.length + uri.length;
+  return cost;
 }

@@ -52,6 +52,13 @@ export function candidateOf(item: DiffItem, commit: () => void): Candidate {
   return { item: outline, size: diffItemSize(outline), commit };
 }
 
+/** What a node is now: with its content if there may be room for it. */
+export function nodeItem(kind: 'element' | 'attribute', sel: string, found: NodeContent | undefined): DiffItem {
+  if (!found || found.text.length > BODY_LIMIT) return { kind, sel, exists: found !== undefined };
+  if (kind === 'attribute') return { kind, sel, exists: true, value: found.text };
+  return { kind, sel, exists: true, content: found.text, namespaces: found.namespaces() };
+}
+
 const digests = new WeakMap<object, string>();
 
 /**

@@ -13,6 +13,7 @@ import {
   type FollowedDocument,
   type FollowedNode,
   findNode,
+  nodeItem,
   tagOf,
 } from './xcap-diff-candidate.ts';
 import { listedIn, MAX_DOCUMENTS } from './xcap-diff-collections.ts';
@@ -362,9 +363,7 @@ export class DiffFollower implements DocumentFollower {
         followed.seen = tracked.etag ?? '';
         continue;
       }
-      let item: DiffItem = { kind: node.kind, sel, exists: false };
-      if (found && node.kind === 'attribute') item = { kind: 'attribute', sel, exists: true, value: found.text };
-      else if (found) item = { kind: 'element', sel, exists: true, content: found.text, namespaces: found.namespaces };
+      const item = nodeItem(node.kind, sel, found);
       // What has no room in full state is told as news afterwards.
       if (full && found) followed.told = undefined;
       followed.seen = undefined;

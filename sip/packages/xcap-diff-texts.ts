@@ -1,5 +1,5 @@
 /** The texts of document versions that watchers were told of, each once however many know it, and the patches between them. */
-import { turn } from '../../schemas/turns.ts';
+import { fitsInRound, LARGE, turn } from '../../schemas/turns.ts';
 import { AS_STORED, parseXml, readXml } from '../../schemas/xml/parse.ts';
 import { createPatch, type Patch } from '../../schemas/xml/patch.ts';
 import type { XmlDocument } from '../../schemas/xml/tree.ts';
@@ -12,8 +12,6 @@ const REMEMBERED_PATCHES = 500;
 /** Longer documents are not compared, and of no more than so many characters at a time: whoever comes too late fetches the document. */
 const LONGEST_COMPARED = 100_000;
 const MOST_WAITING = 8 * 1024 * 1024;
-/** Characters that are read and compared at once in one turn of the event loop, whatever watchers name; what is more has turns of its own. */
-const AT_ONCE = 64 * 1024;
 
 interface Kept {
   readonly text: string;
@@ -30,7 +28,6 @@ export class VersionTexts {
   private readonly comparing = new Map<string, Promise<Patch | undefined>>();
   /** Characters of the texts that are being compared. */
   private waiting = 0;
-  private doneInTurn = 0;
 
   /** Keeps the text of a version until it is released; false when there is no room for more. */
   hold(etag: string, text: string): boolean {
@@ -56,11 +53,11 @@ export class VersionTexts {
     return this.kept.get(etag)?.text;
   }
 
-  /** The tree of a version: at once while there is not much to do in this turn of the event loop, else in turns with everything else. */
+  /** The tree of a version: at once while there is not much to do in this round of the event loop, else in turns with everything else. */
   readTree(etag: string, text: string): MaybePromise<XmlDocument> {
     const known = this.trees.get(etag) ?? this.reading.get(etag);
     if (known) return known;
-    return this.mayDoAtOnce(text.length) ? this.tree(etag, text) : this.readLater(etag, text);
+    return fitsInRound(text.length) ? this.tree(etag, text) : this.readLater(etag, text);
   }
 
   /**
@@ -74,7 +71,7 @@ export class VersionTexts {
     if (comparing) return comparing;
     if (Math.max(beforeText.length, afterText.length) > LONGEST_COMPARED) return undefined;
     const characters = beforeText.length + afterText.length;
-    if (this.mayDoAtOnce(characters)) {
+    if (fitsInRound(characters)) {
       return this.remember(key, createPatch(this.tree(before, beforeText), this.tree(after, afterText)));
     }
     if (this.waiting + characters > MOST_WAITING) return undefined;
@@ -112,7 +109,7 @@ export class VersionTexts {
     let reading = this.reading.get(etag);
     if (!reading) {
       reading = turn()
-        .then(() => readXml(text, AS_STORED))
+        .then(() => (text.length > LARGE ? readXml(text, AS_STORED) : parseXml(text, AS_STORED)))
         .then((tree) => this.keep(etag, tree))
         .finally(() => this.reading.delete(etag));
       this.reading.set(etag, reading);
@@ -130,13 +127,6 @@ export class VersionTexts {
     if (!this.trees.has(etag)) this.treeCharacters += length;
     this.trees.set(etag, tree);
     return tree;
-  }
-
-  private mayDoAtOnce(characters: number): boolean {
-    if (this.doneInTurn + characters > AT_ONCE) return false;
-    if (this.doneInTurn === 0) setImmediate(() => (this.doneInTurn = 0));
-    this.doneInTurn += characters;
-    return true;
   }
 }
 

@@ -44,8 +44,8 @@ export interface NodeContent {
   readonly text: string;
   /** The same for all that name it in one tree, however they do. */
   readonly node: object;
-  /** Bindings in scope around an element. */
-  readonly namespaces: ReadonlyMap<string, string>;
+  /** Bindings around an element that it needs. */
+  namespaces(): ReadonlyMap<string, string>;
 }
 
 /** All documents below a path, however deep (RFC 5875 4.1). */

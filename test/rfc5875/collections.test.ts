@@ -15,15 +15,10 @@ const profile = (user: string): string =>
 const icon = (data: string): string =>
   `<content xmlns="urn:oma:xml:prs:pres-content"><mime-type>image/png</mime-type><data>${data}</data></content>`;
 
-async function admin(): Promise<Awaited<ReturnType<typeof stage.peer>>> {
-  await stage.server.addAdmin?.('root', 'secret of root');
-  return stage.peer('A', { user: 'root', password: 'secret of root' });
-}
-
 describe('RFC 5875 4.1, 4.7: collections over all users', () => {
   test('hold what the watcher may read: an admin all of it, others their own', async () => {
     await stage.boot({ diffInterval: 0 });
-    const [a, root] = [await stage.peer('A'), await admin()];
+    const [a, root] = [await stage.peer('A'), await stage.admin()];
     const [xcapA, xcapB] = [await stage.xcap('A'), await stage.xcap('B')];
     const [own, theirs] = [pathOf(stage, 'A'), pathOf(stage, 'B', 'deep')];
     const [etagA, etagB] = [await write(xcapA, own, listDocument()), await write(xcapB, theirs, listDocument())];

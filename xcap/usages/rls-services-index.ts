@@ -1,5 +1,5 @@
 import { canonicalAddress } from '../../schemas/address.ts';
-import { parseRlsServices, type Service } from '../../schemas/rls-services.ts';
+import { readRlsServices, type Service } from '../../schemas/rls-services.ts';
 import { AS_STORED, readXml, XmlError } from '../../schemas/xml/parse.ts';
 import type { XmlDocument } from '../../schemas/xml/tree.ts';
 import type { Reservation } from '../application-usage.ts';
@@ -169,7 +169,11 @@ export class ServiceIndex {
     if (owner === undefined) return undefined;
     const arriving = this.arriving.get(documentId(key));
     if (arriving?.document.source === text) return { owner, key, etag, modified, ...arriving };
-    const know = (document: XmlDocument) => ({ owner, key, etag, modified, document, services: parseRlsServices(document) });
+    const know = (document: XmlDocument): MaybePromise<ServiceDocument> => {
+      const services = readRlsServices(document);
+      const made = (ready: readonly Service[]) => ({ owner, key, etag, modified, document, services: ready });
+      return services instanceof Promise ? services.then(made) : made(services);
+    };
     // No client could have stored it: no other user's services are to fail for what came into the database otherwise.
     const skip = (error: unknown): undefined => {
       if (!(error instanceof XmlError)) throw error;

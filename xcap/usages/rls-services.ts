@@ -1,6 +1,6 @@
 import { canonicalAddress } from '../../schemas/address.ts';
 import { RESOURCE_LISTS } from '../../schemas/resource-lists.ts';
-import { parseRlsServices, RLS_SERVICES, RLS_SERVICES_TYPE, type Service } from '../../schemas/rls-services.ts';
+import { parseRlsServices, RLS_SERVICES, RLS_SERVICES_TYPE, readRlsServices, type Service } from '../../schemas/rls-services.ts';
 import type { NotUnique } from '../../schemas/xcap-error.ts';
 import { childrenNamed, type XmlDocument } from '../../schemas/xml/tree.ts';
 import { type ApplicationUsage, defaultAuthorization, type ValidationContext } from '../application-usage.ts';
@@ -22,13 +22,8 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
   const isTaken = (uri: string, key: DocumentKey) => index.isTaken(uri, key) || isUser(uri);
 
   const brake = new ProbeBrake();
-  /** A document is validated, and then reserved for. */
+  /** Of documents that were validated, for what is reserved for them then. */
   const known = new WeakMap<XmlDocument, readonly Service[]>();
-  const servicesOf = (document: XmlDocument): readonly Service[] => {
-    const services = known.get(document) ?? parseRlsServices(document);
-    known.set(document, services);
-    return services;
-  };
 
   return {
     auid: 'rls-services',
@@ -45,16 +40,15 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
       if (document.root.elements.length > MAX_SERVICES) {
         throw new XcapConflict('constraint-failure', `a document cannot have more than ${MAX_SERVICES} services`);
       }
-      for (const service of servicesOf(document)) {
-        if (!SUBSCRIBABLE.test(service.uri)) {
-          throw new XcapConflict('constraint-failure', 'the uri of a <service> must be a sip:, sips: or pres: URI');
-        }
-        if (service.resourceList !== undefined) checkResourceList(service.resourceList, context);
-        for (const list of childrenNamed(service.element, RLS_SERVICES, 'list')) checkLists(list, RLS_SERVICES);
-      }
+      const check = (services: readonly Service[]): void => {
+        for (const service of services) checkService(service, context);
+        known.set(document, services);
+      };
+      const services = readRlsServices(document);
+      return services instanceof Promise ? services.then(check) : check(services);
     },
     reserve(document, context) {
-      const services = servicesOf(document);
+      const services = known.get(document) ?? parseRlsServices(document);
       const { key } = context;
       const user = key.xui ?? '';
       // What the document has already tells nothing new.
@@ -73,6 +67,12 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
 
 /** Each is looked up among all users' services and addresses, at once. */
 const MAX_SERVICES = 5000;
+
+function checkService({ uri, resourceList, element }: Service, context: ValidationContext): void {
+  if (!SUBSCRIBABLE.test(uri)) throw new XcapConflict('constraint-failure', 'the uri of a <service> must be a sip:, sips: or pres: URI');
+  if (resourceList !== undefined) checkResourceList(resourceList, context);
+  for (const list of childrenNamed(element, RLS_SERVICES, 'list')) checkLists(list, RLS_SERVICES);
+}
 
 /** RFC 4826 4.1, 4.4.5: an element of a resource-lists document of the same user, under one of this server's roots. */
 function checkResourceList(uri: string, { key, roots, resolveXui }: ValidationContext): void {
