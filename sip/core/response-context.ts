@@ -83,6 +83,7 @@ export class ResponseContext implements BranchOwner {
   private hasRung = false;
   private replyTimer: Timer | undefined;
   private readonly endListeners: (() => void)[] = [];
+  private ended = false;
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {
@@ -174,7 +175,7 @@ export class ResponseContext implements BranchOwner {
       uri: leg.uri,
       diverted: leg.diverted,
       headers: leg.headers,
-      onEnd: (listener) => this.endListeners.push(listener),
+      onEnd: (listener) => (this.ended ? listener() : void this.endListeners.push(listener)),
     };
     const call = this.call;
     this.settle(
@@ -336,6 +337,7 @@ export class ResponseContext implements BranchOwner {
   }
 
   private end(): void {
+    this.ended = true;
     for (const listener of this.endListeners.splice(0)) listener();
     this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
