@@ -30,12 +30,14 @@ export class GenerationCache<V> {
 
   set(key: string, value: V): void {
     const weight = this.weigh(value);
+    const replaced = this.young.get(key);
+    if (replaced !== undefined) this.weight -= this.weigh(replaced);
     if (this.weight + weight > this.bound / 2) {
       this.old = this.young;
       this.young = new Map();
       this.weight = 0;
     }
-    this.old.delete(key);
+    if (this.old.size > 0) this.old.delete(key);
     this.young.set(key, value);
     this.weight += weight;
   }

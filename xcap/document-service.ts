@@ -18,13 +18,14 @@ import {
   requireDocument,
   unknownUser,
 } from './document-steps.ts';
-import type { DocumentStore, MaybePromise } from './document-store.ts';
+import { type DocumentStore, documentId, type MaybePromise } from './document-store.ts';
 import { EditQueue } from './edit-queue.ts';
 import { applyDelete, applyPut, store, validate } from './edit-steps.ts';
 import { XcapRefusal } from './errors.ts';
 import type { Content, Environment, Exchange, PipelineStep, Target, XcapAnswer, XcapRequest } from './exchange.ts';
 import { parseNodeSelector } from './node-selector.ts';
 import { orderRoots, splitXcapUri } from './uri.ts';
+import { VersionCache } from './version-cache.ts';
 
 /** A GET from top to bottom (RFC 4825 8.3). */
 const GET: readonly PipelineStep[] = [authorise, bindPrefixes, load, requireDocument, answerNotModified, represent];
@@ -90,9 +91,9 @@ export class DocumentService {
       ),
       limits: { depth: limits.depth ?? 100, nodes: limits.nodes ?? NODES },
       namespaces: new Set(usages.flatMap((usage) => usage.namespaces)),
-      trees: new GenerationCache<XmlDocument>(TREE_CHARACTERS, ({ source }) => source.length + ENTRY_OVERHEAD),
+      trees: new VersionCache<XmlDocument>(TREE_CHARACTERS, ({ source }) => source.length),
       reading: new Map(),
-      contents: new GenerationCache<Content>(CONTENT_CHARACTERS, ({ body }) => body.length + ENTRY_OVERHEAD),
+      contents: new VersionCache<Content>(CONTENT_CHARACTERS, ({ body }) => body.length),
     };
   }
 
@@ -158,8 +159,7 @@ export class DocumentService {
     const exchange = newExchange(request, 'write');
     const pending = run(pipeline.request, exchange, this.environment);
     if (pending) await pending;
-    const { auid, xui, name } = request.target.key;
-    return this.queue.run(`${auid}/${xui?.length ?? ''}/${xui ?? ''}/${name}`, async () => {
+    return this.queue.run(documentId(request.target.key), async () => {
       // The queue keeps this process's edits apart, so that only another writer of the store can come first.
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const pending = run(pipeline.document, exchange, this.environment);
@@ -180,8 +180,6 @@ const CONTENT_CHARACTERS = 32 * 1024 * 1024;
 const TARGET_CHARACTERS = 2 * 1024 * 1024;
 /** What a target takes besides its text, in characters, about. */
 const TARGET_OVERHEAD = 500;
-/** What any other entry takes. */
-const ENTRY_OVERHEAD = 200;
 
 function newExchange(request: XcapRequest, access: Access): Exchange {
   return {

@@ -119,11 +119,12 @@ export const represent: PipelineStep = (exchange, environment) => {
   return document instanceof Promise ? document.then(select) : select(document);
 };
 
-function documentContent({ etag, text, modified }: StoredDocument, { contentType }: ApplicationUsage, { contents }: Environment): Content {
-  let content = contents.get(etag);
+function documentContent(stored: StoredDocument, { contentType }: ApplicationUsage, { contents }: Environment): Content {
+  let content = contents.get(stored);
   if (!content) {
+    const { text, modified } = stored;
     content = { type: contentType, body: text, bytes: Buffer.byteLength(text), lastModified: new Date(modified).toUTCString() };
-    contents.set(etag, content);
+    contents.set(stored, content);
   }
   return content;
 }
@@ -148,11 +149,12 @@ function nodeText({ source }: XmlDocument, selected: Selection): [type: string, 
 }
 
 /** The offset tree of a stored document: at once if it is small or was in use lately. */
-export function treeOf({ etag, text }: StoredDocument, { trees, reading }: Environment): MaybePromise<XmlDocument> {
-  const ready = trees.get(etag) ?? reading.get(etag);
+export function treeOf(stored: StoredDocument, { trees, reading }: Environment): MaybePromise<XmlDocument> {
+  const { etag, text } = stored;
+  const ready = trees.get(stored) ?? reading.get(etag);
   if (ready) return ready;
   const keep = (tree: XmlDocument) => {
-    trees.set(etag, tree);
+    trees.set(stored, tree);
     return tree;
   };
   const tree = readXml(text, AS_STORED);

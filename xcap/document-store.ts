@@ -16,6 +16,11 @@ export interface DocumentKey {
   readonly name: string;
 }
 
+/** One string per document: the XUI's length keeps its end apart from the name's beginning, whatever characters they hold. */
+export function documentId({ auid, xui, name }: DocumentKey): string {
+  return xui === undefined ? `${auid}//${name}` : `${auid}/${xui.length}/${xui}/${name}`;
+}
+
 export interface StoredDocument {
   readonly key: DocumentKey;
   /** Entity tag without quotes; strong, never used again for other content (RFC 4825 8.5). */

@@ -222,8 +222,8 @@ async function write(exchange: Exchange, environment: Environment, status: 200 |
     const change = await environment.store.write({ key: target.key, expected: stored?.etag, text: edited?.source });
     if (change === 'stale') return;
     const etag = change.newEtag;
-    if (stored) environment.trees.delete(stored.etag);
-    if (edited && etag !== undefined) environment.trees.set(etag, edited);
+    if (edited && etag !== undefined) environment.trees.set({ key: target.key, etag }, edited);
+    else environment.trees.delete(target);
     exchange.answer = { status, etag, content: undefined };
   } finally {
     await reservation?.release();

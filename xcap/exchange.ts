@@ -1,4 +1,3 @@
-import type { GenerationCache } from '../schemas/generation-cache.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { Requester, XuiDirectory } from './access.ts';
 import type { Access, ApplicationUsage } from './application-usage.ts';
@@ -9,6 +8,7 @@ import type { NodeSelector, ParsedNodeSelector } from './node-selector.ts';
 import type { Conditions } from './preconditions.ts';
 import type { Range } from './schema-excerpt.ts';
 import type { XcapUri } from './uri.ts';
+import type { VersionCache } from './version-cache.ts';
 
 /** A request's target: an existing usage, a user, a well-formed node selector. */
 export interface Target {
@@ -56,12 +56,11 @@ export interface Environment {
   readonly limits: TreeLimits;
   /** Those that some usage says it can validate. */
   readonly namespaces: ReadonlySet<string>;
-  /** Trees of documents by their entity tags: no tag ever stands for other content, so that nothing here grows stale. */
-  readonly trees: GenerationCache<XmlDocument>;
+  readonly trees: VersionCache<XmlDocument>;
   /** Trees of large documents on their way into `trees`, by entity tag. */
   readonly reading: Map<string, Promise<XmlDocument>>;
-  /** Whole documents, by entity tag too. */
-  readonly contents: GenerationCache<Content>;
+  /** Of whole documents. */
+  readonly contents: VersionCache<Content>;
 }
 
 /** One request on its way through a pipeline. */

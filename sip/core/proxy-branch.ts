@@ -153,7 +153,7 @@ export class ProxyBranch {
     else this.wayFailed({ status: located ? 503 : 430, response: undefined });
   }
 
-  /** RFC 5626 5.1: after 408 and 430 another flow of the instance may do; any other answer is the instance's. */
+  /** RFC 5626 7: after 408 and 430 another flow of the instance may do; any other answer is the instance's. */
   private wayFailed(failure: Failure): void {
     this.transaction = undefined;
     const mayGoOn = failure.status === 430 || failure.status === 408 || failure.response === undefined;

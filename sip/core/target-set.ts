@@ -19,7 +19,7 @@ export interface Way {
   readonly flowOnly: boolean;
 }
 
-/** A user agent: the ways to it, of which the next is tried when one has failed (RFC 5626 5.1). */
+/** A user agent: the ways to it, of which the next is tried when one has failed (RFC 5626 7). */
 export interface Target {
   readonly ways: readonly Way[];
 }
@@ -57,7 +57,7 @@ export function aim(request: SipRequest, way: Way): SipRequest {
 
 /**
  * The targets of a request to a user (RFC 3261 16.5), in groups: those of one group are tried at once, the groups one after the other,
- * highest q first. An instance of several bindings is one target (RFC 5626 5.1).
+ * highest q first. An instance of several bindings is one target (RFC 5626 7).
  * @param bindings best q first
  * @param secure only what can be reached by `sips:` (RFC 3261 26.2.2)
  */

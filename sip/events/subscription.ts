@@ -124,7 +124,7 @@ export class Subscription extends WatchBase {
 
   /** Follows a watcher whose connection or NAT binding is another since its last SUBSCRIBE. */
   retarget(request: SipRequest, flow: Flow): void {
-    if (!flow.reliable && (!request.headers.has('Contact') || this.dialog.state.routeSet.length > 0)) return;
+    if (!flow.reliable && (!request.headers.has('Contact') || this.dialog.hasRoute)) return;
     const { target, destination } = notifyTarget(request, flow);
     this.target = target;
     this.destination = destination;
@@ -147,7 +147,7 @@ export class Subscription extends WatchBase {
   }
 
   get overDatagrams(): boolean {
-    return this.target.flow === undefined && !RELIABLE.test(this.dialog.state.remoteTarget);
+    return this.target.flow === undefined && !RELIABLE.test(this.dialog.remoteTarget);
   }
 
   /** NOTIFYs sent so far; numbers that a restart skipped count as sent. */
@@ -193,7 +193,7 @@ export class Subscription extends WatchBase {
   static restore(id: string, record: SubscriptionRecord, eventPackage: WatchInit['eventPackage']): Subscription {
     const { resource, watcher, aliases, displayName, source, contentType, since, terms, destination } = record;
     const init = { id, eventPackage, resource, watcher, aliases, displayName, source, contentType, since, terms };
-    const target = destination ? { destinations: [destination] } : {};
+    const target = destination ? { destinations: [destination] } : LOCATED.target;
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.restored = true;
@@ -215,6 +215,9 @@ export function endsUnasked({ ending }: Subscription): boolean {
   return ending !== undefined && ending !== 'timeout';
 }
 
+/** One for all whose way is found anew for each NOTIFY. */
+const LOCATED: { readonly target: UacTarget; readonly destination?: Destination } = { target: {} };
+
 /**
  * Where NOTIFYs of a dialog go: over the watcher's own connection when it has one; over UDP to where the route set or Contact points
  * (RFC 3261 12.2.1.1), but back to the source address when Contact repeats a Via that a NAT has made unreachable (RFC 3581 4).
@@ -222,7 +225,7 @@ export function endsUnasked({ ending }: Subscription): boolean {
 export function notifyTarget(request: SipRequest, flow: Flow): { target: UacTarget; destination?: Destination } {
   if (flow.reliable) return { target: { flow } };
   const contact = request.headers.get('Contact');
-  if (contact === undefined || !isTranslated(contact, request, flow)) return { target: {} };
+  if (contact === undefined || !isTranslated(contact, request, flow)) return LOCATED;
   const destination = { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort };
   return { target: { destinations: [destination] }, destination };
 }

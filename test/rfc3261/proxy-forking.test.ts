@@ -165,7 +165,7 @@ describe('RFC 3261 16.6: sequential forking by q', () => {
   });
 });
 
-describe('RFC 5626 5.1: one instance is one target', () => {
+describe('RFC 5626 7: one instance is one target', () => {
   it('of two contacts of an instance one is asked, the other when there was no way to the first', async () => {
     const instance = ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"';
     const one = await stage.agent('bob', { transport: 'tcp' });

@@ -29,3 +29,10 @@ it('gives the newest value, and none once it is deleted', () => {
   cache.clear();
   expect(cache.get('a')).toBeUndefined();
 });
+
+it('does not count what was replaced', () => {
+  const cache = new GenerationCache<string>(100, (value) => value.length);
+  cache.set('first', 'x'.repeat(10));
+  for (let index = 0; index < 1000; index++) cache.set('again', 'y'.repeat(10));
+  expect([cache.get('first')?.length, cache.get('again')?.length]).toEqual([10, 10]);
+});

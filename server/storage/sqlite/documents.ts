@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { GenerationCache } from '../../../schemas/generation-cache.ts';
-import type {
-  DocumentChange,
-  DocumentEntry,
-  DocumentKey,
-  DocumentStore,
-  DocumentWrite,
-  StoredDocument,
+import {
+  type DocumentChange,
+  type DocumentEntry,
+  type DocumentKey,
+  type DocumentStore,
+  type DocumentWrite,
+  documentId,
+  type StoredDocument,
 } from '../../../xcap/document-store.ts';
 import { type Database, openDatabase, StorageError } from './database.ts';
 
@@ -224,11 +225,6 @@ export class SqliteDocumentStore implements DocumentStore {
 
 function weightOf({ text }: StoredDocument): number {
   return text.length + OVERHEAD;
-}
-
-/** One string per document: the XUI's length keeps its end apart from the name's beginning, whatever characters they hold. */
-function documentId({ auid, xui, name }: DocumentKey): string {
-  return xui === undefined ? `${auid}//${name}` : `${auid}/${xui.length}/${xui}/${name}`;
 }
 
 let entropy = Buffer.alloc(0);
