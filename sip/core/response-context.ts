@@ -82,7 +82,6 @@ export class ResponseContext implements BranchOwner {
   private hasRung = false;
   private replyTimer: Timer | undefined;
   private readonly endListeners: (() => void)[] = [];
-  private ended = false;
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {
