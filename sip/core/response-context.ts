@@ -42,6 +42,7 @@ export interface ContextHost extends BranchHost {
   leadsHere(target: Target): boolean;
   /** The request as it leaves us towards a leg. */
   outgoing(context: RoutedRequest, leg: Leg): SipRequest;
+  /** Called once. */
   ended(context: ResponseContext): void;
   /** Is told of INVITEs that begin a call. */
   readonly calls?: CallObserver | undefined;
@@ -77,6 +78,7 @@ export class ResponseContext implements BranchOwner {
   /** Nothing new is begun; sends the final response when all branches are done. */
   private closing: (() => void) | undefined;
   private cancelled = false;
+  private ended = false;
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
@@ -341,7 +343,9 @@ export class ResponseContext implements BranchOwner {
     this.stopTimer();
     this.services = [];
     this.call = undefined;
-    this.host.ended(this);
+    // An INVITE may be answered 2xx more than once.
+    if (!this.ended) this.host.ended(this);
+    this.ended = true;
   }
 
   /** What happens in a turn of its own: an error in it has nobody above to become a response. */
