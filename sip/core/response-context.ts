@@ -83,7 +83,6 @@ export class ResponseContext implements BranchOwner {
   private hasRung = false;
   private replyTimer: Timer | undefined;
   private readonly endListeners: (() => void)[] = [];
-  private ended = false;
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {
@@ -337,15 +336,15 @@ export class ResponseContext implements BranchOwner {
   }
 
   private end(): void {
-    this.ended = true;
-    for (const listener of this.endListeners.splice(0)) listener();
     this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
     this.services = [];
     this.call = undefined;
     // An INVITE may be answered 2xx more than once.
-    if (!this.ended) this.host.ended(this);
+    if (this.ended) return;
     this.ended = true;
+    this.host.ended(this);
+    for (const listener of this.endListeners.splice(0)) listener();
   }
 
   /** What happens in a turn of its own: an error in it has nobody above to become a response. */
