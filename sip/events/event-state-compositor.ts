@@ -334,6 +334,13 @@ export class EventStateCompositor<Document> {
     else publication.timer = this.options.wheel.schedule(delay, (p) => this.expire(p), publication);
   }
 
+  /** Number of publications. */
+  get size(): number {
+    let size = 0;
+    for (const own of this.publications.values()) size += own.size;
+    return size;
+  }
+
   private save({ etag, resource, contentType, body, order, publishedAt, expiresAt, held }: Publication<Document>): void {
     const text = body.toString('utf8');
     this.table.put(etag, { resource, contentType, body: text, order, publishedAt, expiresAt, ...(held ? { held } : {}) });
