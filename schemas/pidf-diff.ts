@@ -36,11 +36,6 @@ export function parsePidfDiff(text: string, before: PresenceDocument | undefined
   return presenceIn(parseXml(patched), PIDF_FULL);
 }
 
-/** Is the document's text one of application/pidf+xml, not a `<pidf-full>`? */
-export function isPidf({ text }: PresenceDocument): boolean {
-  return readRoot(text).local === 'presence';
-}
-
 /** A document but for its version, which stands between the two parts. */
 export type Versioned = readonly [before: string, after: string];
 

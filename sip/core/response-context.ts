@@ -42,6 +42,7 @@ export interface ContextHost extends BranchHost {
   leadsHere(target: Target): boolean;
   /** The request as it leaves us towards a leg. */
   outgoing(context: RoutedRequest, leg: Leg): SipRequest;
+  /** Called once. */
   ended(context: ResponseContext): void;
   /** Is told of INVITEs that begin a call. */
   readonly calls?: CallObserver | undefined;
@@ -77,10 +78,12 @@ export class ResponseContext implements BranchOwner {
   /** Nothing new is begun; sends the final response when all branches are done. */
   private closing: (() => void) | undefined;
   private cancelled = false;
+  private ended = false;
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
   private readonly endListeners: (() => void)[] = [];
+  private ended = false;
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {
@@ -172,7 +175,7 @@ export class ResponseContext implements BranchOwner {
       uri: leg.uri,
       diverted: leg.diverted,
       headers: leg.headers,
-      onEnd: (listener) => this.endListeners.push(listener),
+      onEnd: (listener) => (this.ended ? listener() : void this.endListeners.push(listener)),
     };
     const call = this.call;
     this.settle(
@@ -334,12 +337,15 @@ export class ResponseContext implements BranchOwner {
   }
 
   private end(): void {
+    this.ended = true;
     for (const listener of this.endListeners.splice(0)) listener();
     this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
     this.services = [];
     this.call = undefined;
-    this.host.ended(this);
+    // An INVITE may be answered 2xx more than once.
+    if (!this.ended) this.host.ended(this);
+    this.ended = true;
   }
 
   /** What happens in a turn of its own: an error in it has nobody above to become a response. */
