@@ -78,12 +78,10 @@ export class ResponseContext implements BranchOwner {
   /** Nothing new is begun; sends the final response when all branches are done. */
   private closing: (() => void) | undefined;
   private cancelled = false;
-  private ended = false;
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
   private readonly endListeners: (() => void)[] = [];
-  private ended = false;
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {
@@ -337,15 +335,14 @@ export class ResponseContext implements BranchOwner {
   }
 
   private end(): void {
+    // An INVITE may be answered 2xx more than once.
+    if (!this.ended) this.host.ended(this);
     this.ended = true;
     for (const listener of this.endListeners.splice(0)) listener();
     this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
     this.services = [];
     this.call = undefined;
-    // An INVITE may be answered 2xx more than once.
-    if (!this.ended) this.host.ended(this);
-    this.ended = true;
   }
 
   /** What happens in a turn of its own: an error in it has nobody above to become a response. */
