@@ -81,6 +81,7 @@ export class ResponseContext implements BranchOwner {
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
+  private ended = false;
   private readonly endListeners: (() => void)[] = [];
 
   /** @param services those that are asked; none inside a dialog */
