@@ -133,6 +133,13 @@ export class WatcherLists {
     this.waiting = options.state.table('waiting-watchers');
   }
 
+  /** Number of watchers, waiting and terminated ones too. */
+  get size(): number {
+    let size = 0;
+    for (const { entries } of this.lists.values()) size += entries.size;
+    return size;
+  }
+
   /** Told after every change of a list. */
   onChange(listener: (packageName: string, resource: string) => void): void {
     this.listener = listener;
