@@ -33,7 +33,7 @@ export const applyPut: PipelineStep = (exchange, environment) => {
   const { selector, stored, request } = exchange;
   if (!selector) return putDocument(exchange, environment);
   if (!stored) throw noParent(homeUri(request.target, environment), `there is no document ${documentPath(request.target.key)}`);
-  const document = treeOf(stored, environment);
+  const document = treeOf(stored, environment, () => noParent(homeUri(request.target, environment), 'the stored document cannot be read'));
   if (!(document instanceof Promise) && stored.text.length <= LARGE && request.body.length <= LARGE) {
     return putNode(exchange, environment, selector, document, request.body);
   }
