@@ -36,11 +36,6 @@ export function parsePidfDiff(text: string, before: PresenceDocument | undefined
   return presenceIn(parseXml(patched), PIDF_FULL);
 }
 
-/** Is the document's text one of application/pidf+xml, not a `<pidf-full>`? */
-export function isPidf({ text }: PresenceDocument): boolean {
-  return readRoot(text).local === 'presence';
-}
-
 /** A document but for its version, which stands between the two parts. */
 export type Versioned = readonly [before: string, after: string];
 
@@ -68,8 +63,15 @@ export function partialDocument(pidf: string): PartialDocument {
   };
 }
 
-/** The `<pidf-diff>` from one document to another; undefined where it would put the whole in its place, or be longer than that. */
+/** Characters of a document up to which it is compared with another: ten milliseconds or two, in one turn of the event loop. */
+const LONGEST_COMPARED = 24 * 1024;
+
+/**
+ * The `<pidf-diff>` from one document to another; undefined where it would put the whole in its place, or be longer than that, or where it
+ * would take too long to make: a `<pidf-full>` may take its place at any time (RFC 5263 4.5).
+ */
 export function pidfDiff(before: PartialDocument, after: PartialDocument): Versioned | undefined {
+  if (Math.max(before.text.length, after.text.length) > LONGEST_COMPARED) return undefined;
   const patch = createPatch(parseXml(before.text, AS_STORED), parseXml(after.text, AS_STORED));
   if (!patch) return undefined;
   const { namespaces, operations } = patch;

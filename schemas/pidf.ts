@@ -35,8 +35,10 @@ export interface PresenceComponent {
 export interface PresenceDocument {
   readonly entity: string;
   readonly components: readonly PresenceComponent[];
-  /** The whole of it as PIDF. */
+  /** The whole of it. */
   readonly text: string;
+  /** The name of the text's root element: `PRESENCE`, or of what stands for that. */
+  readonly rootName: string;
 }
 
 /** Bindings in scope below the root that `writePidf` writes: prefix ('' for the default) to namespace name. */
@@ -89,7 +91,7 @@ export function presenceIn({ root, source }: XmlDocument, standsForPresence?: st
   const bindings = fragmentBindings(root);
   const growth = new FragmentGrowth();
   const components = root.elements.map((element) => component(element, source, bindings, growth));
-  return { entity: attribute(root, 'entity') ?? '', components, text: source };
+  return { entity: attribute(root, 'entity') ?? '', components, text: source, rootName: name };
 }
 
 function component(element: XmlElement, source: string, bindings: ReadonlyMap<string, string>, growth: FragmentGrowth): PresenceComponent {

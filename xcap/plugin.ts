@@ -67,7 +67,7 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
       handler: handle,
     });
     // A hook, so that the body, whatever it is, is not looked at.
-    fastify.route({ method: others, url, onRequest: (request, reply) => refuseMethod(request, reply, log), handler: () => undefined });
+    fastify.route({ method: others, url, onRequest: refuseMethod, handler: () => undefined });
   }
 
   // Without a listener of its own Node asks for every body at once.
@@ -99,6 +99,17 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
     reply.raw.removeHeader('connection');
     reply.raw.writeContinue();
     done();
+  }
+
+  /** RFC 4825 8.1: POST and the like have no meaning here. RFC 9110 10.2.1: what has, depends on what is asked for. */
+  function refuseMethod(request: FastifyRequest, reply: FastifyReply): void {
+    const call: Call = { request, reply, requester: undefined };
+    try {
+      const allow = service.isChangeable(service.identify(request.raw.url ?? '')) ? ALLOW : ALLOW_READ;
+      throw new XcapRefusal(405, `${request.method} has no meaning for XCAP resources (RFC 4825 8.1)`, allow);
+    } catch (error) {
+      refuse(call, error, log);
+    }
   }
 
   /** Not async: what is answered from memory is sent without a turn of the event loop. */
@@ -210,12 +221,6 @@ function sendAsItIs(
   if (log.isLevelEnabled?.('debug') ?? true) {
     log.debug({ method: request.method, url: request.raw.url?.slice(0, LOGGED), status, user: requester?.address }, 'xcap');
   }
-}
-
-/** RFC 4825 8.1: POST and the like have no meaning here. */
-function refuseMethod(request: FastifyRequest, reply: FastifyReply, log: XcapLog): void {
-  const error = new XcapRefusal(405, `${request.method} has no meaning for XCAP resources (RFC 4825 8.1)`, ALLOW);
-  refuse({ request, reply, requester: undefined }, error, log);
 }
 
 /** The one place where an error becomes a response. */

@@ -110,6 +110,7 @@ let active: TreeBuilder;
 class TreeBuilder {
   readonly source: string;
   private readonly parser: TreeParser;
+  private readonly isPlain: boolean;
   private readonly maxDepth: number;
   private readonly maxNodes: number;
   private readonly maxTag: number;
@@ -125,9 +126,8 @@ class TreeBuilder {
     this.maxDepth = options?.maxDepth ?? MAX_DEPTH;
     this.maxNodes = options?.maxNodes ?? Number.POSITIVE_INFINITY;
     this.maxTag = options?.maxTag ?? MAX_TAG;
-    this.parser = new TreeParser(
-      options?.namespaces ? { xmlns: true, additionalNamespaces: Object.fromEntries(options.namespaces) } : { xmlns: true },
-    );
+    this.isPlain = options?.namespaces === undefined;
+    this.parser = parserWith(options?.namespaces);
   }
 
   build(): XmlElement {
@@ -155,10 +155,15 @@ class TreeBuilder {
     try {
       this.parser.write(piece);
       if (this.tagStart !== undefined) this.checkTag(this.parser.position - this.tagStart);
-      if (isLast) this.parser.close();
+      if (isLast) this.close();
     } catch (error) {
       throw error instanceof XmlError ? error : this.fault((error as Error).message.replace(/^\d+:\d+: /, ''));
     }
+  }
+
+  private close(): void {
+    this.parser.close();
+    if (this.isPlain) spare = this.parser;
   }
 
   private checkTag(length: number): void {
@@ -271,6 +276,17 @@ function isSpace(code: number): boolean {
 }
 
 class TreeParser extends SaxesParser<{ xmlns: true; additionalNamespaces?: Record<string, string> }> {}
+
+/** A parser at rest: having been closed it is as new, and making one costs as much as reading a few elements. */
+let spare: TreeParser | undefined;
+
+function parserWith(namespaces: ReadonlyMap<string, string> | undefined): TreeParser {
+  if (namespaces) return new TreeParser({ xmlns: true, additionalNamespaces: Object.fromEntries(namespaces) });
+  const parser = spare ?? new TreeParser({ xmlns: true });
+  // Several texts may be being read in turns. One in which there was a fault does not come back.
+  spare = undefined;
+  return parser;
+}
 
 // Handlers on the prototype, not registered by on(): with more than a few registered ones the parser runs several times slower.
 Object.assign(TreeParser.prototype, {

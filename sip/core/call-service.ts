@@ -20,7 +20,7 @@ export interface Call {
   readonly diverted: readonly string[];
   /** The fields that the last diversion set; none before any. */
   readonly headers: readonly HeaderField[];
-  /** Has the listener called once, when the request has its final response; undefined for a message that has waited here. */
+  /** Has the listener called once, when nothing more becomes of the request, or at once; undefined for a message that has waited here. */
   readonly onEnd?: ((listener: () => void) => void) | undefined;
 }
 

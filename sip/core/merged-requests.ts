@@ -1,24 +1,29 @@
-import { hash } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { SipRequest } from '../message/message.ts';
-import { detach, hashText } from '../message/text.ts';
+import { hashText } from '../message/text.ts';
 
 /**
  * A request is remembered for this long, and at most twice as long. The copies that forking makes come within moments of each other;
  * an agent that starts anew with the identifiers it had before, as some do after a power cut, must not be shut out for long.
  */
 const GENERATION_MS = 2000;
-const GENERATION_LIMIT = 100_000;
-/** Characters. */
-const LONG_KEY = 256;
+/** A power of two. */
+const SLOTS = 131_072;
+/** Requests of one generation: a quarter of the slots stays free. */
+const GENERATION_LIMIT = (SLOTS / 4) * 3;
+/** Numbers in a slot: the hashes of the identity by both seeds, and that of the transaction. */
+const WIDTH = 3;
+const [FIRST_SEED, SECOND_SEED] = [randomInt(2 ** 31), randomInt(2 ** 31)];
 
 /**
  * Recognises a request that has come twice on different ways (RFC 3261 8.2.2.2): From tag, Call-ID and CSeq as before, but another
- * transaction. Two generations of keys stand in for a timer each.
+ * transaction. Two generations stand in for a timer each, and hashes for the strings, tens of thousands of which the collector would
+ * have to carry along. That two identities have the same 63 bits does not happen by accident, and to bring it about is no use to anybody:
+ * who knows another's identifiers can send those themselves.
  */
 export class MergedRequests {
-  /** Hashes of transactions, by what makes the copies of a request alike. */
-  private current = new Map<string, number>();
-  private previous = new Map<string, number>();
+  private current = new Generation();
+  private previous = new Generation();
   private startedAt = performance.now();
 
   /**
@@ -30,16 +35,52 @@ export class MergedRequests {
     if (to.tag !== undefined || from.tag === undefined) return false;
     const now = performance.now();
     if (now - this.startedAt > GENERATION_MS || this.current.size >= GENERATION_LIMIT) {
-      this.previous = this.current;
-      this.current = new Map();
+      [this.current, this.previous] = [this.previous, this.current];
+      this.current.clear();
       this.startedAt = now;
     }
     const identity = `${from.tag} ${cseq.sequence} ${cseq.method} ${request.callId}`;
-    // Of a long one its hash is kept: the limit is a number of keys, and each may be as long as a message.
-    const key = identity.length > LONG_KEY ? hash('sha256', identity, 'base64') : detach(identity);
-    const known = this.current.get(key) ?? this.previous.get(key);
-    const own = hashText(transaction);
-    if (known === undefined) this.current.set(key, own);
-    return known !== undefined && known !== own;
+    // No slot in use begins with 0.
+    const first = hashText(identity, FIRST_SEED) | 1;
+    const second = hashText(identity, SECOND_SEED);
+    const way = hashText(transaction, FIRST_SEED);
+    const known = this.current.find(first, second) ?? this.previous.find(first, second);
+    if (known === undefined) this.current.add(first, second, way);
+    return known !== undefined && known !== way;
+  }
+}
+
+/** A hash table with open addressing. */
+class Generation {
+  size = 0;
+  private readonly slots = new Int32Array(SLOTS * WIDTH);
+
+  /** The transaction's hash. */
+  find(first: number, second: number): number | undefined {
+    const at = this.slotOf(first, second);
+    return this.slots[at] === 0 ? undefined : this.slots[at + 2];
+  }
+
+  /** For what is not in it yet. */
+  add(first: number, second: number, transaction: number): void {
+    const at = this.slotOf(first, second);
+    this.slots[at] = first;
+    this.slots[at + 1] = second;
+    this.slots[at + 2] = transaction;
+    this.size++;
+  }
+
+  clear(): void {
+    if (this.size > 0) this.slots.fill(0);
+    this.size = 0;
+  }
+
+  /** Where the identity is, or the free slot where it would be. */
+  private slotOf(first: number, second: number): number {
+    const { slots } = this;
+    for (let slot = second & (SLOTS - 1); ; slot = (slot + 1) & (SLOTS - 1)) {
+      const at = slot * WIDTH;
+      if (slots[at] === 0 || (slots[at] === first && slots[at + 1] === second)) return at;
+    }
   }
 }

@@ -68,7 +68,10 @@ export class SipProxy implements RequestForwarder, ContextHost {
   private readonly options: ProxyOptions;
   private readonly own: OwnAddresses;
   private readonly recordRoutes: RecordRoutes;
-  private readonly open = new Map<ServerTransaction, ResponseContext>();
+  /** Requests under way. */
+  private open = 0;
+  /** Those among them that can be cancelled. */
+  private readonly invites = new Map<ServerTransaction, ResponseContext>();
 
   constructor(options: ProxyOptions) {
     const { transport, users } = options;
@@ -88,7 +91,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
 
   /** Requests under way, and connections that Record-Route values name. */
   get counts(): Readonly<Record<'forwarding' | 'namedConnections', number>> {
-    return { forwarding: this.open.size, namedConnections: this.recordRoutes.named };
+    return { forwarding: this.open, namedConnections: this.recordRoutes.named };
   }
 
   preprocess(request: SipRequest): OwnRoute | undefined {
@@ -109,16 +112,17 @@ export class SipProxy implements RequestForwarder, ContextHost {
     context.isOfOwnRoute = inDialog;
     this.admit(context, inDialog);
     if (inDialog && request.method === 'BYE') this.calls?.byeForwarded(request);
-    if (this.open.size >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
+    if (this.open >= (this.options.maxOpen ?? 100_000)) throw new SipError(503, 'Too many requests are under way', RETRY_AFTER);
     const recorded = inDialog ? route?.uri : undefined;
     const forwarded = new ResponseContext(this, context, inDialog ? [] : this.services, mark, breadth, recorded);
-    this.open.set(context.transaction, forwarded);
+    this.open++;
+    if (request.method === 'INVITE') this.invites.set(context.transaction, forwarded);
     forwarded.start();
   }
 
   cancel(invite: ServerTransaction, cancel: SipRequest): void {
     const reasons = cancel.headers.all('Reason').map((reason): [string, string] => ['Reason', reason]);
-    this.open.get(invite)?.cancel(reasons);
+    this.invites.get(invite)?.cancel(reasons);
   }
 
   /** RFC 3261 16.11 and 13.2.2.4: only by the route that the INVITE recorded, for there is nobody to tell of a refusal. */
@@ -213,8 +217,9 @@ export class SipProxy implements RequestForwarder, ContextHost {
     if (identity !== undefined) context.identify(identity);
   }
 
-  ended(context: ResponseContext): void {
-    this.open.delete(context.context.transaction);
+  ended({ context: { request, transaction } }: ResponseContext): void {
+    this.open--;
+    if (request.method === 'INVITE') this.invites.delete(transaction);
   }
 
   /** Who may have what forwarded: whoever is vouched for here to everywhere, everybody to users of ours, nobody else anything (RFC 3261 26.3.1). */

@@ -42,6 +42,7 @@ export interface ContextHost extends BranchHost {
   leadsHere(target: Target): boolean;
   /** The request as it leaves us towards a leg. */
   outgoing(context: RoutedRequest, leg: Leg): SipRequest;
+  /** Called once. */
   ended(context: ResponseContext): void;
   /** Is told of INVITEs that begin a call. */
   readonly calls?: CallObserver | undefined;
@@ -80,6 +81,7 @@ export class ResponseContext implements BranchOwner {
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
+  private ended = false;
   private readonly endListeners: (() => void)[] = [];
 
   /** @param services those that are asked; none inside a dialog */
@@ -172,7 +174,7 @@ export class ResponseContext implements BranchOwner {
       uri: leg.uri,
       diverted: leg.diverted,
       headers: leg.headers,
-      onEnd: (listener) => this.endListeners.push(listener),
+      onEnd: (listener) => (this.ended ? listener() : void this.endListeners.push(listener)),
     };
     const call = this.call;
     this.settle(
@@ -334,12 +336,14 @@ export class ResponseContext implements BranchOwner {
   }
 
   private end(): void {
+    // An INVITE may be answered 2xx more than once.
+    if (!this.ended) this.host.ended(this);
+    this.ended = true;
     for (const listener of this.endListeners.splice(0)) listener();
     this.calls?.inviteEnded(this.context.request, this.context.status);
     this.stopTimer();
     this.services = [];
     this.call = undefined;
-    this.host.ended(this);
   }
 
   /** What happens in a turn of its own: an error in it has nobody above to become a response. */

@@ -1,4 +1,4 @@
-import { FieldBlock, Headers } from '../message/headers.ts';
+import { FieldBlock, FieldNames, Headers } from '../message/headers.ts';
 import { type SipMessage, SipRequest, type SipResponse } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
 import { dropEmptyParams } from '../message/params.ts';
@@ -30,37 +30,32 @@ const MAX_FORWARDS = '70';
 /** RFC 3261 12.1.1: a UAS may choose where its CSeq begins. */
 const FIRST_LOCAL_CSEQ = 0;
 
-/** A dialog of a subscription, seen from either side (RFC 3261 12, RFC 6665 4.4). */
+const FIELDS = new FieldNames(['Max-Forwards', 'From', 'To', 'Call-ID', 'Contact']);
+const NO_ROUTE: readonly string[] = [];
+
+/** A dialog of a subscription, seen from either side (RFC 3261 12, RFC 6665 4.4). There are many: what it says of itself is kept once. */
 export class Dialog {
   /** Of Call-ID and both tags. */
   readonly id: string;
-  readonly callId: string;
-  readonly localTag: string;
-  readonly remoteTag: string;
   /** CSeq number of our last request. */
   localCSeq: number;
   /** CSeq number of the peer's last request. */
   remoteCSeq: number;
-  private readonly local: string;
-  private readonly remote: string;
+  /** What all our requests in the dialog have in common, but for the routes. */
+  private readonly block: FieldBlock;
   private readonly routeSet: readonly string[];
-  private readonly localContact: string;
   private target: string;
-  private outline: Outline | undefined;
+  /** Of a dialog with a route set, until its target changes. */
+  private route: Route | undefined;
 
   private constructor(state: DialogState) {
-    this.callId = state.callId;
-    this.localTag = state.localTag;
-    this.remoteTag = state.remoteTag;
     this.id = dialogId(state.callId, state.localTag, state.remoteTag);
-    this.local = state.local;
-    this.remote = state.remote;
-    this.target = state.remoteTarget;
-    this.routeSet = state.routeSet;
-    this.localContact = state.localContact;
     this.localCSeq = state.localCSeq;
     this.remoteCSeq = state.remoteCSeq;
-    this.outline = undefined;
+    this.block = new FieldBlock(FIELDS, [MAX_FORWARDS, state.local, state.remote, state.callId, state.localContact]);
+    this.routeSet = state.routeSet.length === 0 ? NO_ROUTE : state.routeSet.map(detach);
+    this.target = detach(state.remoteTarget);
+    this.route = undefined;
   }
 
   /**
@@ -71,13 +66,13 @@ export class Dialog {
   static accept(request: SipRequest, localTag: string, localContact: string): Dialog {
     const to = addressField(request, 'To');
     return new Dialog({
-      callId: detach(request.callId),
+      callId: request.callId,
       localTag,
-      remoteTag: detach(request.from.tag ?? ''),
-      local: detach(request.to.tag === undefined ? `${to};tag=${localTag}` : to),
-      remote: detach(addressField(request, 'From')),
-      remoteTarget: detach(contactOf(request) ?? missingContact()),
-      routeSet: request.headers.list('Record-Route').map(checkedRoute).map(detach),
+      remoteTag: request.from.tag ?? '',
+      local: request.to.tag === undefined ? `${to};tag=${localTag}` : to,
+      remote: addressField(request, 'From'),
+      remoteTarget: contactOf(request) ?? missingContact(),
+      routeSet: request.headers.list('Record-Route').map(checkedRoute),
       localContact,
       localCSeq: FIRST_LOCAL_CSEQ,
       remoteCSeq: request.cseq.sequence,
@@ -91,14 +86,14 @@ export class Dialog {
    */
   static initiate(request: SipRequest, first: SipResponse | SipRequest, localContact: string): Dialog {
     const notified = first instanceof SipRequest;
-    const routes = first.headers.list('Record-Route').map(checkedRoute).map(detach);
+    const routes = first.headers.list('Record-Route').map(checkedRoute);
     return new Dialog({
       callId: request.callId,
       localTag: request.from.tag ?? '',
-      remoteTag: detach((notified ? first.from.tag : first.to.tag) ?? ''),
+      remoteTag: (notified ? first.from.tag : first.to.tag) ?? '',
       local: addressField(request, 'From'),
-      remote: detach(notified ? (first.headers.get('From') ?? '') : (first.headers.get('To') ?? '')),
-      remoteTarget: detach(contactOf(first) ?? missingContact()),
+      remote: (notified ? first.headers.get('From') : first.headers.get('To')) ?? '',
+      remoteTarget: contactOf(first) ?? missingContact(),
       routeSet: notified ? routes : routes.reverse(),
       localContact,
       localCSeq: request.cseq.sequence,
@@ -117,8 +112,25 @@ export class Dialog {
   }
 
   get state(): DialogState {
-    const { callId, localTag, remoteTag, local, remote, routeSet, localContact, localCSeq, remoteCSeq } = this;
+    const { localTag, remoteTag, routeSet, localCSeq, remoteCSeq } = this;
+    const [, [, local = ''] = [], [, remote = ''] = [], [, callId = ''] = [], [, localContact = ''] = []] = this.block.fields;
     return { callId, localTag, remoteTag, local, remote, remoteTarget: this.target, routeSet, localContact, localCSeq, remoteCSeq };
+  }
+
+  get callId(): string {
+    return this.id.slice(0, this.id.indexOf('\n'));
+  }
+
+  get localTag(): string {
+    return this.id.slice(this.id.indexOf('\n') + 1, this.id.lastIndexOf('\n'));
+  }
+
+  get remoteTag(): string {
+    return this.id.slice(this.id.lastIndexOf('\n') + 1);
+  }
+
+  get hasRoute(): boolean {
+    return this.routeSet.length > 0;
   }
 
   /** URI the peer named last in Contact. */
@@ -128,11 +140,12 @@ export class Dialog {
 
   /** The next request in the dialog: CSeq one higher, Request-URI and Route by the route set (RFC 3261 12.2.1.1). */
   createRequest(method: string): SipRequest {
-    const outline = (this.outline ??= this.drawOutline());
-    const headers = Headers.withBlock(outline.block);
-    const request = new SipRequest(method, outline.uri, headers);
+    const { uri, nextHop, fields } = this.hasRoute ? (this.route ??= this.findRoute()) : this.directRoute;
+    const headers = Headers.withBlock(this.block);
+    for (const route of fields) headers.add('Route', route);
+    const request = new SipRequest(method, uri, headers);
     headers.add('CSeq', `${++this.localCSeq} ${method}`);
-    request.nextHop = outline.nextHop;
+    request.nextHop = nextHop;
     return request;
   }
 
@@ -147,7 +160,7 @@ export class Dialog {
     this.remoteCSeq = sequence;
     if (contact !== undefined && contact !== this.target) {
       this.target = detach(contact);
-      this.outline = undefined;
+      this.route = undefined;
     }
   }
 
@@ -162,7 +175,7 @@ export class Dialog {
       const contact = contactOf(response);
       if (contact === undefined || contact === this.target) return false;
       this.target = detach(contact);
-      this.outline = undefined;
+      this.route = undefined;
       return true;
     } catch (error) {
       if (error instanceof SipError) return false;
@@ -170,37 +183,29 @@ export class Dialog {
     }
   }
 
-  private drawOutline(): Outline {
-    const [first] = this.routeSet;
-    let uri = this.target;
-    let routes = this.routeSet;
-    const firstUri = first === undefined ? undefined : parseNameAddr(first).uri;
-    if (firstUri !== undefined && !parseSipUri(firstUri).params.has('lr')) {
-      // A strict router: it takes the Request-URI for its own and the last Route for the target.
-      const router = parseSipUri(firstUri);
-      // RFC 3261 19.1.1 table 1: not allowed in a Request-URI.
-      router.params.delete('method');
-      router.headers = undefined;
-      uri = router.toString();
-      routes = [...this.routeSet.slice(1), `<${this.target}>`];
-    }
-    const fields: [string, string][] = routes.map((route) => ['Route', route]);
-    fields.push(
-      ['Max-Forwards', MAX_FORWARDS],
-      ['From', this.local],
-      ['To', this.remote],
-      ['Call-ID', this.callId],
-      ['Contact', this.localContact],
-    );
-    return { uri, block: new FieldBlock(fields), nextHop: firstUri ?? uri };
+  private get directRoute(): Route {
+    return { uri: this.target, nextHop: this.target, fields: NO_ROUTE };
+  }
+
+  private findRoute(): Route {
+    const [first = '', ...others] = this.routeSet;
+    const firstUri = parseNameAddr(first).uri;
+    const router = parseSipUri(firstUri);
+    if (router.params.has('lr')) return { uri: this.target, nextHop: firstUri, fields: this.routeSet };
+    // A strict router: it takes the Request-URI for its own and the last Route for the target.
+    // RFC 3261 19.1.1 table 1: not allowed in a Request-URI.
+    router.params.delete('method');
+    router.headers = undefined;
+    return { uri: router.toString(), nextHop: firstUri, fields: [...others, `<${this.target}>`] };
   }
 }
 
-/** What all our requests in a dialog have in common until the remote target changes. */
-interface Outline {
+/** The way of our requests in a dialog until the remote target changes (RFC 3261 12.2.1.1). */
+interface Route {
   readonly uri: string;
-  readonly block: FieldBlock;
   readonly nextHop: string;
+  /** Values of Route. */
+  readonly fields: readonly string[];
 }
 
 /** The value of From or To as it came, but for what is only understood and not written: a URI without <>, empty parameters. */

@@ -5,13 +5,14 @@ import { canonicalAddress } from '../../schemas/address.ts';
 import { MalformedDocument } from '../../schemas/malformed-document.ts';
 import type { HeaderField } from '../core/respond.ts';
 import type { RequestContext } from '../core/router.ts';
-import type { StateStore, StateTable } from '../core/state-store.ts';
+import type { StateStore } from '../core/state-store.ts';
 import { decodedBody } from '../message/content-coding.ts';
 import { randomHex } from '../message/identifiers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { eventName } from './event-header.ts';
+import { PublicationRecords } from './publication-records.ts';
 
 /** What a package lets be published (RFC 3903 6.1). */
 export interface PublicationFormat<Document> {
@@ -55,6 +56,8 @@ const MAX_BODIES = 131_072;
 const ENTITY_TAG = /^[\w\-.!%*+`'~]+$/;
 
 interface Publication<Document> {
+  /** Names it for as long as it lasts, in what is stored. */
+  readonly id: string;
   etag: string;
   readonly resource: string;
   contentType: string;
@@ -77,29 +80,19 @@ interface ReadPublication<Document> {
   readonly document: Document;
 }
 
-interface PublicationRecord {
-  readonly resource: string;
-  readonly contentType: string;
-  readonly body: string;
-  readonly order: number;
-  /** Not in what earlier versions stored. */
-  readonly publishedAt?: number;
-  readonly expiresAt: number;
-  readonly held?: true;
-}
-
 export class EventStateCompositor<Document> {
-  private readonly publications = new Map<string, Map<string, Publication<Document>>>();
+  /** Each user's own, in no order; no user has many. */
+  private readonly publications = new Map<string, Publication<Document>[]>();
   private readonly format: PublicationFormat<Document>;
   private readonly options: CompositorOptions;
-  private readonly table: StateTable<PublicationRecord>;
+  private readonly records: PublicationRecords;
   private order = 0;
   private listener: (resource: string) => void = () => {};
 
   constructor(format: PublicationFormat<Document>, options: CompositorOptions) {
     this.format = format;
     this.options = options;
-    this.table = options.state.table(`publications-${format.eventName}`);
+    this.records = new PublicationRecords(options.state, format.eventName);
   }
 
   /** Told after every change of what a user has published, expiry included; not for a refresh. */
@@ -111,7 +104,7 @@ export class EventStateCompositor<Document> {
   published(resource: string): readonly { readonly document: Document; readonly publishedAt: number }[] {
     const own = this.publications.get(resource);
     if (!own) return [];
-    return [...own.values()].sort((a, b) => b.order - a.order);
+    return [...own].sort((a, b) => b.order - a.order);
   }
 
   /** The documents of `published`. */
@@ -137,11 +130,23 @@ export class EventStateCompositor<Document> {
   hold(resource: string, contentType: string, body: Buffer): void {
     const document = this.format.parse(body, contentType);
     const before = this.heldPublication(resource);
-    if (before) this.forget(before);
+    if (before) this.drop(before);
     const order = ++this.order;
     const publishedAt = this.options.now();
     const etag = newEntityTag();
-    const publication = { etag, resource, contentType, body, document, order, publishedAt, expiresAt: 0, timer: undefined, held: true };
+    const publication = {
+      id: etag,
+      etag,
+      resource,
+      contentType,
+      body,
+      document,
+      order,
+      publishedAt,
+      expiresAt: 0,
+      timer: undefined,
+      held: true,
+    };
     this.keep(publication);
     this.save(publication);
     this.listener(resource);
@@ -151,14 +156,13 @@ export class EventStateCompositor<Document> {
   release(resource: string): boolean {
     const held = this.heldPublication(resource);
     if (!held) return false;
-    this.forget(held);
+    this.drop(held);
     this.listener(resource);
     return true;
   }
 
   private heldPublication(resource: string): Publication<Document> | undefined {
-    for (const publication of this.publications.get(resource)?.values() ?? []) if (publication.held) return publication;
-    return undefined;
+    return this.publications.get(resource)?.find(({ held }) => held);
   }
 
   hasPublications(resource: string): boolean {
@@ -168,9 +172,10 @@ export class EventStateCompositor<Document> {
   /** Brings back the publications of an earlier run. */
   restore(): void {
     const now = this.options.now();
-    for (const [etag, { resource, contentType, body, order, publishedAt = 0, expiresAt, held = false }] of this.table.load()) {
+    for (const [id, stored] of this.records.load()) {
+      const { contentType, body, order, expiresAt, held } = stored;
       if (expiresAt <= now && !held) {
-        this.table.delete(etag);
+        this.records.delete(id);
         continue;
       }
       const bytes = Buffer.from(body, 'utf8');
@@ -180,12 +185,11 @@ export class EventStateCompositor<Document> {
       } catch (error) {
         if (!(error instanceof MalformedDocument)) throw error;
         // What an earlier version took and this one does not must not keep the server from starting.
-        this.table.delete(etag);
+        this.records.delete(id);
         continue;
       }
-      const kept = { etag, resource, contentType, body: bytes, document, order, publishedAt, expiresAt, timer: undefined, held };
       this.order = Math.max(this.order, order);
-      this.keep(kept);
+      this.keep({ ...stored, id, body: bytes, document, timer: undefined });
     }
   }
 
@@ -212,8 +216,10 @@ export class EventStateCompositor<Document> {
     const { contentType, body, document } = this.read(request);
     this.makeRoom(resource, body.length);
     const now = this.options.now();
+    const etag = newEntityTag();
     const publication: Publication<Document> = {
-      etag: newEntityTag(),
+      id: etag,
+      etag,
       resource,
       contentType,
       body,
@@ -230,42 +236,41 @@ export class EventStateCompositor<Document> {
       this.save(publication);
       this.listener(resource);
     }
-    this.accept(context, publication.etag, expires);
+    this.accept(context, etag, expires);
   }
 
   /** An agent that starts over and over publishes anew each time: what it left behind the longest ago gives way. */
-  private makeRoom(resource: string, bytes: number): void {
-    const own = this.publications.get(resource);
-    if (!own) return;
-    let total = bytes;
-    for (const { body } of own.values()) total += body.length;
-    if (own.size < this.options.maxPerUser && total <= MAX_BODIES) return;
-    const oldestFirst = [...own.values()].filter(({ held }) => !held).sort((a, b) => a.order - b.order);
+  private makeRoom(resource: string, bytes: number, change?: Publication<Document>): void {
+    const others = this.publications.get(resource)?.filter((one) => one !== change) ?? [];
+    let total = others.reduce((sum, { body }) => sum + body.length, bytes);
+    let count = others.length;
+    const oldestFirst = others.filter(({ held }) => !held).sort((a, b) => a.order - b.order);
     for (const publication of oldestFirst) {
-      if (own.size < this.options.maxPerUser && total <= MAX_BODIES) return;
+      if (count < this.options.maxPerUser && total <= MAX_BODIES) return;
       total -= publication.body.length;
-      this.forget(publication);
+      count--;
+      this.drop(publication);
     }
   }
 
   private update(context: RequestContext, publication: Publication<Document>, expires: number): void {
     const { request } = context;
     const read = request.body.length > 0 && expires > 0 ? this.readChange(request, publication.document) : undefined;
-    this.forget(publication);
     publication.etag = newEntityTag();
-    if (expires > 0) {
+    if (expires === 0) this.drop(publication);
+    else {
       const now = this.options.now();
       publication.expiresAt = now + expires * 1000;
+      this.awaitExpiry(publication, now);
       if (read) {
-        this.makeRoom(publication.resource, read.body.length);
+        this.makeRoom(publication.resource, read.body.length, publication);
         publication.contentType = read.contentType;
         publication.body = read.body;
         publication.document = read.document;
         publication.order = ++this.order;
         publication.publishedAt = now;
-      }
-      this.keep(publication);
-      this.save(publication);
+        this.save(publication);
+      } else this.records.refresh(publication.id, publication);
     }
     if (read || expires === 0) this.listener(publication.resource);
     this.accept(context, publication.etag, expires);
@@ -280,7 +285,7 @@ export class EventStateCompositor<Document> {
   }
 
   private found(resource: string, etag: string): Publication<Document> {
-    const publication = this.publications.get(resource)?.get(etag);
+    const publication = this.publications.get(resource)?.find((one) => one.etag === etag);
     if (!publication || publication.held) throw new SipError(412);
     return publication;
   }
@@ -325,39 +330,50 @@ export class EventStateCompositor<Document> {
   }
 
   private keep(publication: Publication<Document>): void {
-    const own = this.publications.get(publication.resource) ?? new Map<string, Publication<Document>>();
-    own.set(publication.etag, publication);
-    this.publications.set(publication.resource, own);
-    if (publication.held) return;
-    const delay = publication.expiresAt - this.options.now();
-    if (publication.timer) this.options.wheel.reschedule(publication.timer, delay);
-    else publication.timer = this.options.wheel.schedule(delay, (p) => this.expire(p), publication);
-  }
-
-  private save({ etag, resource, contentType, body, order, publishedAt, expiresAt, held }: Publication<Document>): void {
-    const text = body.toString('utf8');
-    this.table.put(etag, { resource, contentType, body: text, order, publishedAt, expiresAt, ...(held ? { held } : {}) });
-  }
-
-  private forget(publication: Publication<Document>): void {
     const own = this.publications.get(publication.resource);
-    own?.delete(publication.etag);
-    if (own?.size === 0) this.publications.delete(publication.resource);
-    this.table.delete(publication.etag);
-    if (publication.timer) this.options.wheel.cancel(publication.timer);
+    if (own) own.push(publication);
+    else this.publications.set(publication.resource, [publication]);
+    if (!publication.held) this.awaitExpiry(publication, this.options.now());
+  }
+
+  /** Number of publications. */
+  get size(): number {
+    let size = 0;
+    for (const own of this.publications.values()) size += own.length;
+    return size;
+  }
+
+  private awaitExpiry(publication: Publication<Document>, now: number): void {
+    const { wheel } = this.options;
+    const delay = publication.expiresAt - now;
+    if (publication.timer) wheel.reschedule(publication.timer, delay);
+    else publication.timer = wheel.schedule(delay, (p) => this.expire(p), publication);
+  }
+
+  private save({ id, etag, resource, contentType, body, order, publishedAt, expiresAt, held }: Publication<Document>): void {
+    this.records.put(id, { resource, contentType, body: body.toString('utf8'), order, publishedAt, etag, expiresAt, held });
+  }
+
+  private drop(publication: Publication<Document>): void {
+    const { id, resource, timer } = publication;
+    const others = this.publications.get(resource)?.filter((one) => one !== publication) ?? [];
+    if (others.length > 0) this.publications.set(resource, others);
+    else this.publications.delete(resource);
+    if (timer) this.options.wheel.cancel(timer);
+    this.records.delete(id);
   }
 
   /** Accounts have come or gone: drops what is published by who is no user any more. */
   usersChanged(): void {
     for (const [resource, own] of [...this.publications]) {
       if (this.options.hasUser(resource)) continue;
-      for (const publication of [...own.values()]) this.forget(publication);
+      for (const publication of own) this.drop(publication);
       this.listener(resource);
     }
   }
 
   private expire(publication: Publication<Document>): void {
-    this.forget(publication);
+    this.drop(publication);
     this.listener(publication.resource);
   }
 }

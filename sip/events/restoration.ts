@@ -45,8 +45,13 @@ export async function restoreSubscriptions(options: RestorationOptions): Promise
   restored.sort((a, b) => rank(a) - rank(b));
   // And not all at once: a network that has just come back, and the watchers' own servers, must bear it.
   for (const [i, subscription] of [...restored, ...ended].entries()) {
-    const tell = (s: Subscription): void => (s.ending ? partAgain(s, options) : options.tell(s));
-    if (subscription.expiresAt <= now() && !subscription.ending) continue;
+    const hadEnded = i >= restored.length;
+    // One that has come to its end meanwhile is told so already.
+    if (!hadEnded && (subscription.ending || subscription.expiresAt <= now())) continue;
+    const tell = (s: Subscription): void => {
+      if (hadEnded) partAgain(s, options);
+      else if (!s.ending) options.tell(s);
+    };
     const slice = Math.floor(i / PER_SLICE);
     if (slice === 0) tell(subscription);
     else wheel.schedule(slice * SLICE, tell, subscription);

@@ -100,7 +100,7 @@ async function create(context: RequestContext, asked: EventPackage, eventHeader:
     since,
     terms,
   };
-  const subscription = new Subscription(init, dialog, detach(eventHeader), since + expires * 1000, target, destination);
+  const subscription = new Subscription(init, dialog, keptEvent(eventHeader, asked), since + expires * 1000, target, destination);
   subscription.condition = condition;
   subscription.filterSet = filters;
   subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
@@ -126,6 +126,11 @@ function checkRoom(watcher: string, source: string | undefined, { notifier, ...l
     throw new SipError(403, 'Too many subscriptions come from this address');
   }
   if (index.size >= limits.maxInAll) throw new SipError(503, 'Too many subscriptions', [['Retry-After', '600']]);
+}
+
+/** Nearly all say the package's name and no more. */
+function keptEvent(eventHeader: string, { name }: EventPackage): string {
+  return eventHeader === name ? name : detach(eventHeader);
 }
 
 /** Nothing kept may hold on to the message that it was cut from. */
@@ -157,7 +162,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   subscription.terms = terms;
   subscription.filterSet = filters;
   subscription.coding = preferredCoding(request.headers.all('Accept-Encoding'));
-  if (subscription.eventHeader !== eventHeader) subscription.eventHeader = detach(eventHeader);
+  if (subscription.eventHeader !== eventHeader) subscription.eventHeader = keptEvent(eventHeader, eventPackage);
   subscription.aliases = context.aliases;
   subscription.condition = undefined;
   subscription.answeredSilently = false;

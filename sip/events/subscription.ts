@@ -9,7 +9,7 @@ import type { Destination, Flow } from '../transport/transport.ts';
 import type { Body } from './event-package.ts';
 import { filterFor, type KeptFilter } from './filter-set.ts';
 import type { RateControl, Rates } from './rate-control.ts';
-import { WatchBase, type WatchInit } from './watch.ts';
+import { ORIGIN, WatchBase, type WatchInit } from './watch.ts';
 import { WatchFilter } from './watch-filter.ts';
 import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
 
@@ -70,8 +70,7 @@ export class Subscription extends WatchBase {
   private destination: Destination | undefined;
   /** Highest CSeq that the stored record covers. */
   private reservedCSeq = 0;
-  /** Milliseconds since the epoch. */
-  expiresAt: number;
+  private expiry: number;
   expiryTimer: Timer | undefined;
   /** What is to be told: nothing, whatever has changed, or the state in any case. */
   due: 'nothing' | 'changed' | 'forced' = 'nothing';
@@ -97,8 +96,7 @@ export class Subscription extends WatchBase {
   againTimer: Timer | undefined;
   /** The content coding that the watcher asks for. */
   coding: ContentCoding | undefined;
-  /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
-  toldAt = 0;
+  private told: number | undefined;
   lastBody: Body | undefined;
   rates: RateControl | undefined;
   private filters: readonly KeptFilter[] | undefined;
@@ -117,17 +115,35 @@ export class Subscription extends WatchBase {
     this.dialog = dialog;
     this.eventHeader = eventHeader;
     this.firstCSeq = firstCSeq ?? dialog.localCSeq;
-    this.expiresAt = expiresAt;
+    this.expiry = expiresAt - ORIGIN;
     this.target = target;
     this.destination = destination;
   }
 
   /** Follows a watcher whose connection or NAT binding is another since its last SUBSCRIBE. */
   retarget(request: SipRequest, flow: Flow): void {
-    if (!flow.reliable && (!request.headers.has('Contact') || this.dialog.state.routeSet.length > 0)) return;
+    if (!flow.reliable && (!request.headers.has('Contact') || this.dialog.hasRoute)) return;
     const { target, destination } = notifyTarget(request, flow);
     this.target = target;
     this.destination = destination;
+  }
+
+  /** Milliseconds since the epoch. */
+  get expiresAt(): number {
+    return this.expiry + ORIGIN;
+  }
+
+  set expiresAt(at: number) {
+    this.expiry = at - ORIGIN;
+  }
+
+  /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
+  get toldAt(): number {
+    return this.told === undefined ? 0 : this.told + ORIGIN;
+  }
+
+  set toldAt(at: number) {
+    this.told = at - ORIGIN;
   }
 
   /** All filters that its SUBSCRIBEs have set (RFC 4660). A list's are for its members. */
@@ -147,7 +163,7 @@ export class Subscription extends WatchBase {
   }
 
   get overDatagrams(): boolean {
-    return this.target.flow === undefined && !RELIABLE.test(this.dialog.state.remoteTarget);
+    return this.target.flow === undefined && !RELIABLE.test(this.dialog.remoteTarget);
   }
 
   /** NOTIFYs sent so far; numbers that a restart skipped count as sent. */
@@ -193,7 +209,7 @@ export class Subscription extends WatchBase {
   static restore(id: string, record: SubscriptionRecord, eventPackage: WatchInit['eventPackage']): Subscription {
     const { resource, watcher, aliases, displayName, source, contentType, since, terms, destination } = record;
     const init = { id, eventPackage, resource, watcher, aliases, displayName, source, contentType, since, terms };
-    const target = destination ? { destinations: [destination] } : {};
+    const target = destination ? { destinations: [destination] } : LOCATED.target;
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.restored = true;
@@ -215,6 +231,9 @@ export function endsUnasked({ ending }: Subscription): boolean {
   return ending !== undefined && ending !== 'timeout';
 }
 
+/** One for all whose way is found anew for each NOTIFY. */
+const LOCATED: { readonly target: UacTarget; readonly destination?: Destination } = { target: {} };
+
 /**
  * Where NOTIFYs of a dialog go: over the watcher's own connection when it has one; over UDP to where the route set or Contact points
  * (RFC 3261 12.2.1.1), but back to the source address when Contact repeats a Via that a NAT has made unreachable (RFC 3581 4).
@@ -222,7 +241,7 @@ export function endsUnasked({ ending }: Subscription): boolean {
 export function notifyTarget(request: SipRequest, flow: Flow): { target: UacTarget; destination?: Destination } {
   if (flow.reliable) return { target: { flow } };
   const contact = request.headers.get('Contact');
-  if (contact === undefined || !isTranslated(contact, request, flow)) return { target: {} };
+  if (contact === undefined || !isTranslated(contact, request, flow)) return LOCATED;
   const destination = { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort };
   return { target: { destinations: [destination] }, destination };
 }

@@ -57,44 +57,47 @@ function capitalised(name: string): string {
   return name === 'call-id' ? 'Call-ID' : name.replace(/(^|-)[a-z]/g, (initial) => initial.toUpperCase());
 }
 
+/** Names of fields, as many blocks have them. */
+export class FieldNames {
+  readonly names: readonly string[];
+  private readonly lower: ReadonlySet<string>;
+
+  constructor(names: readonly string[]) {
+    this.names = names;
+    this.lower = new Set(names.map((name) => fieldName(name).lower));
+  }
+
+  /** @param lower the name in lower case, not compact */
+  has(lower: string): boolean {
+    return this.lower.has(lower);
+  }
+}
+
 /** Fields that many messages have in common, ready for the wire: they stand behind all others and are taken apart only when asked for. */
 export class FieldBlock {
-  /** Lines, each ended by CRLF. */
+  readonly names: FieldNames;
+  /** Lines, each ended by CRLF; a copy of the values, which keeps no message alive that they were cut from. */
   readonly text: string;
-  readonly count: number;
-  /** Names in lower case: one set for all blocks of the same fields. */
-  private readonly names: ReadonlySet<string>;
 
-  constructor(fields: readonly (readonly [name: string, value: string])[]) {
-    this.text = fields.map(([name, value]) => `${name}: ${clean(value)}\r\n`).join('');
-    this.count = fields.length;
-    this.names = nameSet(fields.map(([name]) => fieldName(name).lower));
+  /** @param values one for each name */
+  constructor(names: FieldNames, values: readonly string[]) {
+    this.names = names;
+    this.text = names.names.map((name, i) => `${name}: ${clean(values[i] ?? '')}\r\n`).join('');
+  }
+
+  get count(): number {
+    return this.names.names.length;
   }
 
   get fields(): [name: string, value: string][] {
-    const lines = this.text.split('\r\n').slice(0, -1);
-    return lines.map((line) => {
-      const colon = line.indexOf(': ');
-      return [line.slice(0, colon), line.slice(colon + 2)];
-    });
+    const lines = this.text.split('\r\n');
+    return this.names.names.map((name, i) => [name, lines[i]?.slice(name.length + 2) ?? '']);
   }
 
   /** @param lower the name in lower case, not compact */
   has(lower: string): boolean {
     return this.names.has(lower);
   }
-}
-
-const nameSets = new Map<string, ReadonlySet<string>>();
-
-function nameSet(names: readonly string[]): ReadonlySet<string> {
-  const key = [...new Set(names)].join();
-  let set = nameSets.get(key);
-  if (set === undefined) {
-    set = new Set(names);
-    if (nameSets.size < NAME_LIMIT) nameSets.set(key, set);
-  }
-  return set;
 }
 
 /** Numbers per field in the offset list: start and end of the name, start and end of the value. */

@@ -3,6 +3,7 @@ import {
   CLOSED_TUPLE,
   CPIM_PIDF_TYPE,
   PIDF_TYPE,
+  PRESENCE,
   type PresenceComponent,
   type PresenceDocument,
   parsePidf,
@@ -12,7 +13,7 @@ import {
   writeCpimPidf,
   writePidf,
 } from '../../schemas/pidf.ts';
-import { isPidf, PIDF_DIFF_TYPE, parsePidfDiff } from '../../schemas/pidf-diff.ts';
+import { PIDF_DIFF_TYPE, parsePidfDiff } from '../../schemas/pidf-diff.ts';
 import type { Permissions } from '../../schemas/pres-rules.ts';
 import { decodeUtf8 } from '../../schemas/xml/parse.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
@@ -34,7 +35,7 @@ export const presenceFormat: PublicationFormat<PresenceDocument> = {
   modify(before, change, contentType) {
     const document = parsePresence(change, contentType, before);
     // It is kept whole, as what it is now.
-    return { document, text: document.text, contentType: isPidf(document) ? PIDF_TYPE : PIDF_DIFF_TYPE };
+    return { document, text: document.text, contentType: document.rootName === PRESENCE ? PIDF_TYPE : PIDF_DIFF_TYPE };
   },
 };
 

@@ -131,16 +131,21 @@ function once(sorted: readonly Occurrence[]): Occurrence[] {
   });
 }
 
+/** Components that get another id, each of which is written and read anew; what is older goes untold. */
+const MOST_RENAMED = 200;
+
 /** RFC 4479 3.5: occurrence identifiers are unique among all tuples, persons and devices; the newest keeps its own. */
 function withUniqueIds(components: readonly PresenceComponent[]): PresenceComponent[] {
   const ids = new Set<string>();
   const numbers = new Map<string, number>();
-  return components.map((component) => {
+  let renamed = 0;
+  return components.flatMap((component) => {
     const { id } = component;
     if (id === undefined) return component;
     let fresh = id;
     let n = numbers.get(id) ?? 2;
     for (; ids.has(fresh); n++) fresh = `${id}.${n}`;
+    if (fresh !== id && ++renamed > MOST_RENAMED) return [];
     numbers.set(id, n);
     ids.add(fresh);
     return fresh === id ? component : withId(component, fresh);

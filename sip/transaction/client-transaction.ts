@@ -35,8 +35,8 @@ export interface ClientTransactionHost {
   transmit(bytes: Buffer, flow: Flow): boolean;
   /** Sends a CANCEL for the transaction's request. */
   cancel(transaction: ClientTransactionRunner, fields: CancelFields): void;
-  /** Swallow responses to the transaction for that long, then forget it (at once for 0). */
-  finished(transaction: ClientTransactionRunner, lingerMs: number): void;
+  /** Forget the transaction. */
+  finished(transaction: ClientTransactionRunner): void;
 }
 
 type Table = Readonly<Partial<Record<ClientState, Readonly<Partial<Record<ClientInput, Transition<ClientState, ClientAction>>>>>>>;
@@ -117,12 +117,12 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
     for (const action of transition.actions) this.perform(action, response);
     if (transition.next === 'terminated') {
       this.stopTimer();
-      this.host.finished(this, 0);
+      this.host.finished(this);
     }
   }
 
   private perform(action: ClientAction, response: SipResponse | undefined): void {
-    const { t1, t2, t4 } = this.host.timers;
+    const { t1, t2 } = this.host.timers;
     switch (action) {
       case 'transmit':
         if (!this.host.transmit(this.bytes, this.flow)) queueMicrotask(() => this.transportError());
@@ -146,7 +146,7 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
         return;
       case 'linger':
         this.stopTimer();
-        this.linger(t1, t4);
+        this.linger(t1);
         return;
       case 'deliver':
         if (response !== undefined) this.handler.onResponse(response);
@@ -162,11 +162,11 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
     }
   }
 
-  private linger(t1: number, t4: number): void {
+  private linger(t1: number): void {
     if (!this.isInvite) {
-      // All this state does is swallow copies of the response; the layer does that without keeping the request.
+      // All that Timer K would be for is to drop copies of the response; the layer drops what belongs to no transaction.
       this.state = 'terminated';
-      this.host.finished(this, this.flow.reliable ? 0 : t4);
+      this.host.finished(this);
     } else if (this.state === 'accepted') this.wakeIn(64 * t1, false);
     else if (this.flow.reliable) this.run('lingered');
     else this.wakeIn(Math.max(32_000, 64 * t1), false);

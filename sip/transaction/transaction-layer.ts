@@ -54,12 +54,10 @@ const UDP_LIMIT = 1300;
 /** How long a peer that spoke UDP may take to accept a connection for what is too large for that. */
 const TCP_PATIENCE_MS = 2000;
 
-/** The transactions between the transport and the core (RFC 3261 17). */
+/** The transactions between the transport and the core (RFC 3261 17). A response that belongs to none is dropped (RFC 4320 4.2). */
 export class TransactionLayer implements ClientTransactionHost, ServerTransactionHost, DeliveryHost {
   /** A new request (not a copy); an ACK to a 2xx too, whose transaction answers nothing. */
   onRequest: ((transaction: ServerTransaction) => void) | undefined;
-  /** A response that belongs to no transaction. */
-  onResponse: ((response: SipResponse, flow: Flow) => void) | undefined;
   /** Hears of every message. */
   trace: MessageTrace | undefined;
   /** @internal */
@@ -78,11 +76,8 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   private readonly clientsByConnection = new Map<Flow, Set<ClientTransactionRunner>>();
   private readonly clients = new TransactionTable<ClientTransactionRunner>();
   private readonly servers = new TransactionTable<ServerTransactionRunner>();
-  /** Keys of finished client transactions that swallow copies of the response (Timer K). */
-  private readonly swallowing = new Set<string>();
   private readonly kept: KeptResponses;
   private readonly openBySource = new Map<string, number>();
-  private readonly stopSwallowing = (key: string): void => void this.swallowing.delete(key);
 
   constructor(transport: TransportLayer, wheel: TimerWheel, options: TransactionOptions = {}) {
     this.transport = transport;
@@ -104,9 +99,9 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
 
   /** Numbers of live transactions and kept responses, and the bytes of these, for metrics and tests. */
   get counts(): Readonly<Record<'client' | 'server' | 'openSources' | 'waitingConnections' | 'keptResponses' | 'keptBytes', number>> {
-    const { clients, swallowing, servers, openBySource, clientsByConnection, kept } = this;
+    const { clients, servers, openBySource, clientsByConnection, kept } = this;
     const open = {
-      client: clients.size + swallowing.size,
+      client: clients.size,
       server: servers.size,
       openSources: openBySource.size,
       waitingConnections: clientsByConnection.size,
@@ -198,18 +193,11 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
     this.trace?.('in', message, flow);
     try {
       if (message instanceof SipRequest) this.receiveRequest(message, flow);
-      else this.receiveResponse(message, flow);
+      else this.clients.get(clientKey(message))?.receive(message);
     } catch (error) {
       if (!(error instanceof SipError)) this.onError(error);
       else if (message instanceof SipRequest) this.rejectStateless(message, error.status, error.reason, flow);
     }
-  }
-
-  private receiveResponse(response: SipResponse, flow: Flow): void {
-    const key = clientKey(response);
-    const transaction = this.clients.get(key);
-    if (transaction !== undefined) transaction.receive(response);
-    else if (!this.swallowing.has(key)) this.onResponse?.(response, flow);
   }
 
   private receiveRequest(request: SipRequest, flow: Flow): void {
@@ -289,14 +277,10 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** @internal */
-  finished(transaction: ClientTransactionRunner, lingerMs: number): void {
+  finished(transaction: ClientTransactionRunner): void {
     const { key, flow } = transaction;
     if (flow.reliable) this.clientsByConnection.get(flow)?.delete(transaction);
     this.clients.delete(key);
-    // Copies of the response are nobody's where nobody hears of responses that belong to no transaction.
-    if (lingerMs === 0 || this.onResponse === undefined) return;
-    this.swallowing.add(key);
-    this.wheel.schedule(lingerMs, this.stopSwallowing, key);
   }
 
   /** @internal */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FieldBlock, Headers } from '../../sip/message/headers.ts';
+import { FieldBlock, FieldNames, Headers } from '../../sip/message/headers.ts';
 import { type SipMessage, SipRequest, SipResponse } from '../../sip/message/message.ts';
 import { parseNameAddr, parseNameAddrList } from '../../sip/message/name-addr.ts';
 import { parseMessage, SipParseError } from '../../sip/message/parse.ts';
@@ -146,10 +146,7 @@ describe('RFC 3261 7: messages', () => {
   });
 
   it('a block of fields is like any others', () => {
-    const block = new FieldBlock([
-      ['From', 'a'],
-      ['Call-ID', 'b'],
-    ]);
+    const block = new FieldBlock(new FieldNames(['From', 'Call-ID']), ['a', 'b']);
     const headers = Headers.withBlock(block);
     headers.addFirst('Via', 'v');
     expect(headers.format()).toBe('Via: v\r\nFrom: a\r\nCall-ID: b\r\n');

@@ -56,6 +56,33 @@ describe('services of users', () => {
     expect(bob.untaken).toEqual([]);
   });
 
+  it('hear once when nothing more becomes of a call, also of one that is over before they ask', async () => {
+    const ends: string[] = [];
+    let pause = 0;
+    await open({
+      async onRequest(call) {
+        await within(pause);
+        call.onEnd?.(() => ends.push(call.request.callId));
+        return PROCEED;
+      },
+    });
+    const answered = await alice.invite(bob.address);
+    const incoming = await bob.take('INVITE');
+    expect(ends).toEqual([]);
+    incoming.answer(486);
+    await answered.final();
+    await bob.take('ACK');
+    expect(ends).toHaveLength(1);
+    pause = 300;
+    const cancelled = await alice.invite(bob.address);
+    await within(50);
+    await alice.cancel(cancelled);
+    expect((await cancelled.final()).status).toBe(487);
+    expect(ends).toHaveLength(1);
+    await expect.poll(() => ends.length).toBe(2);
+    expect(new Set(ends).size).toBe(2);
+  });
+
   it('divert a call with 181, the headers replaced, and no more often than ten times', async () => {
     let target = 'sip:bob@example.com';
     await open({

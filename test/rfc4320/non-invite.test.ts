@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SipResponse } from '../../sip/message/message.ts';
 import { responseTo } from '../../sip/message/response.ts';
 import type { ServerTransaction } from '../../sip/transaction/transaction-layer.ts';
 import { request, statusOf, TcpPeer, UdpPeer } from '../rfc3261/peer.ts';
@@ -71,11 +72,11 @@ describe('RFC 4320 4.2: late responses', () => {
   });
 
   it('a response that belongs to no transaction is not passed on', async () => {
-    const stray: string[] = [];
-    stack.transactions.onResponse = (response) => stray.push(response.callId);
+    const arrived: unknown[] = [];
+    stack.transactions.trace = (direction, message) => arrived.push([direction, message instanceof SipResponse && message.callId]);
     peer.send('SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch=z9hG4bKgone\r\nVia: SIP/2.0/UDP 127.0.0.1:2;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@c>;tag=2\r\nCall-ID: stray\r\nCSeq: 1 MESSAGE\r\n\r\n'); // biome-ignore format: a line
-    while (stray.length === 0) await new Promise(setImmediate);
-    expect(stray).toEqual(['stray']);
+    while (arrived.length === 0) await new Promise(setImmediate);
+    expect(arrived).toEqual([['in', 'stray']]);
     expect(peer.inbox.left).toBe(0);
   });
 });

@@ -66,6 +66,24 @@ describe('RFC 5263 4.3: what the watcher is told in', () => {
 });
 
 describe('RFC 5263 4.4: partial notifications', () => {
+  it('of a document that would take too long to compare: the whole, as the next version', async () => {
+    const large = (basic: string) =>
+      rich(bob.address, {
+        tuples: Array.from({ length: 150 }, (_, i): [string, 'open' | 'closed'] => [
+          `t${i}`,
+          i === 7 && basic === 'closed' ? 'closed' : 'open',
+        ]),
+      });
+    const listening = await stage.peer('alice', { transport: 'tcp' });
+    const { etag } = await bob.publish(large('open'), { expires: 600 });
+    const [subscription, client] = await watch(listening);
+    expect(client.text.length).toBeGreaterThan(24 * 1024);
+    await bob.publish(large('closed'), { expires: 600, etag });
+    client.receive(await subscription.notify());
+    expect([client.version, client.fulls, client.diffs]).toEqual([2, 2, 0]);
+    expect(client.meaning).toBe(await fresh(listening));
+  });
+
   it('the whole first with version 1, then changes, each a version higher', async () => {
     const { etag } = await bob.publish(open('phone'), { expires: 600 });
     const [subscription, client] = await watch();

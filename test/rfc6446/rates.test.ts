@@ -77,6 +77,15 @@ describe('RFC 6446 5: maximum rate', () => {
     expect(rate(await subscription.notify(), 'max-rate')).toBe('0.01');
   });
 
+  test('5.3: an expiry that is shortened makes it faster where nothing would be told before the end', async () => {
+    const { a, b } = await setting();
+    const event = 'presence;max-rate=0.002';
+    const subscription = await a.subscribe(b.address, { event, expires: 600 });
+    expect(rate(await subscription.notify(), 'max-rate')).toBe('0.002');
+    await subscription.refresh(100, { event });
+    expect(rate(await subscription.notify(), 'max-rate')).toBe('0.01');
+  });
+
   test('5.2: with a local policy no faster than that', async () => {
     const { a, b } = await setting({ presenceInterval: 2 });
     const subscription = await a.subscribe(b.address, { event: 'presence;max-rate=20', expires: 100 });
