@@ -105,8 +105,8 @@ export const checkConditions: PipelineStep = ({ request, stored }) => checkPreco
 
 /** RFC 4825 8.3: the document, or the selected node as it stands in its source. */
 export const represent: PipelineStep = (exchange, environment) => {
-  const { stored, selector, request, answer } = exchange;
-  if (!stored || answer) return;
+  const { stored, selector, request } = exchange;
+  if (!stored) return;
   const { etag } = stored;
   if (!selector) {
     exchange.answer = { status: 200, etag, content: documentContent(stored, request.target.usage, environment) };
