@@ -24,7 +24,7 @@ export class Metrics {
   watchSip(counts: () => Readonly<Record<string, number>>): void {
     new Gauge({
       name: 'rollcall_sip_held',
-      help: 'Transactions, connections, calls, bindings, messages and timers that the SIP side holds now, by kind.',
+      help: 'Transactions, connections, subscriptions, publications, calls, bindings, messages and timers that the SIP side holds now, by kind.',
       labelNames: ['kind'],
       registers: [this.registry],
       collect() {

@@ -62,5 +62,6 @@ function namesIn(cert: string): CertificateNames {
 }
 
 function subjectOf(cert: string): string {
-  return new X509Certificate(cert).subject.replaceAll('\n', ', ');
+  // Undefined for one without a subject, whatever the types say.
+  return String(new X509Certificate(cert).subject ?? 'nobody').replaceAll('\n', ', ');
 }

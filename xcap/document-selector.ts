@@ -18,7 +18,9 @@ const LONGEST_NAME = 512;
  */
 export function parseDocumentSelector(selector: string): DocumentSelector {
   const segments = selector.split('/');
-  const [auid = '', tree] = segments;
+  const [auid = '', written = ''] = segments;
+  // RFC 3986 6.2.2.2: an escape that need not be one makes no other name.
+  const tree = written.includes('%') ? percentDecode(written) : written;
   if (tree !== 'users' && tree !== 'global') throw noDocument(selector);
   const first = tree === 'users' ? 3 : 2;
   if (segments.length <= first) throw noDocument(selector);

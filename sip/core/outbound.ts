@@ -4,6 +4,7 @@ import { type NameAddr, parseNameAddr } from '../message/name-addr.ts';
 import { indexOutsideQuotes } from '../message/params.ts';
 import { SipError } from '../message/sip-error.ts';
 import { detach } from '../message/text.ts';
+import { parseSipUri } from '../message/uri.ts';
 import { instanceOf } from './binding.ts';
 
 /** Has the request come from the agent itself, with no proxy between? */
@@ -28,7 +29,7 @@ export function pathOf(request: SipRequest, trusted: boolean): readonly string[]
   const path = request.headers.list('Path').map(detach);
   // RFC 3327 5.3: the recommended policy; what a trusted proxy does is in order.
   if (path.length > 0 && !trusted && !supports(request, 'path')) throw new SipError(420, undefined, [['Unsupported', 'path']]);
-  for (const value of path) parseNameAddr(value);
+  for (const value of path) parseSipUri(parseNameAddr(value).uri);
   return path;
 }
 

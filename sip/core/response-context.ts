@@ -81,8 +81,8 @@ export class ResponseContext implements BranchOwner {
   /** Has a target of this leg rung? */
   private hasRung = false;
   private replyTimer: Timer | undefined;
-  private readonly endListeners: (() => void)[] = [];
   private ended = false;
+  private readonly endListeners: (() => void)[] = [];
 
   /** @param services those that are asked; none inside a dialog */
   constructor(host: ContextHost, context: RoutedRequest, services: readonly CallService[], mark: string, breadth: Breadth, route?: SipUri) {

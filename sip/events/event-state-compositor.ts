@@ -336,6 +336,13 @@ export class EventStateCompositor<Document> {
     if (!publication.held) this.awaitExpiry(publication, this.options.now());
   }
 
+  /** Number of publications. */
+  get size(): number {
+    let size = 0;
+    for (const own of this.publications.values()) size += own.length;
+    return size;
+  }
+
   private awaitExpiry(publication: Publication<Document>, now: number): void {
     const { wheel } = this.options;
     const delay = publication.expiresAt - now;

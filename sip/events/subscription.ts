@@ -9,7 +9,7 @@ import type { Destination, Flow } from '../transport/transport.ts';
 import type { Body } from './event-package.ts';
 import { filterFor, type KeptFilter } from './filter-set.ts';
 import type { RateControl, Rates } from './rate-control.ts';
-import { WatchBase, type WatchInit } from './watch.ts';
+import { ORIGIN, WatchBase, type WatchInit } from './watch.ts';
 import { WatchFilter } from './watch-filter.ts';
 import type { WatcherEvent, WatcherStatus } from './watcher-state.ts';
 
@@ -70,8 +70,7 @@ export class Subscription extends WatchBase {
   private destination: Destination | undefined;
   /** Highest CSeq that the stored record covers. */
   private reservedCSeq = 0;
-  /** Milliseconds since the epoch. */
-  expiresAt: number;
+  private expiry: number;
   expiryTimer: Timer | undefined;
   /** What is to be told: nothing, whatever has changed, or the state in any case. */
   due: 'nothing' | 'changed' | 'forced' = 'nothing';
@@ -97,8 +96,7 @@ export class Subscription extends WatchBase {
   againTimer: Timer | undefined;
   /** The content coding that the watcher asks for. */
   coding: ContentCoding | undefined;
-  /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
-  toldAt = 0;
+  private told: number | undefined;
   lastBody: Body | undefined;
   rates: RateControl | undefined;
   private filters: readonly KeptFilter[] | undefined;
@@ -117,7 +115,7 @@ export class Subscription extends WatchBase {
     this.dialog = dialog;
     this.eventHeader = eventHeader;
     this.firstCSeq = firstCSeq ?? dialog.localCSeq;
-    this.expiresAt = expiresAt;
+    this.expiry = expiresAt - ORIGIN;
     this.target = target;
     this.destination = destination;
   }
@@ -128,6 +126,24 @@ export class Subscription extends WatchBase {
     const { target, destination } = notifyTarget(request, flow);
     this.target = target;
     this.destination = destination;
+  }
+
+  /** Milliseconds since the epoch. */
+  get expiresAt(): number {
+    return this.expiry + ORIGIN;
+  }
+
+  set expiresAt(at: number) {
+    this.expiry = at - ORIGIN;
+  }
+
+  /** When the last NOTIFY was sent, in milliseconds since the epoch; 0 before the first. */
+  get toldAt(): number {
+    return this.told === undefined ? 0 : this.told + ORIGIN;
+  }
+
+  set toldAt(at: number) {
+    this.told = at - ORIGIN;
   }
 
   /** All filters that its SUBSCRIBEs have set (RFC 4660). A list's are for its members. */

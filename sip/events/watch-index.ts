@@ -54,6 +54,13 @@ export class WatchIndex {
     for (const watches of this.byResource.values()) yield* watches;
   }
 
+  /** What there is, by kind: `members` are those of lists, `resources` what all of them watch. */
+  get counts() {
+    let watches = 0;
+    for (const held of this.perWatcher.values()) watches += held;
+    return { subscriptions: this.size, listMembers: watches - this.size, watchedResources: this.byResource.size };
+  }
+
   /** Number of subscriptions. */
   get size(): number {
     return this.byDialog.size;

@@ -20,6 +20,12 @@ export interface WatchInit {
   readonly source?: string | undefined;
 }
 
+/**
+ * Moments of watches are kept as milliseconds from this one: such whole numbers stand in the object itself, where those since the epoch
+ * would each be an object of their own.
+ */
+export const ORIGIN = Date.now();
+
 /** What both kinds share; the notifier moves it through the states of `watcher-state`. */
 export abstract class WatchBase implements Watch {
   readonly id: string;
@@ -29,7 +35,7 @@ export abstract class WatchBase implements Watch {
   aliases: readonly string[] | undefined;
   readonly displayName: string | undefined;
   readonly contentType: string;
-  readonly since: number;
+  private readonly begun: number;
   readonly source: string | undefined;
   terms: unknown;
   memo: unknown;
@@ -53,9 +59,14 @@ export abstract class WatchBase implements Watch {
     this.aliases = init.aliases;
     this.displayName = init.displayName;
     this.contentType = init.contentType;
-    this.since = init.since;
+    this.begun = init.since - ORIGIN;
     this.source = init.source;
     this.terms = init.terms;
+  }
+
+  /** Milliseconds since the epoch. */
+  get since(): number {
+    return this.begun + ORIGIN;
   }
 
   /** Milliseconds since the epoch, for a watch that will end by itself. */

@@ -7,27 +7,65 @@ import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { SubHandling } from './event-package.ts';
 import { decided, type WatcherEvent, type WatcherStatus } from './watcher-state.ts';
 
-export interface WatcherReport {
-  readonly packageName: string;
-  readonly resource: string;
+/** Who watches. */
+interface Watcher {
   readonly id: string;
   /** Canonical address. */
   readonly watcher: string;
   /** As in `Watch`. */
   readonly aliases?: readonly string[] | undefined;
   readonly displayName: string | undefined;
-  readonly status: WatcherStatus;
-  readonly event: WatcherEvent;
   /** Milliseconds since the epoch. */
   readonly since: number;
-  /** The subscription while it lasts: when it ends, in milliseconds since the epoch, moves with every refresh. */
-  readonly lasting: { readonly endsAt: number | undefined } | undefined;
 }
 
-export interface WatcherEntry extends Omit<WatcherReport, 'packageName' | 'resource'> {
+export interface WatcherReport extends Watcher {
+  readonly packageName: string;
+  readonly resource: string;
+  readonly status: WatcherStatus;
+  readonly event: WatcherEvent;
+  /** The watch itself while it lasts: when it ends, in milliseconds since the epoch, moves with every refresh. */
+  readonly lasting: (Watcher & { readonly endsAt: number | undefined }) | undefined;
+}
+
+/** How a watcher stands. There is one for each subscription, which says who that is as long as it lasts. */
+export class WatcherEntry {
+  readonly status: WatcherStatus;
+  readonly event: WatcherEvent;
+  readonly lasting: WatcherReport['lasting'];
   /** The revision that made it what it is, and the one in which it came up. */
   readonly revision: number;
   readonly created: number;
+  private readonly who: Watcher;
+
+  constructor({ id, watcher, aliases, displayName, since, status, event, lasting }: WatcherReport, revision: number, created: number) {
+    this.status = status;
+    this.event = event;
+    this.lasting = lasting;
+    this.revision = revision;
+    this.created = created;
+    this.who = lasting ?? { id, watcher, aliases, displayName, since };
+  }
+
+  get id(): string {
+    return this.who.id;
+  }
+
+  get watcher(): string {
+    return this.who.watcher;
+  }
+
+  get aliases(): readonly string[] | undefined {
+    return this.who.aliases;
+  }
+
+  get displayName(): string | undefined {
+    return this.who.displayName;
+  }
+
+  get since(): number {
+    return this.who.since;
+  }
 }
 
 export interface WatcherListOptions {
@@ -95,6 +133,13 @@ export class WatcherLists {
     this.waiting = options.state.table('waiting-watchers');
   }
 
+  /** Number of watchers, waiting and terminated ones too. */
+  get size(): number {
+    let size = 0;
+    for (const { entries } of this.lists.values()) size += entries.size;
+    return size;
+  }
+
   /** Told after every change of a list. */
   onChange(listener: (packageName: string, resource: string) => void): void {
     this.listener = listener;
@@ -117,12 +162,12 @@ export class WatcherLists {
   }
 
   private set(report: WatcherReport, waitingUntil: number | undefined, key = listKey(report.packageName, report.resource)): void {
-    const { packageName, resource, id, watcher, aliases, displayName, status, event, since, lasting } = report;
+    const { packageName, resource, id, watcher, aliases, displayName, since } = report;
     let list = this.lists.get(key);
     if (!list) this.lists.set(key, (list = new WatcherList()));
     const revision = ++this.revision;
     const created = list.entries.get(id)?.created ?? revision;
-    list.set({ id, watcher, aliases, displayName, status, event, since, lasting, revision, created });
+    list.set(new WatcherEntry(report, revision, created));
     this.stopWaiting(id);
     if (waitingUntil !== undefined) {
       this.waiting.put(id, { packageName, resource, id, watcher, aliases, displayName, since, until: waitingUntil });
@@ -158,7 +203,11 @@ export class WatcherLists {
   }
 
   private endWaiting(packageName: string, resource: string, entry: WatcherEntry, event: WatcherEvent): void {
-    this.set({ ...entry, packageName, resource, status: 'terminated', event, lasting: undefined }, undefined);
+    const { id, watcher, aliases, displayName, since } = entry;
+    this.set(
+      { packageName, resource, id, watcher, aliases, displayName, since, status: 'terminated', event, lasting: undefined },
+      undefined,
+    );
   }
 
   /** Neither timer nor record outlives the waiting: a watcher may come and go many times before its week is over. */

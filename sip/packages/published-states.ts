@@ -37,7 +37,7 @@ export interface PublishedStates {
 }
 
 /** What the node does with a compositor, whatever its documents are. */
-export type Compositor = Pick<EventStateCompositor<never>, 'eventName' | 'contentTypes' | 'publish' | 'restore' | 'usersChanged'>;
+export type Compositor = Pick<EventStateCompositor<never>, 'eventName' | 'contentTypes' | 'publish' | 'restore' | 'usersChanged' | 'size'>;
 
 /** Makes the packages and registers them with the notifier. */
 export function publishedStates(options: PublishedStatesOptions): PublishedStates {

@@ -29,6 +29,8 @@ const ANYONE: Decision = { handling: 'allow', view: 'own', because: 'xcap-diff t
 export function xcapDiffPackage({ resources, wheel, now, interval, touch }: XcapDiffOptions): EventPackage<undefined, Decision> & {
   /** To be told when who may read what a user shares may have become another. */
   accessChanged(user: string): void;
+  /** Number of documents that are followed. */
+  readonly followed: number;
 } {
   const followers = new Map<string, DiffFollower>();
   const documents = new Map<string, TrackedDocument>();
@@ -165,6 +167,9 @@ export function xcapDiffPackage({ resources, wheel, now, interval, touch }: Xcap
   };
 
   return {
+    get followed() {
+      return documents.size;
+    },
     name: 'xcap-diff',
     key: 'xcap-diff',
     contentTypes: [XCAP_DIFF_TYPE],

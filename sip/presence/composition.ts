@@ -132,7 +132,7 @@ function once(sorted: readonly Occurrence[]): Occurrence[] {
 }
 
 /** Components that get another id, each of which is written and read anew; what is older goes untold. */
-const MOST_RENAMED = 500;
+const MOST_RENAMED = 200;
 
 /** RFC 4479 3.5: occurrence identifiers are unique among all tuples, persons and devices; the newest keeps its own. */
 function withUniqueIds(components: readonly PresenceComponent[]): PresenceComponent[] {

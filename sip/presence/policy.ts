@@ -58,16 +58,13 @@ interface CompiledPolicy {
   readonly lists: ReadonlyMap<string, ReadonlySet<string>>;
   /** Documents and lists that cannot be read: nobody knows what they say. */
   readonly unread: readonly string[];
-  readonly decisions: Map<string, CachedDecision>;
+  readonly decisions: Map<string, PresenceDecision>;
+  /** When it was last decided by them, in milliseconds since the epoch: what was decided before a clock was set back holds no longer. */
+  decidedAt: number;
   /** What rules that hold together come to, by their indexes: most watchers share a few such combinations. */
   readonly combinations: Map<string, PresenceDecision>;
   /** Members of the sets in all that is cached. */
   weight: number;
-}
-
-interface CachedDecision {
-  readonly madeAt: number;
-  readonly decision: PresenceDecision;
 }
 
 const DECISION_LIMIT = 10_000;
@@ -124,6 +121,7 @@ export class PresencePolicy {
         lists,
         unread,
         decisions: new Map(),
+        decidedAt: 0,
         combinations: new Map(),
         weight: 0,
       };
@@ -156,15 +154,15 @@ export class PresencePolicy {
   decide(presentity: string, watcher: string, sphere: string | undefined, now: number, aliases = NONE): PresenceDecision {
     if (watcher === presentity) return OWN_PRESENCE;
     const policy = this.policyOf(presentity);
-    const watchers = aliases.length === 0 ? [watcher] : [watcher, ...aliases];
-    const key = keyOf(watchers, sphere);
+    const all = aliases.length === 0 ? watcher : shortened([watcher, ...aliases].join(' '));
+    const key = sphere === undefined ? all : `${all} ${sphere}`;
+    if (now < policy.decidedAt) policy.decisions.clear();
+    policy.decidedAt = now;
     const cached = policy.decisions.get(key);
-    if (cached && now >= cached.madeAt && (cached.decision.validUntil === undefined || now < cached.decision.validUntil)) {
-      return cached.decision;
-    }
-    const decision = this.evaluate(policy, watchers, sphere, now);
+    if (cached && (cached.validUntil === undefined || now < cached.validUntil)) return cached;
+    const decision = this.evaluate(policy, [watcher, ...aliases], sphere, now);
     makeRoom(policy);
-    policy.decisions.set(key, { madeAt: now, decision });
+    policy.decisions.set(key, decision);
     return decision;
   }
 
@@ -227,12 +225,6 @@ export class PresencePolicy {
 }
 
 const NONE: readonly string[] = [];
-
-function keyOf(watchers: readonly string[], sphere: string | undefined): string {
-  const [watcher = ''] = watchers;
-  const one = watchers.length === 1 ? watcher : shortened(watchers.join(' '));
-  return sphere === undefined ? one : `${one} ${sphere}`;
-}
 
 /** The rules that may hold for any of the addresses. */
 function candidatesOf(rules: RuleIndex<CompiledRule>, watchers: readonly string[]): readonly (readonly CompiledRule[])[] {

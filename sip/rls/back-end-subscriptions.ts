@@ -41,6 +41,10 @@ export class BackEndSubscriptions {
     this.options = options;
   }
 
+  get size(): number {
+    return this.alive.size;
+  }
+
   /**
    * Watches somebody of another domain; undefined where the settings have it otherwise. `changed` is called after every change of the
    * state.

@@ -36,6 +36,8 @@ export interface ResourceLists {
   packageFor(asked: EventPackage, resource: string, request: SipRequest): EventPackage | undefined;
   /** Takes the NOTIFYs about members of other domains. */
   readonly notifyHandler: RequestHandler;
+  /** Number of subscriptions to members elsewhere. */
+  readonly backEndSubscriptions: number;
 }
 
 /** Registers the packages of lists with the notifier, which has those of their members already. */
@@ -60,6 +62,9 @@ export function resourceLists(options: ResourceListOptions): ResourceLists {
   }
   return {
     notifyHandler: (context) => remote.handle(context),
+    get backEndSubscriptions() {
+      return remote.size;
+    },
     packageFor(asked, resource, request) {
       const brought = bringsList(request);
       const isService = directory.find(resource) !== undefined;

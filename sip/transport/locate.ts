@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { parseSipUri, type SipUri } from '../message/uri.ts';
 import type { Destination, Protocol } from './flow.ts';
 import type { NameService } from './name-service.ts';
+import { isUnicast } from './unicast.ts';
 
 export interface LocatorOptions {
   readonly names: NameService;
@@ -65,7 +66,7 @@ export class Locator {
     const family = isIP(host);
     if (family === 0) return HOST_NAME.test(host) ? this.locateName(host, uri) : [];
     const service = serviceOf(uri);
-    if (service === undefined || !this.options.speaks(service.protocol, family === 6 ? 6 : 4)) return [];
+    if (service === undefined || !isUnicast(host) || !this.options.speaks(service.protocol, family === 6 ? 6 : 4)) return [];
     const destinations = [destination(service.protocol, host, uri.port ?? service.port, uri.host)];
     if (this.literals.size >= LITERALS_LIMIT) this.literals.clear();
     if (target.length <= LITERAL_LENGTH_LIMIT) this.literals.set(target, destinations);
@@ -127,7 +128,7 @@ export class Locator {
       this.options.speaks(protocol, 4) ? this.names.query('A', host) : [],
       this.options.speaks(protocol, 6) ? this.names.query('AAAA', host) : [],
     ]);
-    return [...four, ...six].map((address) => destination(protocol, address, port, domain));
+    return [...four, ...six].filter(isUnicast).map((address) => destination(protocol, address, port, domain));
   }
 }
 

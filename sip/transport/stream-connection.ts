@@ -4,7 +4,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts';
 import type { SipParseError } from '../message/parse.ts';
 import { StreamParser } from '../message/stream-parser.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
-import { sipDomains } from './peer-certificate.ts';
+import { type CertificateNames, sipDomains } from './peer-certificate.ts';
 
 const PONG = Buffer.from('\r\n');
 
@@ -49,7 +49,9 @@ export class StreamConnection extends Connection {
 
   private secure(socket: TLSSocket, connecting: boolean): void {
     const identify = (): void => {
-      if (socket.authorized) this.peerDomains = sipDomains(socket.getPeerCertificate());
+      // Who goes on with an earlier session of TLS 1.3 counts as authorized, certificate or not.
+      const certificate = socket.authorized ? shownBy(socket) : undefined;
+      if (certificate !== undefined) this.peerDomains = sipDomains(certificate);
     };
     if (!connecting) {
       identify();
@@ -88,6 +90,13 @@ export class StreamConnection extends Connection {
   protected finishReading(): void {
     this.parser.end();
   }
+}
+
+/** The peer's certificate; node:tls has an empty object for none. */
+function shownBy(socket: TLSSocket): CertificateNames | undefined {
+  const certificate: Partial<CertificateNames> = socket.getPeerCertificate();
+  const { subject, subjectaltname } = certificate;
+  return subject === undefined ? undefined : { subject, subjectaltname };
 }
 
 /** What a socket holds back before writing to it counts as waiting. */

@@ -293,8 +293,13 @@ export class TransportLayer {
     const { connections } = this;
     const adopt = (socket: Socket, wrap: (peer: { address: string; port: number }) => Connection): void => {
       const { remoteAddress: address, remotePort: port } = socket;
-      if (address === undefined || port === undefined) socket.destroy();
-      else connections.add(wrap({ address, port }));
+      if (address === undefined || port === undefined) return void socket.destroy();
+      try {
+        connections.add(wrap({ address, port }));
+      } catch (error) {
+        socket.destroy();
+        this.failed(error);
+      }
     };
     const onStream = (kind: 'TCP' | 'TLS') => (socket: Socket) =>
       adopt(socket, (peer) => new StreamConnection(kind, socket, peer, connections));

@@ -119,9 +119,23 @@ const benches: Readonly<Record<string, Bench>> = {
     const counter = new NotifyCounter(load);
     const one = async (i: number): Promise<void> => counter.reached(await load.subscribe(`w${i % 1000}`, `p${i % 100}`), 1);
     await measured(target, 'warm-up', 3000, 16, one);
-    const memory = target.memory();
     const measure = await measured(target, 'SUBSCRIBE, 200, NOTIFY, 200 with rules', 20_000, 16, one);
-    console.log(`memory: ${Math.round((target.memory() - memory) / 20_000)} bytes per subscription, transactions included`);
+    load.close();
+    return [measure];
+  },
+
+  async memory(target) {
+    const load = await SipLoad.open(target.sipPort, target.domain);
+    for (let p = 0; p < 1000; p++) await decide(target, `p${p}`, 'allow');
+    for (let p = 0; p < 1000; p++) await load.publish(`p${p}`, 'first');
+    const counter = new NotifyCounter(load);
+    const one = async (i: number): Promise<void> => counter.reached(await load.subscribe(`w${i % 2000}`, `p${i % 1000}`), 1);
+    const before = target.memory();
+    const measure = await measured(target, 'SUBSCRIBE, 200, NOTIFY, 200 of 50,000', 50_000, 16, one);
+    const each = (): number => Math.round((target.memory() - before) / 50_000);
+    console.log(`memory: ${each()} bytes resident per subscription at 50,000, transactions included`);
+    await sleep(LINGER);
+    console.log(`memory: ${each()} bytes resident per subscription at 50,000, transactions gone`);
     load.close();
     return [measure];
   },

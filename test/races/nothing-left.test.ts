@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CallAgent, type CallAgentOptions } from '../helpers/call-agent.ts';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.ts';
+import { heldBy, settled } from './held-counts.ts';
 
 /**
  * What comes and goes leaves nothing behind: after many operations of all kinds every table of the compiled server holds what it held
@@ -24,12 +25,6 @@ beforeAll(async () => {
   }
 }, 60_000);
 afterAll(() => server.stop());
-
-async function held(): Promise<Record<string, number>> {
-  const text = await (await fetch(`http://${server.http.address}:${server.http.port}/metrics`)).text();
-  const counts = [...text.matchAll(/^rollcall_sip_held\{kind="(\w+)"\} (\d+)$/gm)].map(([, kind = '', count]) => [kind, Number(count)]);
-  return Object.fromEntries(counts);
-}
 
 const plain = { contact: false };
 const text = { headers: [['Content-Type', 'text/plain'] as const], body: 'hello' };
@@ -151,7 +146,7 @@ async function batch(worker: number, transport: 'udp' | 'tcp', size: number): Pr
 }
 
 it(`after ${OPERATIONS} operations every table is as before`, { timeout: 900_000 }, async () => {
-  const before = await held();
+  const before = await heldBy(server);
   expect(Object.keys(before).length).toBeGreaterThan(10);
   const each = Math.ceil(OPERATIONS / WORKERS);
   const work = async (worker: number): Promise<void> => {
@@ -159,20 +154,10 @@ it(`after ${OPERATIONS} operations every table is as before`, { timeout: 900_000
       await batch(worker, n % 2 === 0 ? 'udp' : 'tcp', Math.min(BATCH, each - done));
   };
   await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)));
-  const during = await held();
+  const during = await heldBy(server);
   expect(during.clientTransactions).toBeGreaterThan(before.clientTransactions ?? 0);
   // Of each callee one watcher whom it has not decided about is remembered (RFC 3857 4.7.1), with the time of that.
   const wanted = { ...before, timers: (before.timers ?? 0) + WORKERS };
-  expect(await settled(wanted)).toEqual(wanted);
+  expect(await settled(server, wanted, LINGER_MS)).toEqual(wanted);
   expect(server.output).not.toMatch(/"level":50/);
 });
-
-/** The counts once none is greater than wanted, or when that takes too long. */
-async function settled(wanted: Record<string, number>): Promise<Record<string, number>> {
-  const until = Date.now() + LINGER_MS;
-  for (;;) {
-    const now = await held();
-    if (Date.now() > until || Object.entries(now).every(([kind, count]) => count <= (wanted[kind] ?? 0))) return now;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-}

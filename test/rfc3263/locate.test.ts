@@ -58,6 +58,39 @@ describe('RFC 3263 4.1, 4.2: numeric hosts', () => {
     (uri) => expect(locator.locate(uri)).toEqual([]),
   );
 
+  it.each([
+    '0.0.0.0',
+    '0.1.2.3',
+    '224.0.0.1',
+    '239.255.255.250',
+    '240.0.0.1',
+    '255.255.255.255',
+    '[::]',
+    '[0:0:0:0:0:0:0:0]',
+    '[0::0]',
+    '[ff02::1]',
+    '[FF05::2]',
+    '[::ffff:224.0.0.1]',
+  ])('none that is not of one host: %s', async (host) => {
+    // biome-ignore format: a list
+    for (const params of ['', ';transport=tcp', ';transport=tls']) expect(await located(`sip:bob@${host}${params}`)).toEqual([]);
+  });
+
+  it.each(['1.0.0.1', '127.0.0.1', '223.255.255.255', '[::1]', '[2001:db8::ff02]', '[fe80::1]', '[::ffff:192.0.2.1]', '[fd00::]'])(
+    'any that is: %s',
+    async (host) => {
+      // biome-ignore format: a list
+      expect(await located(`sip:bob@${host}`)).toHaveLength(1);
+    },
+  );
+
+  it('nor does a name lead to what is not of one host', async () => {
+    dns.a('all.example.test', '255.255.255.255');
+    dns.a('all.example.test', '192.0.2.7');
+    dns.a('all.example.test', '224.0.0.5');
+    expect(await located('sip:all.example.test:5070')).toEqual(['UDP 192.0.2.7 5070']);
+  });
+
   it('what is no SIP URI is refused', () => {
     expect(() => locator.locate('tel:+1')).toThrow(/^416 /);
     expect(() => locator.locate('sip:')).toThrow(/^400 /);

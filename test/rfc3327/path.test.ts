@@ -58,7 +58,7 @@ describe('RFC 3327 5.3: Path at the registrar', () => {
     expect(statusOf(await register('Supported: path', 'Require: path', 'Path: <sip:p1.example.org;lr>'))).toBe(200);
   });
 
-  it.each(['not an address', '<sip:p1.example.org;lr'])('400 for %s', async (path) => {
+  it.each(['not an address', '<sip:p1.example.org;lr', '<sip:p1.example.org:99999;lr>', '<sip:;lr>'])('400 for %s', async (path) => {
     expect(statusOf(await register('Supported: path', `Path: ${path}`))).toBe(400);
   });
 

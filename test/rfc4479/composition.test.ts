@@ -37,16 +37,16 @@ const tell = (e: XmlElement): string => `${e.name}(${e.children.length > 0 ? e.c
 const told = (elements: readonly XmlElement[]) => elements.map((e) => e.children.map(tell).sort().join(' '));
 
 describe('RFC 4479 3.5: one id for very many', () => {
-  it('the newest keep it, or get one like it, five hundred of them; each is then told apart from all others', async () => {
+  it('the newest keep it, or get one like it, two hundred of them; each is then told apart from all others', async () => {
     const contact = (k: string, i: number) => `<tuple id="t"><status/><contact>sip:${k}${i}@a.test</contact></tuple>`;
     await publish(Array.from({ length: 700 }, (_, i) => contact('old', i)).join(''));
     await publish(Array.from({ length: 300 }, (_, i) => contact('new', i)).join(''));
     const fetch = await (await stage.peer('bob', { transport: 'tcp' })).subscribe(bob.address, { expires: 0 });
     const { tuples } = readPidf((await fetch.notify()).body);
-    expect(tuples).toHaveLength(501);
-    expect(new Set(tuples.map(({ id }) => id)).size).toBe(501);
+    expect(tuples).toHaveLength(201);
+    expect(new Set(tuples.map(({ id }) => id)).size).toBe(201);
     expect(tuples[0]).toMatchObject({ id: 't', contact: 'sip:new0@a.test' });
-    expect(tuples.filter(({ contact: at }) => at?.startsWith('sip:new'))).toHaveLength(300);
+    expect(tuples.filter(({ contact: at }) => at?.startsWith('sip:new'))).toHaveLength(201);
   });
 });
 

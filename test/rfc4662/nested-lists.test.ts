@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SipPeer } from '../helpers/sip-peer.ts';
 import { pidf } from '../scenarios/documents.ts';
 import { Stage } from '../scenarios/stage.ts';
-import { entry, ListWatcher, putServices } from './list-stage.ts';
+import { entry, ListWatcher, list, pathOf, putLists, putServices } from './list-stage.ts';
 
 let stage: Stage;
 let a: SipPeer;
@@ -46,6 +46,27 @@ describe('lists in lists (RFC 4662 4, 5.5)', () => {
     await putServices(stage, 'A', { outer: { items: [b('inner')] } });
     await watcher.next();
     expect(watcher.view.words()).toEqual({ inner: 'terminated noresource' });
+  });
+
+  test('a large list within another is told to a watcher over UDP, each notification in a datagram', { timeout: 30_000 }, async () => {
+    const names = Array.from({ length: 1400 }, (_, n) => (n === 1300 ? 'C' : `somebody-there-${n}`));
+    await putLists(stage, 'A', 'l', list('l', ...names.map((name, n) => entry(stage.address(name), `Number ${n} of them all`))));
+    const ref = `${stage.root}/${pathOf('A', 'l', 'l')}`;
+    await putServices(stage, 'A', { outer: { items: [b('inner'), b('B')] }, inner: { ref } });
+    const watcher = await ListWatcher.open(await stage.peer('A', { transport: 'udp' }), stage.address('outer'));
+    const innerOf = (words: Record<string, unknown>) => Object.entries((words.inner ?? {}) as Record<string, unknown>);
+    const isWhole = (words: Record<string, unknown>) => {
+      const inner = innerOf(words);
+      return words.B === 'closed' && inner.length === names.length && !inner.some(([, word]) => word === '-');
+    };
+    await watcher.until(isWhole);
+    expect(watcher.subscription.notifications.every(({ message }) => message.body.length < 62_000)).toBe(true);
+    await c.publish(online('C'), { expires: 600 });
+    await watcher.until((words) => innerOf(words).some(([name, word]) => name === 'C' && word === 'open'));
+    expect((await watcher.subscription.refresh()).status).toBe(200);
+    await watcher.next();
+    await watcher.until(isWhole);
+    expect(innerOf(watcher.view.words()).filter(([, word]) => word !== 'terminated noresource')).toEqual([['C', 'open']]);
   });
 
   test('a list that holds itself is refused as its own member (7.4)', async () => {

@@ -2,172 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseXml } from '../../schemas/xml/parse.ts';
 import { attribute } from '../../schemas/xml/tree.ts';
 import { byName, ELEMENT, type XcapResponse, XcapServer } from '../rfc4825/xcap-server.ts';
-
-/** What every stored usage must do on the wire: create, edit by node, validate, reject, delete. */
-interface Usage {
-  readonly auid: string;
-  readonly name: string;
-  readonly type: string;
-  /** A document, and a node of it with its query. */
-  readonly document: string;
-  readonly node: string;
-  /** The node as it stands, and another in its place. */
-  readonly before: string;
-  readonly after: string;
-  /** And one that may not stand there. */
-  readonly bad: string;
-  /** What in the document is replaced by what, and the error that this makes. */
-  readonly wrong: readonly (readonly [from: string, to: string, error: 'schema-validation-error' | 'constraint-failure', phrase: RegExp])[];
-  /** Whether other users may read the documents. */
-  readonly open?: boolean;
-}
-
-const AUTH_POLICY = 'application/auth-policy+xml';
-const CP = 'urn:ietf:params:xml:ns:common-policy';
-const PIDF = 'urn:ietf:params:xml:ns:pidf';
-const OMA = 'application/vnd.oma.';
-const icon = (data: string, more = '') =>
-  `<content xmlns="urn:oma:xml:prs:pres-content"><mime-type>image/png</mime-type><encoding>base64</encoding>${more}<data>${data}</data></content>`;
-
-const iconUsage = (auid: string, name: string): Usage => ({
-  auid,
-  name,
-  type: `${OMA}pres-content+xml`,
-  document: icon('iVBORw0KGgo=', '<description xml:lang="en">me</description>'),
-  node: '/content/description',
-  before: '<description xml:lang="en">me</description>',
-  after: '<description xml:lang="en">me, laughing</description>',
-  bad: '<description><b/></description>',
-  wrong: [
-    ['<data>iVBORw0KGgo=</data>', '', 'schema-validation-error', /it needs .*<data>/],
-    ['<mime-type>image/png</mime-type>', '', 'constraint-failure', /needs a mime-type/],
-    ['image/png', 'an image', 'constraint-failure', /"an image" is no media type/],
-    ['<encoding>base64</encoding>', '<encoding>hex</encoding>', 'constraint-failure', /must be base64, not "hex"/],
-    ['iVBORw0KGgo=', 'iVBORw0KGgo', 'constraint-failure', /not in base64/],
-    ['iVBORw0KGgo=', '?', 'constraint-failure', /not in base64/],
-    ['iVBORw0KGgo=', ' ', 'constraint-failure', /no data/],
-    ['iVBORw0KGgo=', 'AAAA'.repeat(88_000), 'constraint-failure', /has 264000 bytes; 262144 are allowed/],
-  ],
-});
-
-const usages: readonly Usage[] = [
-  {
-    auid: 'org.openmobilealliance.pres-rules',
-    name: 'pres-rules',
-    type: AUTH_POLICY,
-    document: `<ruleset xmlns="${CP}" xmlns:pr="urn:ietf:params:xml:ns:pres-rules" xmlns:op="urn:oma:xml:prs:pres-rules" xmlns:ocp="urn:oma:xml:xdm:common-policy"><rule id="friends"><conditions><ocp:external-list><ocp:entry anc="http://x/resource-lists/users/sip:a@x/index/~~/resource-lists/list%5B@name=%22f%22%5D"/></ocp:external-list></conditions><actions><pr:sub-handling>allow</pr:sub-handling></actions><transformations><op:provide-willingness>true</op:provide-willingness><op:provide-geopriv>full</op:provide-geopriv></transformations></rule><rule id="others"><conditions><ocp:other-identity/></conditions></rule></ruleset>`,
-    // OMA's default namespace is that of common policy, so that steps need no prefix.
-    node: '/ruleset/rule%5B@id=%22others%22%5D',
-    before: '<rule id="others"><conditions><ocp:other-identity/></conditions></rule>',
-    after: '<rule id="others"><actions><pr:sub-handling>polite-block</pr:sub-handling></actions></rule>',
-    bad: '<rule id="others"><actions><pr:sub-handling>perhaps</pr:sub-handling></actions></rule>',
-    wrong: [
-      ['>allow<', '>perhaps<', 'schema-validation-error', /sub-handling/],
-      ['willingness>true<', 'willingness>maybe<', 'schema-validation-error', /true or false/],
-      ['>full<', '>half<', 'schema-validation-error', /must be one of "false", "full"/],
-      [' anc=', ' anchor=', 'schema-validation-error', /<entry>.*anc/],
-      ['id="others"', 'id="friends"', 'schema-validation-error', /friends/],
-    ],
-  },
-  {
-    auid: 'pidf-manipulation',
-    name: 'index',
-    type: 'application/pidf+xml',
-    document: `<presence xmlns="${PIDF}" entity="sip:a@x"><tuple id="mail"><status><basic>open</basic></status><note>by mail</note></tuple></presence>`,
-    node: '/presence/tuple%5B@id=%22mail%22%5D/note',
-    before: '<note>by mail</note>',
-    after: '<note>by mail only</note>',
-    bad: '<note><b/></note>',
-    wrong: [
-      ['<basic>open</basic>', '<basic>ajar</basic>', 'schema-validation-error', /must be one of "open", "closed"/],
-      [' id="mail"', '', 'schema-validation-error', /needs the attribute id/],
-      [' entity="sip:a@x"', '', 'schema-validation-error', /needs the attribute entity/],
-      [
-        ' entity=',
-        `${Array.from({ length: 101 }, (_, n) => ` xmlns:p${n}="urn:${n}"`).join('')} entity=`,
-        'constraint-failure',
-        /more than 100 namespaces/,
-      ],
-      ['by mail', 'by mail '.repeat(8300), 'constraint-failure', /may have 65536 characters, not 66\d\d\d/],
-    ],
-  },
-  iconUsage('org.openmobilealliance.pres-content', 'oma_status-icon/rcs_status_icon'),
-  iconUsage('oma_status-icon', 'index'),
-  {
-    auid: 'org.openmobilealliance.user-profile',
-    name: 'user-profile',
-    type: `${OMA}user-profile+xml`,
-    document:
-      '<user-profiles xmlns="urn:oma:xml:xdm:user-profile"><user-profile uri="sip:a@x"><display-name xml:lang="en">Ann</display-name><birth-date><date>1990-02-28</date></birth-date><name><given-name>Ann</given-name></name><hobbies><hobby>chess</hobby></hobbies></user-profile></user-profiles>',
-    node: '/user-profiles/user-profile/hobbies/hobby',
-    before: '<hobby>chess</hobby>',
-    after: '<hobby>go</hobby>',
-    bad: '<hobby><b/></hobby>',
-    wrong: [
-      ['1990-02-28', 'yesterday', 'schema-validation-error', /yesterday/],
-      ['<hobby>chess</hobby>', '<sport/>', 'schema-validation-error', /<sport> is not allowed here/],
-      ['sip:a@x', 'sip:b@x', 'constraint-failure', /about sip:b@x/],
-      [' uri="sip:a@x"', '', 'schema-validation-error', /needs the attribute uri/],
-    ],
-    open: true,
-  },
-  {
-    auid: 'org.openmobilealliance.group-usage-list',
-    name: 'index',
-    type: `${OMA}group-usage-list+xml`,
-    document:
-      '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists" xmlns:u="urn:oma:xml:xdm:resource-list:oma-uriusage"><list name="chats"><entry uri="sip:club@x"><display-name>The club</display-name><u:uriusages><u:uriusage>chat</u:uriusage></u:uriusages></entry></list></resource-lists>',
-    node: '/resource-lists/list%5B@name=%22chats%22%5D/entry%5B@uri=%22sip:club@x%22%5D/u:uriusages/u:uriusage?xmlns(u=urn:oma:xml:xdm:resource-list:oma-uriusage)',
-    before: '<u:uriusage>chat</u:uriusage>',
-    after: '<u:uriusage>poc</u:uriusage>',
-    bad: '<u:uriusage><u:b/></u:uriusage>',
-    wrong: [
-      [' uri="sip:club@x"', '', 'schema-validation-error', /needs the attribute uri/],
-      ['<u:uriusage>chat</u:uriusage>', '<u:use/>', 'schema-validation-error', /<use> is not allowed here/],
-      [' name="chats"', '', 'constraint-failure', /needs a name/],
-      ['</list>', '<entry-ref ref="a/users/b/c"/></list>', 'constraint-failure', /cannot refer to others by <entry-ref>/],
-      ['</list>', '<list name="n"><external anchor="http://x/y"/></list></list>', 'constraint-failure', /by <external>/],
-    ],
-  },
-  {
-    auid: 'simservs.ngn.etsi.org',
-    name: 'simservs.xml',
-    type: 'application/vnd.etsi.simservs+xml',
-    document: `<simservs xmlns="http://uri.etsi.org/ngn/params/xml/simservs/xcap" xmlns:cp="${CP}"><communication-diversion active="true"><cp:ruleset><cp:rule id="busy"><cp:conditions><rule-deactivated/><busy/></cp:conditions><cp:actions><forward-to><target>tel:+15551234</target><notify-caller>true</notify-caller></forward-to></cp:actions></cp:rule></cp:ruleset><NoReplyTimer>20</NoReplyTimer></communication-diversion><incoming-communication-barring active="false"><cp:ruleset><cp:rule id="all"><cp:conditions><anonymous/><media>audio</media></cp:conditions><cp:actions><allow>false</allow></cp:actions></cp:rule></cp:ruleset></incoming-communication-barring><outgoing-communication-barring/><communication-waiting active="true"/><originating-identity-presentation-restriction><default-behaviour>presentation-restricted</default-behaviour></originating-identity-presentation-restriction></simservs>`,
-    node: `/simservs/communication-diversion/cp:ruleset/cp:rule%5B@id=%22busy%22%5D/cp:conditions/rule-deactivated?xmlns(cp=${CP})`,
-    before: '<rule-deactivated/>',
-    after: '<rule-deactivated></rule-deactivated>',
-    bad: '<rule-deactivated>today</rule-deactivated>',
-    wrong: [
-      ['>20<', '>3<', 'schema-validation-error', /NoReplyTimer/],
-      ['<allow>false</allow>', '<allow>no</allow>', 'schema-validation-error', /true or false/],
-      ['<target>tel:+15551234</target>', '', 'schema-validation-error', /<forward-to> is incomplete; it needs .*<target>/],
-      ['>presentation-restricted<', '>hidden<', 'schema-validation-error', /must be one of/],
-      ['active="false"', 'active="off"', 'schema-validation-error', /true or false/],
-      [
-        '<communication-waiting active="true"/>',
-        '<communication-wishing/>',
-        'schema-validation-error',
-        /<communication-wishing> is not allowed/,
-      ],
-      ['<cp:rule id="all">', '<cp:rule>', 'schema-validation-error', /needs the attribute id/],
-    ],
-  },
-  {
-    auid: 'org.openxcap.dialog-rules',
-    name: 'index',
-    type: AUTH_POLICY,
-    document: `<cp:ruleset xmlns:cp="${CP}" xmlns="http://openxcap.org/ns/dialog-rules"><cp:rule id="r"><cp:conditions><cp:identity><cp:one id="sip:b@x"/></cp:identity></cp:conditions><cp:actions><sub-handling>allow</sub-handling></cp:actions></cp:rule></cp:ruleset>`,
-    node: `/cp:ruleset/cp:rule%5B@id=%22r%22%5D/cp:actions/sub-handling?xmlns(cp=${CP})`,
-    before: '<sub-handling>allow</sub-handling>',
-    after: '<sub-handling>block</sub-handling>',
-    bad: '<sub-handling>maybe</sub-handling>',
-    wrong: [
-      ['>allow<', '>maybe<', 'schema-validation-error', /must be one of/],
-      ['<cp:one id="sip:b@x"/>', '<cp:one/>', 'schema-validation-error', /needs the attribute id/],
-    ],
-  },
-];
+import { icon, OMA, PIDF, USAGES } from './usages.ts';
 
 let server: XcapServer;
 beforeAll(async () => {
@@ -184,7 +19,7 @@ function conflict({ status, body }: XcapResponse): [status: number, kind: string
   return [status, error?.local ?? body, (error && attribute(error, 'phrase')) ?? ''];
 }
 
-describe.each(usages)('$auid', ({ auid, name, type, document, node, before, after, bad, wrong, open = false }) => {
+describe.each(USAGES)('$auid', ({ auid, name, type, document, node, before, after, bad, wrong, open = false }) => {
   const home = `/xcap-root/${auid}/users/sip:a@x`;
   const path = `${home}/${name}`;
   const selector = `${path}/~~${node}`;
@@ -239,6 +74,47 @@ describe.each(usages)('$auid', ({ auid, name, type, document, node, before, afte
     expect((await server.delete(path, b)).status).toBe(403);
     expect((await server.get(path, admin)).status).toBe(200);
     expect((await server.put(path, type, document, admin)).status).toBe(200);
+  });
+});
+
+describe('usages whose documents the server makes', () => {
+  test.each([
+    ['xcap-caps', 'global/index', 'application/xcap-caps+xml', b],
+    ['org.openmobilealliance.xcap-directory', 'users/sip:a@x/directory.xml', `${OMA}xcap-directory+xml`, a],
+    ['rls-services', 'global/index', 'application/rls-services+xml', admin],
+  ])('%s: %s is read, whole and by node, and changed by nobody', async (auid, name, type, reader) => {
+    const path = `/xcap-root/${auid}/${name}`;
+    const { status, headers, body } = await server.get(path, reader);
+    expect([status, headers['content-type']]).toEqual([200, type]);
+    expect((await server.get(`${path}/~~/*`, reader)).body).toBe(body.slice(body.indexOf('<', 2), body.lastIndexOf('>') + 1));
+    for (const who of [reader, admin]) {
+      for (const answer of [
+        await server.put(path, type, body, who),
+        await server.put(`${path}/~~/*`, ELEMENT, '<a/>', who),
+        await server.delete(path, who),
+        await server.delete(`${path}/~~/*/*%5B1%5D`, who),
+      ]) {
+        // RFC 4825 8: who may not write is told that first.
+        if (who !== b) expect([answer.status, answer.headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS']);
+        else expect(answer.status).toBe(403);
+      }
+    }
+    expect((await server.get(path, reader)).headers.etag).toBe(headers.etag);
+  });
+
+  test('RFC 4825 12: xcap-caps names every AUID that there is', async () => {
+    const { body } = await server.get('/xcap-root/xcap-caps/global/index', a);
+    const named = [...body.matchAll(/<auid>([^<]*)<\/auid>/g)].map(([, auid]) => auid);
+    const made = ['xcap-caps', 'org.openmobilealliance.xcap-directory'];
+    expect(named.toSorted()).toEqual([...new Set([...USAGES.map(({ auid }) => auid), ...made])].toSorted());
+  });
+
+  test('RFC 4826 4.4.9: the union of all services is for admins alone', async () => {
+    const union = '/xcap-root/rls-services/global/index';
+    expect((await server.get(union, a)).status).toBe(403);
+    expect((await server.get(`${union}/~~/rls-services/service%5B1%5D`, a)).status).toBe(403);
+    expect((await server.get(union, { ...a, 'if-none-match': '*' })).status).toBe(403);
+    expect((await server.get(union, admin)).status).toBe(200);
   });
 });
 
