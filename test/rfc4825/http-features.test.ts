@@ -193,16 +193,18 @@ describe('RFC 9110 9.3.7, 15.5.6: what can be done with a resource', () => {
     ['/xcap-root/rls-services/global/index', READABLE],
     [`${D}/~~/resource-lists/namespace::*`, READABLE],
     [`${D}/~~/resource-lists/list/@name`, CHANGEABLE],
-  ])('OPTIONS %s -> %s, and a PUT where that is not among them 405', async (path, allow) => {
+  ])('OPTIONS %s -> %s, and what is not among them 405', async (path, allow) => {
     const options = await ask('OPTIONS', path);
     expect([options.status, options.headers.allow]).toEqual([204, allow]);
+    const post = await ask('POST', path, TYPE, SMALL);
+    expect([post.status, post.headers.allow]).toEqual([405, allow]);
     if (allow === CHANGEABLE) return;
     const put = await ask('PUT', path, TYPE, SMALL);
     expect([put.status, put.headers.allow]).toEqual([405, allow]);
   });
 
-  test('OPTIONS of what no usage has -> 404', async () => {
-    expect((await ask('OPTIONS', '/xcap-root/nothing/users/alice/index')).status).toBe(404);
+  test('OPTIONS or POST of what no usage has -> 404', async () => {
+    for (const method of ['OPTIONS', 'POST']) expect((await ask(method, '/xcap-root/nothing/users/alice/index')).status).toBe(404);
   });
 });
 
