@@ -194,9 +194,9 @@ function newExchange(request: XcapRequest, access: Access): Exchange {
   };
 }
 
-/** Takes the steps in turn; gives a promise only from the first step on that does. */
+/** Takes the steps in turn until there is an answer; gives a promise only from the first step on that does. */
 function run(steps: readonly PipelineStep[], exchange: Exchange, environment: Environment, from = 0): Promise<void> | undefined {
-  for (let i = from; i < steps.length; i++) {
+  for (let i = from; i < steps.length && !exchange.answer; i++) {
     const pending = steps[i]?.(exchange, environment);
     if (pending) return pending.then(() => run(steps, exchange, environment, i + 1));
   }

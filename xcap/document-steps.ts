@@ -1,4 +1,4 @@
-import { AS_STORED, readXml } from '../schemas/xml/parse.ts';
+import { AS_STORED, readXml, XmlError } from '../schemas/xml/parse.ts';
 import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { Requester } from './access.ts';
 import { type ApplicationUsage, defaultAuthorization } from './application-usage.ts';
@@ -105,8 +105,8 @@ export const checkConditions: PipelineStep = ({ request, stored }) => checkPreco
 
 /** RFC 4825 8.3: the document, or the selected node as it stands in its source. */
 export const represent: PipelineStep = (exchange, environment) => {
-  const { stored, selector, request, answer } = exchange;
-  if (!stored || answer) return;
+  const { stored, selector, request } = exchange;
+  if (!stored) return;
   const { etag } = stored;
   if (!selector) {
     exchange.answer = { status: 200, etag, content: documentContent(stored, request.target.usage, environment) };
@@ -148,8 +148,14 @@ function nodeText({ source }: XmlDocument, selected: Selection): [type: string, 
   }
 }
 
-/** The offset tree of a stored document: at once if it is small or was in use lately. */
-export function treeOf(stored: StoredDocument, { trees, reading }: Environment): MaybePromise<XmlDocument> {
+/** No client could have stored what is no XML: there are no nodes in it, until somebody writes it anew. */
+const noNodes = (): Error => new XcapRefusal(404, 'the stored document cannot be read, so that there is no such node in it');
+
+/**
+ * The offset tree of a stored document: at once if it is small or was in use lately.
+ * @param fault makes what is thrown, or rejected with, where the document cannot be read
+ */
+export function treeOf(stored: StoredDocument, { trees, reading }: Environment, fault = noNodes): MaybePromise<XmlDocument> {
   const { etag, text } = stored;
   const ready = trees.get(stored) ?? reading.get(etag);
   if (ready) return ready;
@@ -157,9 +163,17 @@ export function treeOf(stored: StoredDocument, { trees, reading }: Environment):
     trees.set(stored, tree);
     return tree;
   };
-  const tree = readXml(text, AS_STORED);
+  const fail = (error: unknown): never => {
+    throw error instanceof XmlError ? fault() : error;
+  };
+  let tree: MaybePromise<XmlDocument>;
+  try {
+    tree = readXml(text, AS_STORED);
+  } catch (error) {
+    return fail(error);
+  }
   if (!(tree instanceof Promise)) return keep(tree);
-  const kept = tree.then(keep).finally(() => reading.delete(etag));
+  const kept = tree.then(keep, fail).finally(() => reading.delete(etag));
   reading.set(etag, kept);
   return kept;
 }

@@ -7,7 +7,7 @@ import type { DocumentService } from './document-service.ts';
 import { ALLOW_READ } from './document-steps.ts';
 import type { MaybePromise } from './document-store.ts';
 import { type HeaderFields, XcapConflict, XcapRefusal } from './errors.ts';
-import type { Content, XcapAnswer, XcapRequest } from './exchange.ts';
+import type { XcapAnswer, XcapRequest } from './exchange.ts';
 
 export interface XcapPluginOptions {
   /** Paths of the XCAP roots, the same that the service has. */
@@ -178,22 +178,23 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
 }
 
 function send(call: Call, { status, etag, content }: XcapAnswer, log: XcapLog): void {
-  const { reply, request } = call;
-  const accepted = request.raw.headers['accept-encoding'];
-  if (content && accepted === undefined && status === 200 && etag !== undefined) {
-    sendAsItIs(call, etag, content, log);
-    return;
-  }
-  if (etag !== undefined) reply.header('etag', `"${etag}"`);
+  const tag = etag === undefined ? [] : ['etag', `"${etag}"`];
   if (!content) {
-    respond(call, status, status === 304 ? REVALIDATE : {}, undefined, log);
+    sendAsItIs(call, status, status === 304 ? [...tag, ...AS_IT_IS] : [...tag, 'content-length', '0'], log);
     return;
   }
-  const { type, lastModified, body } = content;
-  const headers = { 'content-type': type, 'last-modified': lastModified, ...REVALIDATE };
+  const { type, lastModified, body, bytes } = content;
+  const accepted = call.request.raw.headers['accept-encoding'];
   const coded = encodeContent(content, accepted);
-  if (!coded) respond(call, status, headers, body, log);
-  else if (!(coded instanceof Promise)) respond(call, status, { ...headers, 'content-encoding': coded.coding }, coded.body, log);
+  if (!coded) {
+    const fields = [...tag, 'content-type', type, 'last-modified', lastModified, ...AS_IT_IS, 'content-length', String(bytes)];
+    // Text that is ASCII alone is copied into the answer as it is.
+    sendAsItIs(call, status, fields, log, body, bytes === body.length ? 'latin1' : 'utf8');
+    return;
+  }
+  if (etag !== undefined) call.reply.header('etag', `"${etag}"`);
+  const headers = { 'content-type': type, 'last-modified': lastModified, ...REVALIDATE };
+  if (!(coded instanceof Promise)) respond(call, status, { ...headers, 'content-encoding': coded.coding }, coded.body, log);
   else
     coded.then(
       (ready) => respond(call, status, { ...headers, 'content-encoding': ready.coding }, ready.body, log),
@@ -201,19 +202,24 @@ function send(call: Call, { status, etag, content }: XcapAnswer, log: XcapLog): 
     );
 }
 
-/** The most frequent answer, past all that Fastify could still do with it. */
-function sendAsItIs({ request, reply, requester }: Call, etag: string, content: Content, log: XcapLog): void {
-  const { type, lastModified, body, bytes } = content;
+/** The most frequent answers, past all that Fastify could still do with them. */
+function sendAsItIs(
+  { request, reply, requester }: Call,
+  status: number,
+  fields: string[],
+  log: XcapLog,
+  body?: string,
+  encoding: BufferEncoding = 'latin1',
+): void {
   const { raw } = reply;
-  const fields = ['etag', `"${etag}"`, 'content-type', type, 'last-modified', lastModified, ...AS_IT_IS, 'content-length', String(bytes)];
   const info = reply.getHeader('authentication-info');
   if (typeof info === 'string') fields.push('authentication-info', info);
-  raw.writeHead(200, fields);
+  raw.writeHead(status, fields);
   reply.hijack();
-  // Text that is ASCII alone is copied into the answer as it is.
-  raw.end(body, bytes === body.length ? 'latin1' : 'utf8');
+  if (body === undefined) raw.end();
+  else raw.end(body, encoding);
   if (log.isLevelEnabled?.('debug') ?? true) {
-    log.debug({ method: request.method, url: request.raw.url?.slice(0, LOGGED), status: 200, user: requester?.address }, 'xcap');
+    log.debug({ method: request.method, url: request.raw.url?.slice(0, LOGGED), status, user: requester?.address }, 'xcap');
   }
 }
 

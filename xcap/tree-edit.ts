@@ -25,7 +25,8 @@ export interface ChildEdit {
   readonly lead: number;
 }
 
-type Building = { -readonly [K in keyof XmlElement]: XmlElement[K] } & { children: (XmlElement | XmlText)[]; elements: XmlElement[] };
+type Fresh = { -readonly [K in keyof XmlElement]: XmlElement[K] };
+type Building = Fresh & { children: (XmlElement | XmlText)[]; elements: XmlElement[] };
 
 /** The document after a change of children. An element put where none is taken out stands where the splice is. */
 export function editChildren(document: XmlDocument, edit: ChildEdit): XmlDocument {
@@ -53,7 +54,7 @@ function rebuild(
   splice: Splice,
   change: (fresh: Building) => void,
 ): XmlElement {
-  const fresh = empty(element, parent, 0, growth(splice));
+  const fresh: Building = Object.assign(empty(element, parent, 0, growth(splice)), { children: [], elements: [] });
   if (element === target) {
     change(fresh);
     return fresh;
@@ -109,15 +110,23 @@ function changeStartTag(fresh: Building, element: XmlElement, source: string, de
 
 function copy(element: XmlElement, parent: XmlElement | undefined, shift: number): XmlElement {
   const fresh = empty(element, parent, shift, shift);
-  for (const child of element.children) {
-    if (child.kind === 'text') fresh.children.push(child);
-    else adopt(fresh, copy(child, fresh, shift));
+  const { children, elements } = element;
+  if (elements.length === 0) {
+    // Text does not know where it stands: both trees can have it.
+    fresh.children = children;
+    return fresh;
   }
+  fresh.elements = elements.map((child) => copy(child, fresh, shift));
+  let next = 0;
+  fresh.children =
+    children.length === elements.length
+      ? fresh.elements
+      : children.map((child) => (child.kind === 'text' ? child : (fresh.elements[next++] ?? child)));
   return fresh;
 }
 
 /** The element without its children, the offsets of its start tag moved by `shift`, those of its end by `endShift`. */
-function empty(element: XmlElement, parent: XmlElement | undefined, shift: number, endShift: number): Building {
+function empty(element: XmlElement, parent: XmlElement | undefined, shift: number, endShift: number): Fresh {
   return {
     kind: 'element',
     name: element.name,
@@ -127,8 +136,8 @@ function empty(element: XmlElement, parent: XmlElement | undefined, shift: numbe
     attributes: shift === 0 ? element.attributes : element.attributes.map((a) => shifted(a, shift)),
     declarations: element.declarations,
     parent,
-    children: [],
-    elements: [],
+    children: NONE,
+    elements: NONE,
     start: element.start + shift,
     contentStart: element.contentStart + (element.selfClosing ? endShift : shift),
     contentEnd: element.contentEnd + endShift,
@@ -136,6 +145,8 @@ function empty(element: XmlElement, parent: XmlElement | undefined, shift: numbe
     selfClosing: element.selfClosing,
   };
 }
+
+const NONE: readonly never[] = [];
 
 function shifted({ name, prefix, local, uri, value, start, end, valueStart, valueEnd }: XmlAttribute, shift: number): XmlAttribute {
   return {

@@ -89,9 +89,21 @@ const HEAD = 2048;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface Building extends Mutable<XmlElement> {
-  attributes: XmlAttribute[];
-  children: (XmlElement | XmlText)[];
-  elements: XmlElement[];
+  attributes: readonly XmlAttribute[];
+  children: readonly (XmlElement | XmlText)[];
+  elements: readonly XmlElement[];
+}
+
+const NONE: readonly never[] = [];
+
+/**
+ * The list with one more at its end. Most elements have no attribute, no child element and one text: an array that begins empty and is
+ * added to has room for seventeen, which would be the most of what a tree weighs.
+ */
+function withOneMore<T>(list: readonly T[], item: T): readonly T[] {
+  if (list.length === 0) return [item];
+  (list as T[]).push(item);
+  return list;
 }
 
 interface SaxTag {
@@ -199,11 +211,11 @@ class TreeBuilder {
       prefix: tag.prefix,
       local: interned(tag.local),
       uri: interned(tag.uri),
-      attributes: [],
+      attributes: NONE,
       declarations: undefined,
       parent: open,
-      children: [],
-      elements: [],
+      children: NONE,
+      elements: NONE,
       start,
       contentStart,
       contentEnd: contentStart,
@@ -212,8 +224,8 @@ class TreeBuilder {
     };
     this.place(element, tag);
     if (open) {
-      open.children.push(element);
-      open.elements.push(element);
+      open.children = withOneMore<XmlElement | XmlText>(open.children, element);
+      open.elements = withOneMore<XmlElement>(open.elements, element);
     } else this.root = element;
     this.open = element;
   }
@@ -239,24 +251,17 @@ class TreeBuilder {
         declarations.set(found.prefix === '' ? '' : found.local, found.value);
       } else {
         const { prefix, uri, value } = found;
-        element.attributes.push({
-          name,
-          prefix,
-          local: interned(found.local),
-          uri: interned(uri),
-          value,
-          start,
-          end: at,
-          valueStart,
-          valueEnd,
-        });
+        const local = interned(found.local);
+        const attribute = { name, prefix, local, uri: interned(uri), value, start, end: at, valueStart, valueEnd };
+        element.attributes = withOneMore<XmlAttribute>(element.attributes, attribute);
       }
     }
     element.declarations = declarations;
   }
 
   text(text: string): void {
-    this.open?.children.push({ kind: 'text', text });
+    const { open } = this;
+    if (open) open.children = withOneMore<XmlElement | XmlText>(open.children, { kind: 'text', text });
   }
 
   closeTag(): void {

@@ -154,13 +154,13 @@ export class PresencePolicy {
   decide(presentity: string, watcher: string, sphere: string | undefined, now: number, aliases = NONE): PresenceDecision {
     if (watcher === presentity) return OWN_PRESENCE;
     const policy = this.policyOf(presentity);
-    const watchers = aliases.length === 0 ? [watcher] : [watcher, ...aliases];
-    const key = keyOf(watchers, sphere);
+    const all = aliases.length === 0 ? watcher : shortened([watcher, ...aliases].join(' '));
+    const key = sphere === undefined ? all : `${all} ${sphere}`;
     if (now < policy.decidedAt) policy.decisions.clear();
     policy.decidedAt = now;
     const cached = policy.decisions.get(key);
     if (cached && (cached.validUntil === undefined || now < cached.validUntil)) return cached;
-    const decision = this.evaluate(policy, watchers, sphere, now);
+    const decision = this.evaluate(policy, [watcher, ...aliases], sphere, now);
     makeRoom(policy);
     policy.decisions.set(key, decision);
     return decision;
@@ -225,12 +225,6 @@ export class PresencePolicy {
 }
 
 const NONE: readonly string[] = [];
-
-function keyOf(watchers: readonly string[], sphere: string | undefined): string {
-  const [watcher = ''] = watchers;
-  const one = watchers.length === 1 ? watcher : shortened(watchers.join(' '));
-  return sphere === undefined ? one : `${one} ${sphere}`;
-}
 
 /** The rules that may hold for any of the addresses. */
 function candidatesOf(rules: RuleIndex<CompiledRule>, watchers: readonly string[]): readonly (readonly CompiledRule[])[] {

@@ -174,6 +174,28 @@ describe('what depends on documents that cannot be read', () => {
   });
 });
 
+describe('RFC 4825 8: nodes of a document that cannot be read', () => {
+  it.each(['pres-rules', 'resource-lists', 'rls-services', 'pidf-manipulation'])(
+    '%s: there are none, until it is written anew',
+    async (auid) => {
+      await boot({}, [{ auid, user: 'bob', name: 'index', text: '<x' }]);
+      const xcap = await stage.xcap('bob');
+      const path = `/${auid}/users/bob/index`;
+      const element = { 'Content-Type': 'application/xcap-el+xml' };
+      const answers = [
+        await xcap.get(path),
+        await xcap.get(`${path}/~~/a`),
+        await xcap.get(`${path}/~~/a/@b`),
+        await xcap.delete(`${path}/~~/a`),
+        await xcap.put(`${path}/~~/a/b`, '<b/>', element),
+      ];
+      expect(answers.map(({ status }) => status)).toEqual([200, 404, 404, 404, 409]);
+      expect(answers.at(-1)?.body).toContain('no-parent');
+      expect((await xcap.delete(path)).status).toBe(200);
+    },
+  );
+});
+
 describe('RFC 3261 21.5.4: a database that cannot be read', () => {
   it('503 with Retry-After, and nobody is let in', async () => {
     await boot({ defaultDecision: 'allow' }, []);
