@@ -97,7 +97,7 @@ export function xcapResources(options: XcapResourcesOptions): XcapResources {
 /** Those of the bindings in scope of an element's children that a text of one of them may use (RFC 5874 3). */
 function bindingsFor(text: string, parent: XmlElement | undefined): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  for (const prefix of parent ? usedPrefixes(text) : []) {
+  for (const prefix of parent ? usedPrefixes(text).add('') : []) {
     const uri = parent && prefix !== 'xml' ? lookupNamespace(parent, prefix) : undefined;
     if (uri !== undefined) found.set(prefix, uri);
   }

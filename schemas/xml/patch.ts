@@ -231,7 +231,7 @@ class Patcher {
   /** What must be declared for content that goes into `context` (RFC 5874 3), of what it may use. */
   private bindingsFor(content: string, context: XmlElement | undefined): ReadonlyMap<string, string> {
     const namespaces = new Map<string, string>();
-    const used = usedPrefixes(content);
+    const used = usedPrefixes(content).add('');
     this.lookupsLeft -= used.size;
     if (this.lookupsLeft < 0) return namespaces;
     for (const prefix of used) {

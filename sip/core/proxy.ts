@@ -6,7 +6,7 @@ import { SipError } from '../message/sip-error.ts';
 import { printable, type SipUri } from '../message/uri.ts';
 import { BRANCH_COOKIE } from '../message/via.ts';
 import type { ServerTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
-import type { Locator } from '../transport/locate.ts';
+import { type Locator, provedBefore } from '../transport/locate.ts';
 import type { NextHops } from '../transport/next-hops.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
@@ -154,10 +154,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
   }
 
   locate(uri: string, provedName?: string): readonly Destination[] | Promise<readonly Destination[]> {
-    const found = this.options.locator.locate(uri);
-    // A name is never located at once.
-    if (provedName === undefined || !Array.isArray(found)) return found;
-    return found.map((one: Destination) => (one.protocol === 'TLS' ? { ...one, name: provedName } : one));
+    return provedBefore(this.options.locator.locate(uri), provedName);
   }
 
   calleeOf({ uri }: { readonly uri: string }): string | undefined {

@@ -3,7 +3,7 @@ import { parseNameAddr } from '../message/name-addr.ts';
 import { SipError } from '../message/sip-error.ts';
 import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
-import type { Locator } from '../transport/locate.ts';
+import { type Locator, provedBefore } from '../transport/locate.ts';
 import type { Destination, Flow } from '../transport/transport.ts';
 import { locatedAs } from './route-processing.ts';
 
@@ -12,6 +12,8 @@ export interface UacTarget {
   readonly flow?: Flow | undefined;
   /** Used instead of locating the next hop. */
   readonly destinations?: readonly Destination[] | undefined;
+  /** What a next hop at a bare address has to prove to be by TLS. */
+  readonly provedName?: string | undefined;
 }
 
 export interface UacCallbacks {
@@ -39,7 +41,7 @@ export class UserAgentClient {
       this.dispatch(request, flow, callbacks);
       return;
     }
-    const destinations = target.destinations ?? this.locateNextHop(request);
+    const destinations = target.destinations ?? provedBefore(this.locateNextHop(request), target.provedName);
     if (isList(destinations)) this.dispatch(request, destinations.length > 0 ? destinations : (flow ?? []), callbacks);
     else void destinations.then((found) => this.dispatch(request, found.length > 0 ? found : (flow ?? []), callbacks));
   }

@@ -49,6 +49,8 @@ export interface SubscriptionRecord {
   readonly coding?: ContentCoding | undefined;
   /** Where a watcher behind a NAT is reached. */
   readonly destination?: Destination | undefined;
+  /** The domain that the watcher's server has proved to be by TLS. */
+  readonly provedName?: string | undefined;
 }
 
 /** CSeq numbers are set aside in blocks, so that not every NOTIFY has to be written down; a restart goes on after the block. */
@@ -205,13 +207,15 @@ export class Subscription extends WatchBase {
       rates: this.rates?.asked,
       coding: this.coding,
       destination: this.destination,
+      provedName: this.target.provedName,
     };
   }
 
   static restore(id: string, record: SubscriptionRecord, eventPackage: WatchInit['eventPackage']): Subscription {
-    const { resource, watcher, aliases, displayName, source, contentType, since, terms, destination } = record;
+    const { resource, watcher, aliases, displayName, source, contentType, since, terms, destination, provedName } = record;
     const init = { id, eventPackage, resource, watcher, aliases, displayName, source, contentType, since, terms };
-    const target = destination ? { destinations: [destination] } : LOCATED.target;
+    const located = provedName === undefined ? LOCATED.target : { provedName };
+    const target = destination ? { destinations: [destination] } : located;
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.restored = true;
@@ -241,7 +245,8 @@ const LOCATED: { readonly target: UacTarget; readonly destination?: Destination 
  * (RFC 3261 12.2.1.1), but back to the source address when Contact repeats a Via that a NAT has made unreachable (RFC 3581 4).
  */
 export function notifyTarget(request: SipRequest, flow: Flow): { target: UacTarget; destination?: Destination } {
-  if (flow.reliable) return { target: { flow } };
+  const [provedName] = flow.peerDomains;
+  if (flow.reliable) return { target: provedName === undefined ? { flow } : { flow, provedName } };
   const contact = request.headers.get('Contact');
   if (contact === undefined || !isTranslated(contact, request, flow)) return LOCATED;
   const destination = { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort };

@@ -26,6 +26,7 @@ export class VersionTexts {
   private treeCharacters = 0;
   private characters = 0;
   private readonly comparing = new Map<string, Promise<Patch | undefined>>();
+  private last: Promise<unknown> = Promise.resolve();
   /** Characters of the texts that are being compared. */
   private waiting = 0;
 
@@ -76,7 +77,9 @@ export class VersionTexts {
     }
     if (this.waiting + characters > MOST_WAITING) return undefined;
     this.waiting += characters;
-    const made = this.compareInTurns(before, beforeText, after, afterText)
+    // One after the other, so that however many there are, they take no more turns from everything else than one.
+    const made = this.last
+      .then(() => this.compareInTurns(before, beforeText, after, afterText))
       // What cannot be read is nothing to make a patch of.
       .catch(() => undefined)
       .then((patch) => {
@@ -85,6 +88,7 @@ export class VersionTexts {
         return this.remember(key, patch);
       });
     this.comparing.set(key, made);
+    this.last = made;
     return made;
   }
 

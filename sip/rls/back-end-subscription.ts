@@ -88,6 +88,8 @@ export class BackEndSubscription {
   private dialog: Dialog | undefined;
   private request: SipRequest | undefined;
   private contact = '';
+  /** Of the notifier's server, by TLS. */
+  private provedName: string | undefined;
   private expires: number;
   private expiresAt = 0;
   private since = 0;
@@ -147,6 +149,7 @@ export class BackEndSubscription {
     const nextHop = nextHops.find(addressHost(uri.replace(/^sips:/, 'sip:')) ?? '') ?? uri;
     const destinations = await locator.locate(nextHop);
     const [first] = destinations;
+    this.provedName = first?.name;
     const flow = first && this.options.flowTo(first);
     if (!flow) throw new SipError(503, 'There is no way to the notifier');
     this.contact = `<${ownUri(this.options.reachedAt(flow), flow.protocol, uri.startsWith('sips:'))}>`;
@@ -311,7 +314,7 @@ export class BackEndSubscription {
     const { callId } = this;
     this.options.uac.send(
       request,
-      {},
+      { provedName: this.provedName },
       {
         onResponse: (response) => {
           if (this.callId === callId) this.refreshed(response, expires);

@@ -98,7 +98,11 @@ export function createMessages(options: MessagesOptions): Messages {
   return {
     service,
     queue,
-    waiting: waitingMessages(queue, (message) => service.refused(message)),
+    waiting: waitingMessages(
+      queue,
+      (user) => delivery.isRunning(user),
+      (message) => service.refused(message),
+    ),
     get deliveries() {
       return delivery.running;
     },

@@ -40,16 +40,25 @@ export interface WaitingMessages {
   drop(user: string, id?: string): number;
 }
 
-/** @param dropped told of each message that was dropped */
-export function waitingMessages(queue: MessageQueue, dropped: (message: QueuedMessage) => void): WaitingMessages {
+/**
+ * @param isDelivering is the user's first message on its way to the user's phones?
+ * @param dropped told of each message that was dropped and will not be delivered
+ */
+export function waitingMessages(
+  queue: MessageQueue,
+  isDelivering: (user: string) => boolean,
+  dropped: (message: QueuedMessage) => void,
+): WaitingMessages {
   return {
     users: () => queue.counted().toSorted((one, other) => other.bytes - one.bytes),
     list: (user) => queue.waiting(user).map(describe),
     drop(user, id) {
       const found = queue.waiting(user).filter(({ order }) => id === undefined || String(order) === id);
+      const onItsWay = isDelivering(user) ? queue.first(user) : undefined;
       for (const { message } of found) {
         queue.remove(message);
-        dropped(message);
+        // What becomes of that the phones say.
+        if (message !== onItsWay) dropped(message);
       }
       return found.length;
     },

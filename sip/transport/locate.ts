@@ -132,6 +132,19 @@ export class Locator {
   }
 }
 
+/**
+ * A server at a bare address, which its certificate seldom names, has to prove by TLS to be the domain that it has proved to be before in the
+ * same dialog (RFC 5922 7.3).
+ * @param found by `Locator.locate`, which gives addresses at once and names never
+ */
+export function provedBefore<Found extends readonly Destination[] | Promise<readonly Destination[]>>(
+  found: Found,
+  name: string | undefined,
+): Found | readonly Destination[] {
+  if (name === undefined || !Array.isArray(found)) return found;
+  return found.map((one: Destination) => (one.protocol === 'TLS' ? { ...one, name } : one));
+}
+
 /** Over TLS the peer must prove to be the domain that was asked for, not the host that the DNS named (RFC 5922 7.3). */
 function destination(protocol: Protocol, address: string, port: number, domain: string): Destination {
   if (protocol !== 'TLS' || isIP(domain.replace(/^\[|\]$/g, '')) !== 0) return { protocol, address, port };

@@ -221,26 +221,23 @@ describe('RFC 5025 3.3: no permission, no data, on the wire', () => {
     expect(seen.why).toBeGreaterThan(0);
     // It came to pass that somebody saw less by other rules, by another sphere, by the time alone, and that somebody saw something after a restart.
     for (const [why, count] of Object.entries(seen.lost)) expect(count, why).toBeGreaterThan(0);
-    // Small bodies are not coded, and a filter leaves what it leaves.
-    expect([...seen.kinds]).toEqual(
-      expect.arrayContaining([
-        'a list of its own: list',
-        'coded: presence gzip',
-        'fetched: presence',
-        'filtered, partial: pidf-diff',
-        'filtered, partial: pidf-full',
-        'filtered: presence',
-        'listed, coded: list gzip',
-        'listed, filtered: list',
-        'listed: list',
-        'nested: list nested',
-        'of old: presence',
-        'partial: pidf-diff',
-        'partial: pidf-full',
-        'plain: presence',
-        'watchers: watcherinfo',
-      ]),
-    );
+    const wanted = [
+      'a list of its own: list',
+      'coded: presence gzip',
+      'fetched: presence',
+      'listed, coded: list gzip',
+      'listed, filtered: list',
+      'listed: list',
+      'nested: list nested',
+      'of old: presence',
+      'partial: pidf-diff',
+      'partial: pidf-full',
+      'plain: presence',
+      'watchers: watcherinfo',
+    ];
+    expect(wanted.filter((kind) => !seen.kinds.has(kind))).toEqual([]);
+    // Of the random filters all but one may leave nothing.
+    expect([...seen.kinds].filter((kind) => kind.startsWith('filtered'))).not.toEqual([]);
   });
 });
 
@@ -250,12 +247,16 @@ const pass = (time: number): Promise<void> => new Promise((resolve) => setTimeou
 const FINALE: readonly (readonly [act: (user: MarkedUser) => Promise<void>, dies?: true])[] = [
   [(user) => user.settle()],
   [(user) => user.move('home')],
-  [(user) => user.lend(true), true],
+  // A small change that is seen, which patches tell.
+  [(user) => user.lend('for good')],
   [(user) => user.move('work')],
   [(user) => user.move('home')],
-  [(user) => user.lend(false)],
+  [(user) => user.lend('at home'), true],
+  [(user) => user.move('work')],
+  [(user) => user.move('home')],
+  [(user) => user.lend('now')],
   [() => pass(2 * STEP)],
-  [(user) => user.lend(true)],
+  [(user) => user.lend('at home')],
   [(user) => user.forbid()],
 ];
 
@@ -270,7 +271,7 @@ async function act(user: MarkedUser, random: Random, round: number): Promise<voi
   else if (step === 5) await user.publish(1, other);
   else if (step === 6) await user.befriend();
   else if (step === 7) await user.rule(pick(random, [0, 1] as const));
-  else if (step === 8) await user.lend(random(2) === 0);
+  else if (step === 8) await user.lend(pick(random, ['at home', 'now'] as const));
   else if (step < 11) await user.move(pick(random, ['home', 'work', undefined]));
   // Rules begin and cease to hold by themselves.
   else await pass(150);

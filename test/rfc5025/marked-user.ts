@@ -107,13 +107,17 @@ export class MarkedUser {
     while (!(await this.store(document, randomRules(random, { ...subject, now: Date.now() }, 6))));
   }
 
-  /** Lets everybody see much while the user is at home, or for a short time. */
-  async lend(atHome: boolean): Promise<void> {
+  /** Lets everybody see much while the user is at home, or for a short time, or everything for good. */
+  async lend(when: 'at home' | 'now' | 'for good'): Promise<void> {
     const now = Date.now();
-    const condition: JudgedCondition = atHome ? { sphere: ['home'] } : { validity: [[now - STEP, now + STEP]] };
+    const conditions: Record<typeof when, JudgedCondition[]> = {
+      'at home': [{ sphere: ['home'] }],
+      now: [{ validity: [[now - STEP, now + STEP]] }],
+      'for good': [],
+    };
     const grants: Grant[] = (['services', 'persons', 'devices'] as const).map((set) => ({ set, members: 'all' }));
-    if (this.options.random(2) === 0) grants.push('all-attributes');
-    await this.store(0, [{ id: 'lent', conditions: [condition], handling: 'allow', grants }]);
+    if (when === 'for good' || this.options.random(2) === 0) grants.push('all-attributes');
+    await this.store(0, [{ id: 'lent', conditions: conditions[when], handling: 'allow', grants }]);
   }
 
   /** False where the schema does not take them. */

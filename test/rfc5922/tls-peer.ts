@@ -33,8 +33,13 @@ export class TlsPeer {
     return (this.server.address() as AddressInfo).port;
   }
 
-  async connect(port: number, identity: { cert?: string; key?: string; ca: string }, host = '127.0.0.1'): Promise<TLSSocket> {
-    const servername = host === '127.0.0.1' ? 'us.example' : '';
+  async connect(
+    port: number,
+    identity: { cert?: string; key?: string; ca: string },
+    host = '127.0.0.1',
+    name = 'us.example',
+  ): Promise<TLSSocket> {
+    const servername = host === '127.0.0.1' ? name : '';
     const socket = connect({ ...identity, host, port, servername });
     await once(socket, 'secureConnect');
     this.adopt(socket);

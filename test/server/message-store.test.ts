@@ -104,6 +104,25 @@ describe('/admin/messages', () => {
     expect((await boss.delete('/messages/bob')).status).toBe(404);
   });
 
+  it('says nothing of failure where the phone has the message already, and goes on with those that are left', async () => {
+    const inbox = new Inbox(alice);
+    await alice.register();
+    const head = ['From: <im:alice@example.com>', `To: <im:bob@example.com>`, 'NS: imdn <urn:ietf:params:imdn>', 'imdn.Message-ID: 1', 'imdn.Disposition-Notification: negative-delivery'].join('\r\n'); // biome-ignore format: one line
+    await sendMessage(alice, BOB, Buffer.from(`${head}\r\n\r\nContent-Type: text/plain\r\n\r\nHello`), { type: 'message/cpim' });
+    const phone = await stage.phone('bob');
+    await phone.register();
+    const first = await phone.take('MESSAGE');
+    await sendMessage(alice, BOB, 'behind it');
+    const [id = ''] = idsOf(await boss.get('/messages/bob'));
+    expect(says(await boss.delete(`/messages/bob/${id}`))).toEqual([200, { dropped: 1 }]);
+    first.answer(200, { contact: false });
+    const second = await phone.take('MESSAGE');
+    expect(bodyText(second.message)).toBe('behind it');
+    second.answer(200, { contact: false });
+    await expect.poll(async () => idsOf(await boss.get('/messages/bob'))).toEqual([]);
+    expect(inbox.left).toBe(0);
+  });
+
   it('is for admins alone, and knows users, methods and paths', async () => {
     await sendMessage(alice, BOB, 'one');
     for (const path of ['/messages', '/messages/bob']) {

@@ -3,6 +3,7 @@ import { RLS_SERVICES, type Service } from '../../schemas/rls-services.ts';
 import { LARGE, turn } from '../../schemas/turns.ts';
 import { escapeAttribute } from '../../schemas/xml/escape.ts';
 import { lookupNamespace, type XmlDocument, type XmlElement } from '../../schemas/xml/tree.ts';
+import { usedPrefixes } from '../../schemas/xml/used-prefixes.ts';
 import type { MaybePromise } from '../document-store.ts';
 
 /** Characters of services that are made to stand alone at once; what is longer is done in turns. */
@@ -53,29 +54,11 @@ function missingDeclarations({ source }: XmlDocument, element: XmlElement): stri
   const { parent } = element;
   if (!parent) return '';
   let declarations = '';
-  for (const prefix of prefixesIn(source, element.start, element.end)) {
+  for (const prefix of usedPrefixes(source, element.start, element.end)) {
     const uri = prefix === 'xml' || element.declarations?.has(prefix) ? undefined : lookupNamespace(parent, prefix);
     if (uri !== undefined) declarations += ` xmlns:${prefix}="${escapeAttribute(uri)}"`;
   }
   if (element.declarations?.has('')) return declarations;
   const uri = lookupNamespace(parent, '') ?? '';
   return uri === RLS_SERVICES ? declarations : `${declarations} xmlns="${escapeAttribute(uri)}"`;
-}
-
-/** Whatever may be a prefix in the text between two offsets: in a name, or in a value that holds one. */
-function prefixesIn(text: string, from: number, to: number): Set<string> {
-  const prefixes = new Set<string>();
-  for (let colon = text.indexOf(':', from); colon >= 0 && colon < to; colon = text.indexOf(':', colon + 1)) {
-    let start = colon;
-    while (start > from && isNameCharacter(text.charCodeAt(start - 1))) start--;
-    prefixes.add(text.slice(start, colon));
-  }
-  return prefixes;
-}
-
-/** As far as it tells a prefix from what stands before it. */
-function isNameCharacter(code: number): boolean {
-  return (
-    code >= 128 || (code >= 48 && code <= 57) || ((code | 32) >= 97 && (code | 32) <= 122) || code === 95 || code === 45 || code === 46
-  );
 }
