@@ -138,6 +138,11 @@ export class DocumentService {
     return isWritable(usage, key) && !(node?.selectsNamespaces ?? false);
   }
 
+  /** Throws XcapRefusal where the requester may not write what the target names: for work that is to be done only for who may. */
+  checkWriter(request: XcapRequest): MaybePromise<void> {
+    return authorise(newExchange(request, 'write'), this.environment);
+  }
+
   /** Throws (or rejects with) XcapRefusal. */
   get(request: XcapRequest): MaybePromise<XcapAnswer> {
     const exchange = newExchange(request, 'read');

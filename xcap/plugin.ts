@@ -153,9 +153,12 @@ export async function xcapPlugin(fastify: FastifyInstance, { roots, service, aut
     };
     if (raw.method === 'DELETE') return service.delete(request);
     if (raw.method !== 'PUT') return service.get(request);
-    const decoded = decodeBody(bytes, headers['content-encoding'], service.documentBytes);
-    if (decoded instanceof Promise) return decoded.then((body) => service.put({ ...request, body }));
-    return service.put(request);
+    const coding = headers['content-encoding'];
+    if (coding === undefined) return service.put(request);
+    // RFC 4825 8: who may not write is told so first, and nothing is unpacked for strangers.
+    return Promise.resolve(service.checkWriter(request))
+      .then(() => decodeBody(bytes, coding, service.documentBytes))
+      .then((body) => service.put({ ...request, body }));
   }
 
   function authenticate({ request: { raw }, reply }: Call, body: Uint8Array, owner: string | undefined): Requester {

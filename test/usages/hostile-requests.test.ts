@@ -56,6 +56,8 @@ describe.each(USAGES)('$auid: $name', ({ auid, name, type, document, node, open 
       for (const answer of [
         await server.put(path, type, document.replace('>', ' >'), { ...b, ...condition }),
         await server.put(path, 'text/plain', 'x', { ...b, ...condition }),
+        await server.put(path, type, 'x', { ...b, ...condition, 'content-encoding': 'gzip' }),
+        await server.put(path, type, 'x', { ...b, ...condition, 'content-encoding': 'br' }),
         await server.put(`${path}/~~/*`, ELEMENT, '<', { ...b, ...condition }),
         await server.put(`${path}/~~/*/@x`, ATTRIBUTE, 'x', { ...b, ...condition }),
         await server.delete(`${path}/~~/*/*%5B1%5D`, { ...b, ...condition }),
