@@ -35,6 +35,11 @@ function ask(method: 'GET' | 'DELETE', path: readonly string[], flags: MessageFl
   return askServer(dataDirectory, method, ['/messages', ...path.map(encodeURIComponent)].join('/'));
 }
 
+/** What others have written must not command the admin's terminal. */
+function visible(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
+}
+
 function describeStore({ messages, bytes, users, omittedUsers }: MessageStore): string[] {
   const lines = users.map((one) => `${one.user}  ${one.messages} messages, ${one.bytes} bytes`);
   if (omittedUsers > 0) lines.push(`and ${omittedUsers} users more`);
@@ -44,7 +49,7 @@ function describeStore({ messages, bytes, users, omittedUsers }: MessageStore): 
 function describeMessages({ messages, bytes }: StoredMessages): string[] {
   const lines = messages.map(({ id, from, verified, type, received, ...one }) => {
     const sender = verified ? from : `${from} (not proved)`;
-    return `${id}  ${sender}  ${type}  ${one.bytes} bytes  received ${received ?? 'earlier'}  expires ${one.expires}`;
+    return `${id}  ${visible(sender)}  ${visible(type)}  ${one.bytes} bytes  received ${received ?? 'earlier'}  expires ${one.expires}`;
   });
   return [...lines, `${messages.length} messages, ${bytes} bytes`];
 }

@@ -145,6 +145,10 @@ describe('/admin/messages', () => {
     const { dataDirectory } = (server as Awaited<ReturnType<Stage['boot']>>).running.config;
     const messages = (...words: string[]) => run(['messages', ...words, '--data', dataDirectory]);
     expect(await messages('list')).toEqual({ code: 0, out: '0 messages, 0 bytes in all\n', err: '' });
+    await sendMessage(alice, CAROL, 'x', { type: 'text/plain;a="\u001b[2J"' });
+    const shown = (await messages('list', 'carol')).out;
+    expect([shown.includes('text/plain;a="?[2J"'), shown.includes('\u001b')]).toEqual([true, false]);
+    expect((await messages('drop', 'carol', '--all')).code).toBe(0);
     for (const text of ['one', 'two']) await sendMessage(alice, BOB, text);
     expect((await messages('list')).out).toMatch(/^sip:bob@example\.com {2}2 messages, \d+ bytes\n2 messages, \d+ bytes in all\n$/);
     const [line = '', ...rest] = (await messages('list', 'bob')).out.split('\n');
