@@ -111,8 +111,9 @@ export class Dialog {
     return localTag === undefined ? undefined : dialogId(request.callId, localTag, request.from.tag ?? '');
   }
 
-  get state(): DialogState {
-    const { localTag, remoteTag, routeSet, localCSeq, remoteCSeq } = this;
+  /** What is to be stored for the dialog, as if our last request had had that CSeq number. */
+  stateAt(localCSeq: number): DialogState {
+    const { localTag, remoteTag, routeSet, remoteCSeq } = this;
     const [, [, local = ''] = [], [, remote = ''] = [], [, callId = ''] = [], [, localContact = ''] = []] = this.block.fields;
     return { callId, localTag, remoteTag, local, remote, remoteTarget: this.target, routeSet, localContact, localCSeq, remoteCSeq };
   }

@@ -23,9 +23,9 @@ export interface SubscriptionRecord {
   readonly event: string;
   readonly resource: string;
   readonly watcher: string;
-  readonly aliases?: readonly string[];
-  readonly displayName?: string;
-  readonly source?: string;
+  readonly aliases?: readonly string[] | undefined;
+  readonly displayName?: string | undefined;
+  readonly source?: string | undefined;
   readonly contentType: string;
   readonly since: number;
   readonly expiresAt: number;
@@ -33,24 +33,24 @@ export interface SubscriptionRecord {
   readonly lastEvent: WatcherEvent;
   readonly firstCSeq: number;
   /** It has ended, but the watcher has not answered the NOTIFY that says so. */
-  readonly ending?: EndReason;
-  readonly retryAfter?: number;
+  readonly ending?: EndReason | undefined;
+  readonly retryAfter?: number | undefined;
   /** Where that is later than `since`. */
-  readonly undecidedSince?: number;
+  readonly undecidedSince?: number | undefined;
   /** As `EventPackage.readTerms` gave them. */
   readonly terms?: unknown;
   /** Suppress-If-Match, where it holds; and whether a 204 has said so. */
-  readonly condition?: string;
-  readonly answeredSilently?: boolean;
-  readonly filters?: readonly KeptFilter[];
+  readonly condition?: string | undefined;
+  readonly answeredSilently?: boolean | undefined;
+  readonly filters?: readonly KeptFilter[] | undefined;
   /** As the watcher asked for them. */
-  readonly rates?: Rates;
+  readonly rates?: Rates | undefined;
   /** What bodies may be coded in. */
-  readonly coding?: ContentCoding;
+  readonly coding?: ContentCoding | undefined;
   /** Where a watcher behind a NAT is reached. */
-  readonly destination?: Destination;
+  readonly destination?: Destination | undefined;
   /** The domain that the watcher's server has proved to be by TLS. */
-  readonly provedName?: string;
+  readonly provedName?: string | undefined;
 }
 
 /** CSeq numbers are set aside in blocks, so that not every NOTIFY has to be written down; a restart goes on after the block. */
@@ -181,31 +181,33 @@ export class Subscription extends WatchBase {
   /** The record to store now. */
   toRecord(): SubscriptionRecord {
     this.reservedCSeq = this.dialog.localCSeq + CSEQ_BLOCK;
+    // What is undefined is left out by JSON.
     return {
-      dialog: { ...this.dialog.state, localCSeq: this.reservedCSeq },
+      dialog: this.dialog.stateAt(this.reservedCSeq),
       package: this.eventPackage.key,
       event: this.eventHeader,
       resource: this.resource,
       watcher: this.watcher,
-      ...(this.aliases === undefined ? {} : { aliases: this.aliases }),
-      ...(this.displayName === undefined ? {} : { displayName: this.displayName }),
-      ...(this.source === undefined ? {} : { source: this.source }),
+      aliases: this.aliases,
+      displayName: this.displayName,
+      source: this.source,
       contentType: this.contentType,
       since: this.since,
       expiresAt: this.expiresAt,
       status: this.status,
       lastEvent: this.event,
       firstCSeq: this.firstCSeq,
-      ...(this.ending === undefined ? {} : { ending: this.ending }),
-      ...(this.retryAfter === undefined ? {} : { retryAfter: this.retryAfter }),
-      ...(this.undecidedSince === undefined ? {} : { undecidedSince: this.undecidedSince }),
-      ...(this.terms === undefined ? {} : { terms: this.terms }),
-      ...(this.condition === undefined ? {} : { condition: this.condition, answeredSilently: this.answeredSilently }),
-      ...(this.filters === undefined ? {} : { filters: this.filters }),
-      ...(this.rates === undefined ? {} : { rates: this.rates.asked }),
-      ...(this.coding === undefined ? {} : { coding: this.coding }),
-      ...(this.destination === undefined ? {} : { destination: this.destination }),
-      ...(this.target.provedName === undefined ? {} : { provedName: this.target.provedName }),
+      ending: this.ending,
+      retryAfter: this.retryAfter,
+      undecidedSince: this.undecidedSince,
+      terms: this.terms,
+      condition: this.condition,
+      answeredSilently: this.condition === undefined ? undefined : this.answeredSilently,
+      filters: this.filters,
+      rates: this.rates?.asked,
+      coding: this.coding,
+      destination: this.destination,
+      provedName: this.target.provedName,
     };
   }
 

@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Headers } from '../../sip/message/headers.ts';
 import { SipRequest, type SipResponse } from '../../sip/message/message.ts';
+import { bindToBoth } from '../helpers/udp-port.ts';
 import { fieldOf, type UdpPeer } from './peer.ts';
 import { type Stack, type StackOptions, Stacks } from './stack.ts';
 
@@ -125,8 +126,8 @@ describe('RFC 3261 18.1.1: requests near the MTU', () => {
 
   it('never goes over TCP where the limit is the largest, unless no datagram holds it', async () => {
     const stack = await start({ transaction: { udpLimit: 65_535 } });
-    const socket = createSocket('udp4').bind(0, '127.0.0.1');
-    await once(socket, 'listening');
+    const socket = createSocket('udp4');
+    await bindToBoth(socket, '127.0.0.1');
     cleanups.push(() => {
       socket.close();
     });

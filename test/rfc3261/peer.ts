@@ -2,6 +2,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, isIPv6, type Socket } from 'node:net';
+import { bindToBoth } from '../helpers/udp-port.ts';
 
 const PATIENCE_MS = 5000;
 
@@ -53,8 +54,7 @@ export class UdpPeer {
   /** @param ownHost where to send from, the server's address by default */
   static async open(serverPort: number, serverHost = '127.0.0.1', ownHost = serverHost): Promise<UdpPeer> {
     const socket = createSocket(isIPv6(serverHost) ? 'udp6' : 'udp4');
-    socket.bind(0, ownHost);
-    await once(socket, 'listening');
+    await bindToBoth(socket, ownHost);
     return new UdpPeer(socket, serverPort, serverHost);
   }
 
