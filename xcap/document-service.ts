@@ -22,7 +22,7 @@ import { type DocumentStore, documentId, type MaybePromise } from './document-st
 import { EditQueue } from './edit-queue.ts';
 import { applyDelete, applyPut, store, validate } from './edit-steps.ts';
 import { XcapRefusal } from './errors.ts';
-import type { Content, Environment, Exchange, PipelineStep, Target, XcapAnswer, XcapRequest } from './exchange.ts';
+import type { Environment, Exchange, PipelineStep, Target, XcapAnswer, XcapRequest } from './exchange.ts';
 import { parseNodeSelector } from './node-selector.ts';
 import { orderRoots, splitXcapUri } from './uri.ts';
 import { VersionCache } from './version-cache.ts';
@@ -93,7 +93,7 @@ export class DocumentService {
       namespaces: new Set(usages.flatMap((usage) => usage.namespaces)),
       trees: new VersionCache<XmlDocument>(TREE_CHARACTERS, ({ source }) => source.length),
       reading: new Map(),
-      contents: new VersionCache<Content>(CONTENT_CHARACTERS, ({ body }) => body.length),
+      contents: new WeakMap(),
     };
   }
 
@@ -180,7 +180,6 @@ const ATTEMPTS = 20;
 const NODES = 20_000;
 /** A tree takes some thirty times the memory of its text. */
 const TREE_CHARACTERS = 4 * 1024 * 1024;
-const CONTENT_CHARACTERS = 32 * 1024 * 1024;
 /** Of request targets: a few thousand usual ones. */
 const TARGET_CHARACTERS = 2 * 1024 * 1024;
 /** What a target takes besides its text, in characters, about. */

@@ -59,8 +59,8 @@ export interface Environment {
   readonly trees: VersionCache<XmlDocument>;
   /** Trees of large documents on their way into `trees`, by entity tag. */
   readonly reading: Map<string, Promise<XmlDocument>>;
-  /** Of whole documents. */
-  readonly contents: VersionCache<Content>;
+  /** Of whole documents: as long as the store has one in memory, so is what it is sent as. */
+  readonly contents: WeakMap<StoredDocument, Content>;
 }
 
 /** One request on its way through a pipeline. */
