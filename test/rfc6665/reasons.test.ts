@@ -81,7 +81,7 @@ describe('RFC 3857 4.7.1: giveup', () => {
     expect(await endOf(watchers, 'alice')).toBe('giveup');
   });
 
-  it('comes at its time when the server was down meanwhile', async () => {
+  it('comes at its time when the server was down meanwhile', { timeout: 40_000 }, async () => {
     const server = await startServerProcess(['--undecided-time', '4']);
     await stage.use(server);
     const alice = await stage.peer('alice');
