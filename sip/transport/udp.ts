@@ -6,13 +6,27 @@ const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** What fits behind the headers of IPv4 and UDP. */
 export const MAX_DATAGRAM_BYTES = 65_507;
 
-/** A bound UDP socket. */
+/** Datagrams that are sent at once at the latest. */
+const MOST_WAITING = 64;
+
+interface Datagram {
+  readonly bytes: Buffer;
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * A bound UDP socket. What one turn of the event loop has to send leaves at its end, one datagram behind the other: sent one by one
+ * between the requests that are answered, each may wake its receiver anew, which has been seen to take longer than all else about it.
+ */
 export class UdpSocket implements ListeningPoint {
   readonly protocol = 'UDP';
   readonly address: string;
   readonly port: number;
   private readonly socket: Socket;
   private closed = false;
+  private waiting: Datagram[] = [];
+  private readonly flush = (): void => this.sendWaiting();
 
   private constructor(socket: Socket) {
     const { address, port } = socket.address();
@@ -52,21 +66,33 @@ export class UdpSocket implements ListeningPoint {
     return udp;
   }
 
-  /** Gives the bytes to the system; false when they are too many or the socket is closed. */
+  /** Has the bytes sent within this turn; false when they are too many, the port is none or the socket is closed. */
   send(bytes: Buffer, address: string, port: number): boolean {
-    if (this.closed || bytes.length > MAX_DATAGRAM_BYTES) return false;
-    try {
-      this.socket.send(bytes, port, address);
-      return true;
-    } catch {
-      return false;
-    }
+    if (this.closed || bytes.length > MAX_DATAGRAM_BYTES || !(port > 0 && port <= 65_535)) return false;
+    this.waiting.push({ bytes, address, port });
+    if (this.waiting.length === 1) setImmediate(this.flush);
+    else if (this.waiting.length === MOST_WAITING) this.sendWaiting();
+    return true;
   }
 
   close(): Promise<void> {
     if (this.closed) return Promise.resolve();
+    this.sendWaiting();
     this.closed = true;
     return new Promise((resolve) => this.socket.close(() => resolve()));
+  }
+
+  private sendWaiting(): void {
+    const { waiting } = this;
+    if (waiting.length === 0) return;
+    this.waiting = [];
+    for (const { bytes, address, port } of waiting) {
+      try {
+        this.socket.send(bytes, port, address);
+      } catch {
+        // Lost, as any datagram may be.
+      }
+    }
   }
 }
 
