@@ -6,6 +6,7 @@ export default defineConfig({
     testTimeout: 15_000,
     hookTimeout: 15_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // Much of the time they wait for timers of the protocols.
+    maxWorkers: 3,
   },
 });

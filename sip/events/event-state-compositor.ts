@@ -50,7 +50,7 @@ export interface CompositorOptions {
 /** Bytes of one body: what is published is sent to every watcher. */
 const MAX_BODY = 65_536;
 /** Bytes of all that one user has published: it is put together for each change of it. */
-const MAX_BODIES = 131_072;
+const MAX_BODIES = 65_536;
 
 /** A token (RFC 3903 12). */
 const ENTITY_TAG = /^[\w\-.!%*+`'~]+$/;
@@ -131,22 +131,7 @@ export class EventStateCompositor<Document> {
     const document = this.format.parse(body, contentType);
     const before = this.heldPublication(resource);
     if (before) this.drop(before);
-    const order = ++this.order;
-    const publishedAt = this.options.now();
-    const etag = newEntityTag();
-    const publication = {
-      id: etag,
-      etag,
-      resource,
-      contentType,
-      body,
-      document,
-      order,
-      publishedAt,
-      expiresAt: 0,
-      timer: undefined,
-      held: true,
-    };
+    const publication = this.made(resource, { contentType, body, document }, 0, true);
     this.keep(publication);
     this.save(publication);
     this.listener(resource);
@@ -213,30 +198,22 @@ export class EventStateCompositor<Document> {
   private create(context: RequestContext, resource: string, expires: number): void {
     const { request } = context;
     if (request.body.length === 0) throw new SipError(400, 'A first PUBLISH needs a body');
-    const { contentType, body, document } = this.read(request);
-    this.makeRoom(resource, body.length);
-    const now = this.options.now();
-    const etag = newEntityTag();
-    const publication: Publication<Document> = {
-      id: etag,
-      etag,
-      resource,
-      contentType,
-      body,
-      document,
-      order: ++this.order,
-      publishedAt: now,
-      expiresAt: now + expires * 1000,
-      timer: undefined,
-      held: false,
-    };
+    const read = this.read(request);
+    this.makeRoom(resource, read.body.length);
+    const publication = this.made(resource, read, this.options.now() + expires * 1000, false);
     // RFC 3903 6: an expiry of 0 publishes nothing that would last.
     if (expires > 0) {
       this.keep(publication);
       this.save(publication);
       this.listener(resource);
     }
-    this.accept(context, etag, expires);
+    this.accept(context, publication.etag, expires);
+  }
+
+  private made(resource: string, read: ReadPublication<Document>, expiresAt: number, held: boolean): Publication<Document> {
+    const etag = newEntityTag();
+    const [order, publishedAt] = [++this.order, this.options.now()];
+    return { id: etag, etag, resource, ...read, order, publishedAt, expiresAt, timer: undefined, held };
   }
 
   /** An agent that starts over and over publishes anew each time: what it left behind the longest ago gives way. */

@@ -64,12 +64,12 @@ describe('RFC 3903, RFC 4479: much that is published', () => {
     { timeout: 60_000 },
     async (_name, item) => {
       let shortest = Number.POSITIVE_INFINITY;
-      for (let tries = 0; tries < TRIES && shortest > LIMIT; tries++) {
+      for (let tries = 0; tries < TRIES && shortest >= LIMIT; tries++) {
         await server.longestDelay();
         const tags: string[] = [];
         for (const k of [2 * tries, 2 * tries + 1]) {
-          const attributes = (): string => `<d:person id="p${k}">${fill(63_000, (i) => `<x${i} xmlns="urn:x"/>`)}</d:person>`;
-          const { status, etag } = await bob.publish(document(item ? fill(63_000, (i) => item(k, i)) : attributes()), { expires: 600 });
+          const attributes = (): string => `<d:person id="p${k}">${fill(31_000, (i) => `<x${i} xmlns="urn:x"/>`)}</d:person>`;
+          const { status, etag } = await bob.publish(document(item ? fill(31_000, (i) => item(k, i)) : attributes()), { expires: 600 });
           expect(status).toBe(200);
           tags.push(etag);
           await settled();

@@ -1,14 +1,15 @@
 /** RFC 4660 4.1: filters of list members whose notifiers are those of other domains. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { FarNotifier, type FarSubscribe } from '../helpers/far-notifier.ts';
+import type { FarNotifier, FarSubscribe } from '../helpers/far-notifier.ts';
 import { Federation } from '../helpers/federation.ts';
 import { FILTER_TYPE, filter, filterSet, including, withFilters } from '../helpers/filters.ts';
 import { bodyText, header } from '../helpers/sip-message.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
 import { readXml, type XmlElement } from '../helpers/xml-reader.ts';
+import { type FarStage, openFarStage } from '../rfc4662/far-stage.ts';
 import { ASKED, entry, ListWatcher, putServices } from '../rfc4662/list-stage.ts';
 import { rule, rulesDocument, rulesPath } from '../scenarios/documents.ts';
-import { Stage } from '../scenarios/stage.ts';
+import type { Stage } from '../scenarios/stage.ts';
 
 const STATUS = including('//pidf:tuple/pidf:status');
 const OPEN_ONLY = including('//pidf:tuple[pidf:status/pidf:basic="open"]');
@@ -23,21 +24,16 @@ const presence = (basic: string, more = '') =>
   `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${BOB}"><tuple id="t"><status><basic>${basic}</basic></status>${more}</tuple></presence>`;
 
 describe('of a notifier elsewhere', () => {
+  let opened: FarStage;
   let stage: Stage;
   let a: SipPeer;
   let far: FarNotifier;
   beforeEach(async () => {
-    stage = new Stage();
-    far = await FarNotifier.open();
-    const uri = `sip:127.0.0.1:${far.address.port};transport=udp`;
-    await stage.boot({ defaultDecision: 'allow', listInterval: 0, nextHops: [{ domain: 'far.test', uri }] });
-    a = await stage.peer('A', { transport: 'tcp' });
+    opened = await openFarStage();
+    ({ stage, far, a } = opened);
     await putServices(stage, 'A', { S: { items: [entry(BOB)] }, T: { items: [entry(BOB)] } });
   });
-  afterEach(async () => {
-    await stage.close();
-    await far.close();
-  });
+  afterEach(() => opened.close());
 
   const watch = (...filters: readonly string[]) =>
     ListWatcher.open(a, stage.address('S'), { ...ASKED, ...withFilters(filterSet(...filters)) });

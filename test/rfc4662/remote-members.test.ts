@@ -7,6 +7,7 @@ import { header } from '../helpers/sip-message.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
 import { pidf, rule, rulesDocument, rulesPath } from '../scenarios/documents.ts';
 import { Stage } from '../scenarios/stage.ts';
+import { type FarStage, openFarStage } from './far-stage.ts';
 import { ASKED, entry, ListWatcher, list, lists, putServices } from './list-stage.ts';
 
 describe('members of another domain (RFC 4662 4)', () => {
@@ -46,21 +47,16 @@ describe('members of another domain (RFC 4662 4)', () => {
 });
 
 describe('as a subscriber (RFC 6665 4.1)', () => {
+  let opened: FarStage;
   let stage: Stage;
   let a: SipPeer;
   let far: FarNotifier;
   beforeEach(async () => {
-    stage = new Stage();
-    far = await FarNotifier.open();
-    const uri = `sip:127.0.0.1:${far.address.port};transport=udp`;
-    await stage.boot({ defaultDecision: 'allow', listInterval: 0, nextHops: [{ domain: 'far.test', uri }], sipTrustedPeers: [] });
-    a = await stage.peer('A', { transport: 'tcp' });
+    opened = await openFarStage({ sipTrustedPeers: [] });
+    ({ stage, far, a } = opened);
     await putServices(stage, 'A', { S: { items: [entry('sip:bob@far.test')] } });
   });
-  afterEach(async () => {
-    await stage.close();
-    await far.close();
-  });
+  afterEach(() => opened.close());
 
   const state = (basic: 'open' | 'closed') => ({ state: 'active;expires=600', body: pidf('sip:bob@far.test', { basic }) });
   /** Watches the list, and takes the SUBSCRIBE that comes of it. */

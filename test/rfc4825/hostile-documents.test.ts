@@ -76,7 +76,7 @@ async function useAll(shape: Shape): Promise<number[]> {
 describe('documents within the bounds that ask for as much work as can be (RFC 4825 8)', () => {
   test.each(Object.entries(SHAPES))('%s: no turn of the event loop is longer than 50 ms', { timeout: 60_000 }, async (_, shape) => {
     let shortest = Number.POSITIVE_INFINITY;
-    for (let tries = 0; tries < TRIES && shortest > LIMIT; tries++) {
+    for (let tries = 0; tries < TRIES && shortest >= LIMIT; tries++) {
       await longestDelay();
       user = TRIERS[tries] ?? '';
       for (const status of await useAll(shape)) expect([200, 201, 404, 409, 413]).toContain(status);
@@ -88,7 +88,7 @@ describe('documents within the bounds that ask for as much work as can be (RFC 4
   test('many at once: no turn of the event loop is longer than 50 ms', { timeout: 60_000 }, async () => {
     const shapes = ['a list as long as can be', 'as many lists as can be', 'as many rules as can be'].map((name) => SHAPES[name] as Shape);
     let shortest = Number.POSITIVE_INFINITY;
-    for (let tries = 0; tries < TRIES && shortest > LIMIT; tries++) {
+    for (let tries = 0; tries < TRIES && shortest >= LIMIT; tries++) {
       await longestDelay();
       const puts = shapes.flatMap((shape) =>
         ['1', '2', '3'].map((name) => send('PUT', documentOf(shape, name), TYPES[shape.auid], shape.text)),

@@ -1,26 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { FarNotifier, type FarSubscribe } from '../helpers/far-notifier.ts';
+import type { FarNotifier, FarSubscribe } from '../helpers/far-notifier.ts';
 import type { SipPeer } from '../helpers/sip-peer.ts';
+import { type FarStage, openFarStage } from '../rfc4662/far-stage.ts';
 import { entry, ListWatcher, putServices } from '../rfc4662/list-stage.ts';
 import { pidf } from '../scenarios/documents.ts';
-import { Stage } from '../scenarios/stage.ts';
+import type { Stage } from '../scenarios/stage.ts';
 
 /** The server as a subscriber, which it is for members of lists in other domains. */
 
+let opened: FarStage;
 let stage: Stage;
 let a: SipPeer;
 let far: FarNotifier;
 beforeEach(async () => {
-  stage = new Stage();
-  far = await FarNotifier.open();
-  const uri = `sip:127.0.0.1:${far.address.port};transport=udp`;
-  await stage.boot({ defaultDecision: 'allow', listInterval: 0, nextHops: [{ domain: 'far.test', uri }] });
-  a = await stage.peer('A', { transport: 'tcp' });
+  opened = await openFarStage();
+  ({ stage, far, a } = opened);
 });
-afterEach(async () => {
-  await stage.close();
-  await far.close();
-});
+afterEach(() => opened.close());
 
 const open = { state: 'active;expires=600', body: pidf('sip:bob@far.test', { basic: 'open' }) };
 const userOf = ({ message }: FarSubscribe): string => /^sip:(.*)@/.exec(message.requestUri)?.[1] ?? '';
