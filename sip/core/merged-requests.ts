@@ -13,18 +13,25 @@ const SLOTS = 131_072;
 const GENERATION_LIMIT = (SLOTS / 4) * 3;
 /** Numbers in a slot: the hashes of the identity by both seeds, and that of the transaction. */
 const WIDTH = 3;
-const [FIRST_SEED, SECOND_SEED] = [randomInt(2 ** 31), randomInt(2 ** 31)];
 
 /**
  * Recognises a request that has come twice on different ways (RFC 3261 8.2.2.2): From tag, Call-ID and CSeq as before, but another
  * transaction. Two generations stand in for a timer each, and hashes for the strings, tens of thousands of which the collector would
  * have to carry along. That two identities have the same 63 bits does not happen by accident, and to bring it about is no use to anybody:
- * who knows another's identifiers can send those themselves.
+ * who knows another's identifiers can send those themselves. The two hashes are made in different ways: by one way with two seeds, requests
+ * whose identifiers count up in step had both in common now and then.
  */
 export class MergedRequests {
   private current = new Generation();
   private previous = new Generation();
   private startedAt = performance.now();
+  private readonly firstSeed: number;
+  private readonly secondSeed: number;
+
+  /** @param seeds of the hashes, 0 to 2^31 - 1 */
+  constructor(seeds: readonly [number, number] = [randomInt(2 ** 31), randomInt(2 ** 31)]) {
+    [this.firstSeed, this.secondSeed] = seeds;
+  }
 
   /**
    * Notes the request; true when it is the copy of one that came as another transaction.
@@ -41,9 +48,9 @@ export class MergedRequests {
     }
     const identity = `${from.tag} ${cseq.sequence} ${cseq.method} ${request.callId}`;
     // No slot in use begins with 0.
-    const first = hashText(identity, FIRST_SEED) | 1;
-    const second = hashText(identity, SECOND_SEED);
-    const way = hashText(transaction, FIRST_SEED);
+    const first = hashText(identity, this.firstSeed) | 1;
+    const second = rotatingHash(identity, this.secondSeed);
+    const way = hashText(transaction, this.firstSeed);
     const known = this.current.find(first, second) ?? this.previous.find(first, second);
     if (known === undefined) this.current.add(first, second, way);
     return known !== undefined && known !== way;
@@ -83,4 +90,11 @@ class Generation {
       if (slots[at] === 0 || (slots[at] === first && slots[at + 1] === second)) return at;
     }
   }
+}
+
+/** 32 bits that have nothing in common with those of `hashText`: its low bits never depend on the high ones, here they do. */
+function rotatingHash(text: string, seed: number): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(((hash << 5) | (hash >>> 27)) ^ text.charCodeAt(i), 0x9e3779b1);
+  return hash ^ (hash >>> 15);
 }
