@@ -42,7 +42,10 @@ export function quote(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** A number of 32 bits that two texts have in common by chance alone. @param seed where the numbers must not be known to others: a secret one */
+/**
+ * A number of 32 bits for finding texts; to tell them apart takes the texts. Texts that agree by one seed agree by another more often than by chance.
+ * @param seed where the numbers must not be known to others: a secret one
+ */
 export function hashText(text: string, seed = 0x811c9dc5): number {
   let hash = seed;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

@@ -17,7 +17,7 @@ import { heldBy, settled } from './held-counts.ts';
  * held before. `ROUNDS=500` makes it many more than the suite has time for.
  */
 
-const ROUNDS = Number(process.env.ROUNDS ?? 2);
+const ROUNDS = Number(process.env.ROUNDS ?? 4);
 const USERS = ['a', 'b', 'c'];
 /** Timers F and J, with T1 at 50 ms, and what expires by itself. */
 const LINGER_MS = 30_000;

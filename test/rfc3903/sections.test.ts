@@ -135,6 +135,29 @@ describe('RFC 3903 6: the steps', () => {
     }
     expect(given.size).toBe(26);
   });
+
+  it('what a modification said after a refresh, and a refresh after that, outlast kill -9', { timeout: 40_000 }, async () => {
+    const server = await startServerProcess();
+    await stage.use(server);
+    bob = await stage.peer('bob');
+    const again = async (): Promise<void> => {
+      await server.kill();
+      await server.start();
+    };
+    const first = await bob.publish(open('a'), { expires: 900 });
+    const refreshed = await bob.publish(undefined, { etag: first.etag, expires: 900 });
+    const modified = await bob.publish(open('b'), { etag: refreshed.etag, expires: 900 });
+    await again();
+    expect(await tuples()).toEqual(['b open']);
+    expect((await bob.publish(undefined, { etag: refreshed.etag, expires: 900 })).status).toBe(412);
+    const last = await bob.publish(undefined, { etag: modified.etag, expires: 900 });
+    expect(last.status).toBe(200);
+    await again();
+    expect((await bob.publish(undefined, { etag: modified.etag, expires: 900 })).status).toBe(412);
+    expect((await bob.publish(undefined, { etag: last.etag, expires: 0 })).status).toBe(200);
+    await again();
+    expect(await tuples()).toEqual(NOTHING);
+  });
 });
 
 describe('RFC 3903 7', () => {
