@@ -59,6 +59,8 @@ export class ProxyBranch {
   private readonly ways: readonly Way[];
   private next = 0;
   private transaction: ClientTransaction | undefined;
+  /** Of what may have arrived over a connection that has ended. */
+  private sentAs: string | undefined;
   private cancelled = false;
   private expired = false;
   private timer: Timer | undefined;
@@ -69,6 +71,7 @@ export class ProxyBranch {
     this.ways = target.ways;
     this.breadth = breadth;
     this.transaction = undefined;
+    this.sentAs = undefined;
     this.timer = undefined;
   }
 
@@ -91,6 +94,8 @@ export class ProxyBranch {
       const request = aim(this.owner.outgoing, way);
       request.headers.set('Max-Breadth', String(this.breadth));
       request.branchSuffix = this.owner.mark;
+      request.branch = this.sentAs;
+      this.sentAs = undefined;
       const nextHop = postprocessRoutes(request);
       if (way.flow !== undefined && !way.flow.closed && (!isSecureUri(way.uri) || isSecure(way.flow)))
         return void this.dispatch(request, way.flow);
@@ -148,6 +153,13 @@ export class ProxyBranch {
 
   private transactionFailed(kind: FailureKind, located: boolean): void {
     if (this.finished) return;
+    const way = this.ways[this.next - 1];
+    if (kind === 'transport' && !located && way?.flow?.closed && !way.flowOnly && !this.cancelled) {
+      // As if the connection had ended before, for of what was sent over it last nothing is known (RFC 3261 18.4).
+      this.sentAs = this.transaction?.request.via.branch;
+      this.next--;
+      return void this.tryNext();
+    }
     if (kind === 'too-large') this.fail({ status: 513, response: undefined });
     else if (kind === 'timeout') this.wayFailed({ status: this.cancelled && !this.expired ? 487 : 408, response: undefined });
     else this.wayFailed({ status: located ? 503 : 430, response: undefined });

@@ -1,6 +1,7 @@
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
 import { SipError } from '../message/sip-error.ts';
+import { parseVia } from '../message/via.ts';
 import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import { type Locator, provedBefore } from '../transport/locate.ts';
@@ -37,10 +38,17 @@ export class UserAgentClient {
   /** Never throws for what the peer said or where it lives; failures come to `callbacks`, after the caller's turn. */
   send(request: SipRequest, target: UacTarget, callbacks: UacCallbacks): void {
     const { flow } = target;
-    if (flow?.reliable && !flow.closed) {
-      this.dispatch(request, flow, callbacks);
-      return;
-    }
+    if (!flow?.reliable || flow.closed) return void this.sendLocated(request, target, callbacks);
+    this.dispatch(request, flow, callbacks, () => {
+      // What is sent next goes where the peer says to be, and so does this, of which the connection's end tells nothing (RFC 3261 18.4).
+      request.branch = parseVia(request.headers.get('Via') ?? '').branch;
+      request.headers.deleteFirst('Via');
+      this.sendLocated(request, target, callbacks);
+    });
+  }
+
+  private sendLocated(request: SipRequest, target: UacTarget, callbacks: UacCallbacks): void {
+    const { flow } = target;
     const destinations = target.destinations ?? provedBefore(this.locateNextHop(request), target.provedName);
     if (isList(destinations)) this.dispatch(request, destinations.length > 0 ? destinations : (flow ?? []), callbacks);
     else void destinations.then((found) => this.dispatch(request, found.length > 0 ? found : (flow ?? []), callbacks));
@@ -58,7 +66,8 @@ export class UserAgentClient {
     }
   }
 
-  private dispatch(request: SipRequest, target: Flow | readonly Destination[], callbacks: UacCallbacks): void {
+  /** @param onLost told instead of the callbacks when the way there ends before an answer */
+  private dispatch(request: SipRequest, target: Flow | readonly Destination[], callbacks: UacCallbacks, onLost?: () => void): void {
     if (isList(target) && target.length === 0) {
       queueMicrotask(() => callbacks.onFailure('unresolved'));
       return;
@@ -68,7 +77,7 @@ export class UserAgentClient {
         if (response.status >= 200) callbacks.onResponse(response);
         else callbacks.onProvisional?.(response);
       },
-      onFailure: (kind) => callbacks.onFailure(kind),
+      onFailure: (kind) => (kind === 'transport' && onLost !== undefined ? onLost() : callbacks.onFailure(kind)),
     });
   }
 }

@@ -136,6 +136,8 @@ export class SipRequest extends SipMessage {
   nextHop: string | undefined;
   /** What the branch of our Via shall end with (RFC 5393 4.2.1). */
   branchSuffix: string | undefined;
+  /** The branch of our next Via, where this is a copy of what may have arrived: whoever has it absorbs the copy (RFC 3261 17.2.3). */
+  branch: string | undefined;
 
   constructor(method: string, uri: string, headers?: Headers, body?: Buffer, version = 'SIP/2.0') {
     super(headers, body);
@@ -144,6 +146,7 @@ export class SipRequest extends SipMessage {
     this.version = version;
     this.nextHop = undefined;
     this.branchSuffix = undefined;
+    this.branch = undefined;
   }
 
   /** The same request to another Request-URI, with a list of header fields of its own. */

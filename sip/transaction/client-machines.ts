@@ -15,12 +15,16 @@ export type ClientInput =
   /** Timer D, K or M: late messages have had their time. */
   | 'lingered'
   | 'transportError'
+  /** The same, where another connection may do. */
+  | 'connectionLost'
   /** From the user. */
   | 'cancel';
 
 export type ClientAction =
   /** Send the request (again). */
   | 'transmit'
+  /** Send the request again, over a connection of its own. */
+  | 'transmitAnew'
   /** Run Timer A or E once more, doubled; for E at most T2. */
   | 'retransmitDoubled'
   /** Run Timer E with T2. */
@@ -50,6 +54,7 @@ export const INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'trying'>> = {
     success: go('accepted', 'deliver', 'linger'),
     failure: go('completed', 'acknowledge', 'deliver', 'linger'),
     transportError: go('terminated', 'reportTransport'),
+    connectionLost: go('calling', 'transmitAnew'),
     cancel: go('cancelling'),
   },
   // A CANCEL may not go out before it is known that the INVITE has arrived.
@@ -60,12 +65,14 @@ export const INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'trying'>> = {
     success: go('accepted', 'deliver', 'linger'),
     failure: go('completed', 'acknowledge', 'deliver', 'linger'),
     transportError: go('terminated', 'reportTransport'),
+    connectionLost: go('terminated', 'reportTransport'),
   },
   proceeding: {
     provisional: go('proceeding', 'deliver'),
     success: go('accepted', 'deliver', 'linger'),
     failure: go('completed', 'acknowledge', 'deliver', 'linger'),
     transportError: go('terminated', 'reportTransport'),
+    connectionLost: go('proceeding', 'transmitAnew'),
     cancel: go('cancelled', 'sendCancel', 'awaitEnd'),
   },
   cancelled: {
@@ -74,6 +81,7 @@ export const INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'trying'>> = {
     failure: go('completed', 'acknowledge', 'deliver', 'linger'),
     timeout: go('terminated', 'reportTimeout'),
     transportError: go('terminated', 'reportTransport'),
+    connectionLost: go('terminated', 'reportTransport'),
   },
   completed: {
     // The ACK could not be sent; the user has its response.
@@ -98,6 +106,7 @@ export const NON_INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'calling' | '
     success: go('completed', 'deliver', 'linger'),
     failure: go('completed', 'deliver', 'linger'),
     transportError: go('terminated', 'reportTransport'),
+    connectionLost: go('trying', 'transmitAnew'),
   },
   proceeding: {
     retransmit: go('proceeding', 'transmit', 'retransmitAtT2'),
@@ -106,6 +115,7 @@ export const NON_INVITE_CLIENT: ClientMachine<Exclude<ClientState, 'calling' | '
     success: go('completed', 'deliver', 'linger'),
     failure: go('completed', 'deliver', 'linger'),
     transportError: go('terminated', 'reportTransport'),
+    connectionLost: go('proceeding', 'transmitAnew'),
   },
   completed: {
     lingered: go('terminated'),

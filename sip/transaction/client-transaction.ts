@@ -1,5 +1,5 @@
 import type { SipRequest, SipResponse } from '../message/message.ts';
-import type { Flow } from '../transport/flow.ts';
+import type { Destination, Flow } from '../transport/flow.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import { type ClientAction, type ClientInput, type ClientState, INVITE_CLIENT, NON_INVITE_CLIENT } from './client-machines.ts';
 import { acknowledgeFailure } from './hop-requests.ts';
@@ -33,6 +33,8 @@ export interface ClientTransactionHost {
   readonly wheel: TimerWheel;
   readonly timers: TimerValues;
   transmit(bytes: Buffer, flow: Flow): boolean;
+  /** A flow in the place of the transaction's, whose end is told to it as well. */
+  reconnect(transaction: ClientTransactionRunner, destination: Destination): Flow | undefined;
   /** Sends a CANCEL for the transaction's request. */
   cancel(transaction: ClientTransactionRunner, fields: CancelFields): void;
   /** Forget the transaction. */
@@ -41,11 +43,16 @@ export interface ClientTransactionHost {
 
 type Table = Readonly<Partial<Record<ClientState, Readonly<Partial<Record<ClientInput, Transition<ClientState, ClientAction>>>>>>>;
 
+/** How often a transaction that has heard from its peer is moved to another connection. */
+const MOST_MOVES = 3;
+
 /** Runs a client machine: one timer, which either sends again, gives up, or ends the time for late responses. */
 export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientTransactionRunner> {
   readonly request: SipRequest;
   readonly key: string;
-  readonly flow: Flow;
+  flow: Flow;
+  /** Where another connection could be opened to. */
+  readonly destination: Destination | undefined;
   private readonly host: ClientTransactionHost;
   private readonly handler: ClientTransactionHandler;
   private readonly table: Table;
@@ -60,12 +67,27 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
   private interval: number;
   private deadline: number;
   private cancelFields: CancelFields = [];
+  private moves = 0;
+  /** Is it worth while to try another connection when this one ends? It has been one to the peer before, and not only for this request. */
+  private mayMove: boolean;
 
-  /** The request has its Via already. */
-  constructor(request: SipRequest, key: string, flow: Flow, host: ClientTransactionHost, handler: ClientTransactionHandler) {
+  /**
+   * The request has its Via already.
+   * @param destination undefined where the flow is the only way
+   */
+  constructor(
+    request: SipRequest,
+    key: string,
+    flow: Flow,
+    host: ClientTransactionHost,
+    handler: ClientTransactionHandler,
+    destination: Destination | undefined,
+  ) {
     this.request = request;
     this.key = key;
     this.flow = flow;
+    this.destination = destination;
+    this.mayMove = destination !== undefined && flow.reliable && flow.opened;
     this.host = host;
     this.handler = handler;
     this.isInvite = request.method === 'INVITE';
@@ -96,11 +118,12 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
 
   receive(response: SipResponse): void {
     const { status } = response;
+    if (status < 200) this.mayMove = this.destination !== undefined && this.flow.reliable && this.moves < MOST_MOVES;
     this.run(status < 200 ? 'provisional' : status < 300 ? 'success' : 'failure', response);
   }
 
   transportError(): void {
-    this.run('transportError');
+    this.run(this.mayMove ? 'connectionLost' : 'transportError');
   }
 
   /** The timer's turn. */
@@ -114,11 +137,12 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
     const transition = this.table[this.state]?.[input];
     if (transition === undefined) return;
     this.state = transition.next;
-    for (const action of transition.actions) this.perform(action, response);
+    // First: whoever hears of a failure may send the same again.
     if (transition.next === 'terminated') {
       this.stopTimer();
       this.host.finished(this);
     }
+    for (const action of transition.actions) this.perform(action, response);
   }
 
   private perform(action: ClientAction, response: SipResponse | undefined): void {
@@ -126,6 +150,9 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
     switch (action) {
       case 'transmit':
         if (!this.host.transmit(this.bytes, this.flow)) queueMicrotask(() => this.transportError());
+        return;
+      case 'transmitAnew':
+        this.move();
         return;
       case 'retransmitDoubled':
         this.interval = this.isInvite ? this.interval * 2 : Math.min(this.interval * 2, t2);
@@ -160,6 +187,18 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
       case 'reportTransport':
         this.handler.onFailure('transport');
     }
+  }
+
+  /**
+   * A connection that ends says nothing about what was sent over it last (RFC 3261 18.4): a peer may have closed it because nothing had come for
+   * long. Whoever has the request takes this one for a copy, and answers over the new connection (RFC 3261 17.2, 18.2.2).
+   */
+  private move(): void {
+    this.mayMove = false;
+    this.moves++;
+    const flow = this.destination && this.host.reconnect(this, this.destination);
+    if (flow !== undefined) this.flow = flow;
+    if (flow === undefined || !this.host.transmit(this.bytes, flow)) queueMicrotask(() => this.transportError());
   }
 
   private linger(t1: number): void {

@@ -11,7 +11,13 @@ export interface DeliveryHost {
   readonly withoutTcp: FailureMemory;
   flowTo(destination: Destination, connectTimeoutMs?: number): Flow | undefined;
   /** Adds the top Via and starts a transaction. */
-  begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isOverTcpForSize?: boolean): ClientTransaction;
+  begin(
+    request: SipRequest,
+    flow: Flow,
+    handler: ClientTransactionHandler,
+    destination: Destination,
+    isOverTcpForSize?: boolean,
+  ): ClientTransaction;
 }
 
 /** How long a server that failed comes last, in milliseconds; one that says so in Retry-After within bounds. */
@@ -81,11 +87,11 @@ export class Failover implements ClientTransaction, ClientTransactionHandler {
   private next(): boolean {
     while (this.tried < this.destinations.length) {
       const destination = this.destinations[this.tried++];
-      const flow = destination === undefined ? undefined : this.host.flowTo(destination);
-      if (flow === undefined) continue;
+      const flow = destination && this.host.flowTo(destination);
+      if (destination === undefined || flow === undefined) continue;
       if (this.current !== undefined) this.request.headers.deleteFirst('Via');
       this.heard = false;
-      this.current = this.host.begin(this.request, flow, this);
+      this.current = this.host.begin(this.request, flow, this, destination);
       return true;
     }
     return false;
@@ -103,19 +109,29 @@ export class LargeRequest implements ClientTransaction, ClientTransactionHandler
   private readonly host: DeliveryHost;
   private readonly handler: ClientTransactionHandler;
   private readonly datagrams: Flow;
+  private readonly destination: Destination;
   private readonly connection: Flow;
   private current: ClientTransaction;
   private fallenBack = false;
   private cancelled = false;
   private heard = false;
 
-  constructor(request: SipRequest, datagrams: Flow, connection: Flow, host: DeliveryHost, handler: ClientTransactionHandler) {
+  /** @param destination that of the datagrams */
+  constructor(
+    request: SipRequest,
+    datagrams: Flow,
+    destination: Destination,
+    connection: Flow,
+    host: DeliveryHost,
+    handler: ClientTransactionHandler,
+  ) {
     this.request = request;
     this.host = host;
     this.handler = handler;
     this.datagrams = datagrams;
+    this.destination = destination;
     this.connection = connection;
-    this.current = host.begin(request, connection, this, true);
+    this.current = host.begin(request, connection, this, { ...destination, protocol: 'TCP' }, true);
   }
 
   cancel(fields?: CancelFields): void {
@@ -136,14 +152,13 @@ export class LargeRequest implements ClientTransaction, ClientTransactionHandler
       return;
     }
     this.fallenBack = true;
-    const { remoteAddress, remotePort } = this.datagrams;
-    this.host.withoutTcp.note(destinationKey({ protocol: 'UDP', address: remoteAddress, port: remotePort }), WITHOUT_TCP_MS);
+    this.host.withoutTcp.note(destinationKey(this.destination), WITHOUT_TCP_MS);
     if (this.cancelled) {
       this.handler.onFailure(kind);
       return;
     }
     this.request.headers.deleteFirst('Via');
     // Sized again: what must not go over UDP at all goes nowhere.
-    this.current = this.host.begin(this.request, this.datagrams, this);
+    this.current = this.host.begin(this.request, this.datagrams, this, this.destination);
   }
 }

@@ -46,6 +46,8 @@ export interface TransactionOptions {
 /** A message on its way in or out, for the log. */
 export type MessageTrace = (direction: 'in' | 'out', message: Buffer | SipRequest | SipResponse, flow: Flow) => void;
 
+/** Of a CANCEL, whose answers say nothing. */
+const NOBODY: ClientTransactionHandler = { onResponse() {}, onFailure() {} };
 const RETRY_AFTER_SECONDS = '5';
 /** Bytes of all kept responses; beyond it the oldest are given up. */
 export const MAX_KEPT_BYTES = 32 * 1024 * 1024;
@@ -115,11 +117,11 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
    * @param target a flow is the only way there is (RFC 5626 5.3): over UDP no connection is tried for what is large
    */
   send(request: SipRequest, target: Flow | readonly Destination[], handler: ClientTransactionHandler): ClientTransaction {
-    if (!isList(target)) return this.begin(request, target, handler, false, true);
+    if (!isList(target)) return this.begin(request, target, handler, undefined);
     const [only] = target;
     const flow = target.length === 1 && only !== undefined ? this.transport.flowTo(only) : undefined;
     // Nearly all go to one destination; there is nothing to remember about it.
-    return flow === undefined ? new Failover(request, target, this, handler) : this.begin(request, flow, handler);
+    return flow === undefined ? new Failover(request, target, this, handler) : this.begin(request, flow, handler, only);
   }
 
   /**
@@ -140,15 +142,23 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** @internal */
-  begin(request: SipRequest, flow: Flow, handler: ClientTransactionHandler, isSized = false, isOnlyWay = false): ClientTransaction {
-    const branch = createBranch() + (request.branchSuffix ?? '');
+  begin(
+    request: SipRequest,
+    flow: Flow,
+    handler: ClientTransactionHandler,
+    destination: Destination | undefined,
+    isSized = false,
+  ): ClientTransaction {
+    const branch = request.branch ?? createBranch() + (request.branchSuffix ?? '');
+    // RFC 3263 4.3: another server gets another.
+    request.branch = undefined;
     this.addVia(request, flow, branch);
-    const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler);
+    const transaction = new ClientTransactionRunner(request, `${branch} ${request.method}`, flow, this, handler, destination);
     if (transaction.size > this.udpLimit && !isSized && flow.protocol === 'UDP') {
-      const connection = isOnlyWay ? undefined : this.connectionFor(flow);
-      if (connection !== undefined) {
+      const connection = destination === undefined ? undefined : this.connectionFor(destination);
+      if (destination !== undefined && connection !== undefined) {
         request.headers.deleteFirst('Via');
-        return new LargeRequest(request, flow, connection, this, handler);
+        return new LargeRequest(request, flow, destination, connection, this, handler);
       }
       if (needsCongestionControl(request, transaction.size)) {
         queueMicrotask(() => handler.onFailure('too-large'));
@@ -168,8 +178,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   }
 
   /** RFC 3261 18.1.1: the way over TCP to where a large request would have gone over UDP; undefined where nobody took it lately. */
-  private connectionFor({ remoteAddress, remotePort }: Flow): Flow | undefined {
-    const destination = { protocol: 'UDP', address: remoteAddress, port: remotePort } as const;
+  private connectionFor(destination: Destination): Flow | undefined {
     if (this.withoutTcp.has(destinationKey(destination))) return undefined;
     return this.transport.flowTo({ ...destination, protocol: 'TCP' }, TCP_PATIENCE_MS);
   }
@@ -259,7 +268,7 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   cancel(invite: ClientTransactionRunner, fields: CancelFields): void {
     const request = cancelFor(invite.request, fields);
     const key = `${request.via.branch} CANCEL`;
-    const transaction = new ClientTransactionRunner(request, key, invite.flow, this, { onResponse() {}, onFailure() {} });
+    const transaction = new ClientTransactionRunner(request, key, invite.flow, this, NOBODY, invite.destination);
     this.clients.add(transaction);
     if (invite.flow.reliable) this.watch(invite.flow, transaction);
     transaction.start();
@@ -269,6 +278,13 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   transmit(bytes: Buffer, flow: Flow): boolean {
     this.trace?.('out', bytes, flow);
     return flow.send(bytes);
+  }
+
+  /** @internal */
+  reconnect(transaction: ClientTransactionRunner, destination: Destination): Flow | undefined {
+    const flow = this.transport.flowTo(destination);
+    if (flow?.reliable) this.watch(flow, transaction);
+    return flow;
   }
 
   /** @internal */

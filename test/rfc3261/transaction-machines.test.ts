@@ -144,12 +144,13 @@ function table(text: string): string[] {
 }
 
 describe('the tables are those of the RFCs, row by row', () => {
-  it('INVITE client: RFC 3261 figure 5 as RFC 6026 8.4 has it, and RFC 3261 9.1', () => {
+  it('INVITE client: RFC 3261 figure 5 as RFC 6026 8.4 has it, RFC 3261 9.1, and connections that end', () => {
     expect(rows(INVITE_CLIENT).sort()).toEqual(
       table(`
         calling    retransmit     -> calling:    transmit retransmitDoubled
         calling    timeout        -> terminated: reportTimeout
         calling    transportError -> terminated: reportTransport
+        calling    connectionLost -> calling:    transmitAnew
         calling    provisional    -> proceeding: stopTimers deliver
         calling    success        -> accepted:   deliver linger
         calling    failure        -> completed:  acknowledge deliver linger
@@ -157,6 +158,7 @@ describe('the tables are those of the RFCs, row by row', () => {
         cancelling retransmit     -> cancelling: transmit retransmitDoubled
         cancelling timeout        -> terminated: reportTimeout
         cancelling transportError -> terminated: reportTransport
+        cancelling connectionLost -> terminated: reportTransport
         cancelling provisional    -> cancelled:  stopTimers deliver sendCancel awaitEnd
         cancelling success        -> accepted:   deliver linger
         cancelling failure        -> completed:  acknowledge deliver linger
@@ -164,12 +166,14 @@ describe('the tables are those of the RFCs, row by row', () => {
         proceeding success        -> accepted:   deliver linger
         proceeding failure        -> completed:  acknowledge deliver linger
         proceeding transportError -> terminated: reportTransport
+        proceeding connectionLost -> proceeding: transmitAnew
         proceeding cancel         -> cancelled:  sendCancel awaitEnd
         cancelled  provisional    -> cancelled:  deliver
         cancelled  success        -> accepted:   deliver linger
         cancelled  failure        -> completed:  acknowledge deliver linger
         cancelled  timeout        -> terminated: reportTimeout
         cancelled  transportError -> terminated: reportTransport
+        cancelled  connectionLost -> terminated: reportTransport
         completed  failure        -> completed:  acknowledge
         completed  transportError -> terminated:
         completed  lingered       -> terminated:
@@ -179,18 +183,20 @@ describe('the tables are those of the RFCs, row by row', () => {
     );
   });
 
-  it('non-INVITE client: RFC 3261 figure 6', () => {
+  it('non-INVITE client: RFC 3261 figure 6, and connections that end', () => {
     expect(rows(NON_INVITE_CLIENT).sort()).toEqual(
       table(`
         trying     retransmit     -> trying:     transmit retransmitDoubled
         trying     timeout        -> terminated: reportTimeout
         trying     transportError -> terminated: reportTransport
+        trying     connectionLost -> trying:     transmitAnew
         trying     provisional    -> proceeding: deliver
         trying     success        -> completed:  deliver linger
         trying     failure        -> completed:  deliver linger
         proceeding retransmit     -> proceeding: transmit retransmitAtT2
         proceeding timeout        -> terminated: reportTimeout
         proceeding transportError -> terminated: reportTransport
+        proceeding connectionLost -> proceeding: transmitAnew
         proceeding provisional    -> proceeding: deliver
         proceeding success        -> completed:  deliver linger
         proceeding failure        -> completed:  deliver linger
