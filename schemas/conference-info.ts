@@ -3,19 +3,29 @@
  * are merged into the one before (RFC 4575 4.6), so that a whole one is always at hand.
  */
 import { canonicalAddress } from './address.ts';
+import {
+  attributesOf,
+  CONFERENCE_INFO,
+  type ConferencePart,
+  isDivisible,
+  keyOf,
+  type PartState,
+  rankOf,
+  stateOf,
+  textOf,
+} from './conference-elements.ts';
 import { escapeAttribute } from './xml/escape.ts';
-import { FragmentGrowth, fragmentBindings, fragmentText, missingDeclarations } from './xml/fragment.ts';
+import { FragmentGrowth } from './xml/fragment.ts';
 import { parseXml, XmlError } from './xml/parse.ts';
 import { attribute, child, childrenNamed, textContent, type XmlElement } from './xml/tree.ts';
 
-export const CONFERENCE_INFO = 'urn:ietf:params:xml:ns:conference-info';
 export const CONFERENCE_INFO_TYPE = 'application/conference-info+xml';
 
 export interface ConferenceInfo {
   /** URI of the conference. */
   readonly entity: string;
   /** `deleted`: the conference is over (RFC 4575 4.6). */
-  readonly state: 'full' | 'partial' | 'deleted';
+  readonly state: PartState;
   readonly root: XmlElement;
   readonly source: string;
   /** The children of the root as they stand below that which `writeConferenceInfo` writes. */
@@ -37,12 +47,6 @@ export function parseConferenceInfo(source: string): ConferenceInfo {
   return { entity, state: stateOf(root), root, source, content, participants: participantsOf(root) };
 }
 
-function stateOf(element: XmlElement): ConferenceInfo['state'] {
-  const state = attribute(element, 'state') ?? 'full';
-  if (state === 'full' || state === 'partial' || state === 'deleted') return state;
-  throw new XmlError(`the state of <${element.local}> is none of full, partial, deleted`);
-}
-
 /** The users of the roster under all their addresses. */
 function participantsOf(root: XmlElement): Set<string> {
   const participants = new Set<string>();
@@ -60,23 +64,6 @@ function participantsOf(root: XmlElement): Set<string> {
   return participants;
 }
 
-/** The order of the children of elements that may be partial (RFC 4575 4.4); elements of other namespaces come last. */
-const CONFERENCE = ['conference-description', 'host-info', 'conference-state', 'users', 'sidebars-by-ref', 'sidebars-by-val'];
-const CHILDREN: Readonly<Record<string, readonly string[]>> = {
-  'conference-info': CONFERENCE,
-  entry: CONFERENCE,
-  users: ['user'],
-  user: ['display-text', 'associated-aors', 'roles', 'languages', 'cascaded-focus', 'endpoint'],
-  endpoint: [
-    ...['display-text', 'referred', 'status', 'joining-method', 'joining-info'],
-    ...['disconnection-method', 'disconnection-info', 'media', 'call-info'],
-  ],
-  'sidebars-by-ref': ['entry'],
-  'sidebars-by-val': ['entry'],
-};
-
-const AMBIENT = new Map([['', CONFERENCE_INFO]]);
-
 /**
  * The whole document after a change (RFC 4575 4.6): a full one takes the place of the other, a partial one replaces, adds and removes
  * parts of it by their keys. `before` is undefined where nothing is known.
@@ -89,15 +76,9 @@ export function mergeConferenceInfo(before: ConferenceInfo | undefined, change: 
   return parseConferenceInfo(`<?xml version="1.0" encoding="UTF-8"?>\n<conference-info${attributes}>\n${content}</conference-info>\n`);
 }
 
-/** An element and the text of its document. */
-interface Part {
-  readonly element: XmlElement;
-  readonly source: string;
-}
-
 function mergeChildren(
   parent: string,
-  before: Part | undefined,
+  before: ConferencePart | undefined,
   { root, source }: { root: XmlElement; source: string },
   growth: FragmentGrowth,
 ): string {
@@ -129,42 +110,12 @@ function mergeChildren(
     .join('');
 }
 
-/** May the element be told in part? */
-function isDivisible(parent: string, { uri, local }: XmlElement): boolean {
-  return uri === CONFERENCE_INFO && Object.hasOwn(CHILDREN, local) && (local !== 'entry' || parent === 'sidebars-by-val');
-}
-
-/** RFC 4575 4.5: what tells an element from its siblings; of most there is one. */
-function keyOf(parent: string, element: XmlElement): string {
-  const { uri, local } = element;
-  const name = `${uri} ${local}`;
-  if (uri !== CONFERENCE_INFO) return name;
-  if (local === 'user' || local === 'endpoint') return `${name} ${attribute(element, 'entity') ?? ''}`;
-  if (local === 'media') return `${name} ${attribute(element, 'id') ?? ''}`;
-  if (local !== 'entry') return name;
-  const address = child(element, CONFERENCE_INFO, 'uri');
-  return `${name} ${parent === 'sidebars-by-val' || !address ? (attribute(element, 'entity') ?? '') : textContent(address).trim()}`;
-}
-
-function rankOf(parent: string, { uri, local }: XmlElement): number {
-  const order = CHILDREN[parent] ?? [];
-  const rank = uri === CONFERENCE_INFO ? order.indexOf(local) : -1;
-  return rank < 0 ? order.length : rank;
-}
-
-function attributesOf({ attributes }: XmlElement): string {
-  const own = attributes.filter(({ uri, local }) => uri === '' && local !== 'state');
-  return own.map(({ name, value }) => ` ${name}="${escapeAttribute(value)}"`).join('');
-}
-
-function textOf({ element, source }: Part, growth: FragmentGrowth): string {
-  const bindings = element.parent ? fragmentBindings(element.parent) : new Map<string, string>();
-  const declarations = missingDeclarations(element, source.slice(element.start, element.end), bindings, AMBIENT, growth);
-  return `${fragmentText(element, source, declarations)}\n`;
-}
-
-/** Writes the whole document for a NOTIFY; `version` rises within a subscription. */
-export function writeConferenceInfo(version: number, { entity, content }: ConferenceInfo): string {
-  const attributes = ` xmlns="${CONFERENCE_INFO}" entity="${escapeAttribute(entity)}" state="full" version="${version}"`;
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<conference-info${attributes}>\n${content}</conference-info>\n`;
+/**
+ * Writes the document of a NOTIFY; `version` rises within a subscription.
+ * @param changes where it tells these alone, as `conferenceChanges` gives them
+ */
+export function writeConferenceInfo(version: number, { entity, content }: ConferenceInfo, changes?: string): string {
+  const state = changes === undefined ? 'full' : 'partial';
+  const attributes = ` xmlns="${CONFERENCE_INFO}" entity="${escapeAttribute(entity)}" state="${state}" version="${version}"`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<conference-info${attributes}>\n${changes ?? content}</conference-info>\n`;
 }

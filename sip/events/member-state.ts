@@ -15,7 +15,7 @@ export function stateOfMember(member: MemberWatch, gone: string | undefined): Me
     if (before?.status === status && filter.triggered === false) return undefined;
     filter.noteTold();
   }
-  const reason = status === 'terminated' ? (gone ?? 'rejected') : undefined;
+  const reason = status === 'terminated' ? (gone ?? (member.retryAt === undefined ? 'rejected' : 'giveup')) : undefined;
   if (before && before.status === status && before.reason === reason && sameBody(body, before.body)) return undefined;
   if (before?.body && body && !filter && !eventPackage.bodiesAreWhole) {
     // What is not like the last body must not have its version either.

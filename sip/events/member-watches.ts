@@ -10,6 +10,7 @@ export interface MemberWatchesOptions {
   readonly index: WatchIndex;
   readonly judge: WatchJudge;
   readonly wheel: TimerWheel;
+  readonly now: () => number;
   /** Has it judged and rendered, at once if what that takes is in memory. */
   process(member: MemberWatch): void;
 }
@@ -32,6 +33,23 @@ export class MemberWatches {
     this.options.index.remove(member);
     if (member.decisionTimer) this.options.wheel.cancel(member.decisionTimer);
     if (member.status !== 'terminated' && member.status !== 'init') this.options.judge.transit(member, timedOut(member.status));
+  }
+
+  /** Nobody has decided about it in time. @param retryAfter seconds before which it is not tried again (RFC 6665 4.1.3) */
+  giveUp(member: MemberWatch, retryAfter: number): void {
+    const { judge, now, process } = this.options;
+    judge.transit(member, { status: 'terminated', event: 'giveup' });
+    member.retryAt = now() + retryAfter * 1000;
+    process(member);
+  }
+
+  /** The list's watcher has asked anew, and with that for whom had been given up, if it is time. */
+  tryAgain(member: MemberWatch): void {
+    const { now, process } = this.options;
+    if (member.retryAt === undefined || now() < member.retryAt) return;
+    member.retryAt = undefined;
+    member.decision = undefined;
+    process(member);
   }
 
   /** Tells the list what its watcher may see of the member now, if that is news. */

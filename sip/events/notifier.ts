@@ -31,7 +31,7 @@ export interface NotifierOptions extends WatchJudgeOptions {
   readonly isUser: (address: string) => boolean;
   /** Least milliseconds between NOTIFYs that a watcher wants without a change (RFC 6446); 0: no bound. */
   readonly forcedInterval: number;
-  /** How long a subscription may be pending, in milliseconds. */
+  /** How long a watch may be pending, in milliseconds. */
   readonly undecidedTime: number;
 }
 
@@ -62,14 +62,17 @@ export class Notifier {
     this.judge = new WatchJudge(options, {
       touch: (watch) => this.touch(watch),
       save: (subscription) => this.book.save(subscription),
-      moved: (subscription) => this.undecided.follow(subscription),
+      moved: (watch) => this.undecided.follow(watch),
       waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
     });
     this.members = new MemberWatches({ ...options, index: this.index, judge: this.judge, process: (member) => this.process(member) });
     this.waiting = new WaitingJudge({ ...options, failed: (error) => this.failed(error) });
     this.undecided = new UndecidedWatches({
       ...options,
-      giveUp: (subscription, retryAfter) => this.end(subscription, 'giveup', retryAfter),
+      giveUp: (watch, retryAfter) => {
+        if (watch instanceof Subscription) this.end(watch, 'giveup', retryAfter);
+        else if (watch instanceof MemberWatch) this.members.giveUp(watch, retryAfter);
+      },
     });
     this.pacing = new NotifyPacing({
       ...options,

@@ -83,8 +83,6 @@ export class Subscription extends WatchBase {
   ending: EndReason | undefined;
   /** With an ending: seconds before which the watcher is asked not to come back (RFC 6665 4.1.3). */
   retryAfter: number | undefined;
-  /** When it became pending, in milliseconds since the epoch, if it has not been so from the first. */
-  undecidedSince: number | undefined;
   /** A subscription that ends with its first NOTIFY (RFC 6665 4.4.3). */
   fetch = false;
   /** The last NOTIFY had no room for all: the rest is no change, and is told at once. */

@@ -21,8 +21,8 @@ export interface WatchJudgeHooks {
   touch(watch: WatchBase): void;
   /** The record of the subscription says something else now. */
   save(subscription: Subscription): void;
-  /** The subscription has another status now, or has come back with one. */
-  moved(subscription: Subscription): void;
+  /** The watch has another status now, or has come back with one. */
+  moved(watch: WatchBase): void;
   /** Nobody has decided about the watch, and it has ended: its watcher waits. */
   waits(watch: WatchBase): void;
 }
@@ -57,7 +57,13 @@ export class WatchJudge {
     const transition = decided(again ? 'init' : watch.status, decision.handling);
     watch.decision = decision;
     this.followDecision(watch, decision.validUntil, now);
-    if (transition && !(again && transition.status === 'terminated')) this.transit(watch, transition);
+    if (again) {
+      // Given up, and still nobody has decided: its watcher has to ask anew.
+      if (transition?.status === 'pending' && watch.retryAt !== undefined) return undefined;
+      watch.retryAt = undefined;
+      if (transition?.status === 'terminated') return undefined;
+    }
+    if (transition) this.transit(watch, transition);
     return undefined;
   }
 
@@ -88,13 +94,12 @@ export class WatchJudge {
     watch.event = event;
     this.note(watch, before);
     if (!watch.eventPackage.watcherinfo) return;
-    if (watch instanceof Subscription) {
-      if (watch.fetch && status !== 'waiting') return;
-      // An earlier decision has been taken back (RFC 5025 3.2.1).
-      if (status === 'pending' && before !== 'init') watch.undecidedSince = this.options.now();
-      this.hooks.moved(watch);
-      if (before !== 'init' && status !== 'waiting' && status !== 'terminated') this.hooks.save(watch);
-    }
+    const subscription = watch instanceof Subscription ? watch : undefined;
+    if (subscription?.fetch && status !== 'waiting') return;
+    // An earlier decision has been taken back (RFC 5025 3.2.1).
+    if (status === 'pending' && before !== 'init') watch.undecidedSince = this.options.now();
+    this.hooks.moved(watch);
+    if (subscription && before !== 'init' && status !== 'waiting' && status !== 'terminated') this.hooks.save(subscription);
     this.report(watch);
     if (status === 'waiting') this.hooks.waits(watch);
   }

@@ -44,6 +44,8 @@ export abstract class WatchBase implements Watch {
   decision: Decision | undefined;
   /** Fires when the decision may become another one by itself. */
   decisionTimer: Timer | undefined;
+  /** When it became pending, in milliseconds since the epoch, if it has not been so from the first. */
+  undecidedSince: number | undefined;
   /** What the watcher wants to be told of it, where that is not all (RFC 4660). */
   filter: WatchFilter | undefined;
   /** In the notifier's queue. */
@@ -86,6 +88,8 @@ export class MemberWatch extends WatchBase {
   state: MemberState | undefined;
   /** Of the body told last, for packages whose bodies have one. */
   version = 0;
+  /** Nobody has decided in time, and it has been given up: it may be tried again from then on, in milliseconds since the epoch. */
+  retryAt: number | undefined;
   /** Told the resource after every change of `state`. */
   readonly changed: (resource: string) => void;
   private readonly list: WatchBase;

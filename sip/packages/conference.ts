@@ -1,4 +1,5 @@
-/** Event package conference (RFC 4575): a conference as its focus publishes it, told whole to those who are in it. */
+/** Event package conference (RFC 4575): a conference as its focus publishes it, told to those who are in it: whole at first, and then what changes. */
+import { conferenceChanges } from '../../schemas/conference-changes.ts';
 import {
   CONFERENCE_INFO_TYPE,
   type ConferenceInfo,
@@ -41,6 +42,13 @@ export function conferencePackage(
     const [newest] = compositor.documents(resource);
     return newest?.state === 'deleted' ? undefined : newest;
   };
+  /** Most watchers have been told the same before. */
+  const made = new WeakMap<ConferenceInfo, { readonly since: ConferenceInfo; readonly changes: string | undefined }>();
+  const changes = (since: ConferenceInfo, to: ConferenceInfo): string | undefined => {
+    let found = made.get(to);
+    if (found?.since !== since) made.set(to, (found = { since, changes: conferenceChanges(since, to) }));
+    return found.changes;
+  };
   return {
     name: 'conference',
     key: 'conference',
@@ -59,9 +67,12 @@ export function conferencePackage(
     },
     state: conferenceAt,
     render(conference, _decision, { watch, full, version }) {
-      if (!conference || (!full && watch.memo === conference)) return undefined;
+      const known = full ? undefined : (watch.memo as ConferenceInfo | undefined);
+      if (!conference || known === conference) return undefined;
+      const changed = known && changes(known, conference);
       watch.memo = conference;
-      return { contentType: CONFERENCE_INFO_TYPE, bytes: Buffer.from(writeConferenceInfo(version, conference), 'utf8') };
+      if (changed === '') return undefined;
+      return { contentType: CONFERENCE_INFO_TYPE, bytes: Buffer.from(writeConferenceInfo(version, conference, changed), 'utf8') };
     },
     forget() {},
   };

@@ -127,6 +127,7 @@ class VirtualSubscription extends MemberWatch implements MemberSource {
   }
 
   ask(terms: unknown, list: Watch): void {
+    this.notifier.members.tryAgain(this);
     const filter = memberFilter(list, this.resource);
     const isSame = this.aliases?.join() === list.aliases?.join();
     if (isSame && terms === this.terms && filter === undefined && this.filter === undefined) return;

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { CONFERENCE_INFO, mergeConferenceInfo, parseConferenceInfo, writeConferenceInfo } from '../../schemas/conference-info.ts';
+import { CONFERENCE_INFO } from '../../schemas/conference-elements.ts';
+import { mergeConferenceInfo, parseConferenceInfo, writeConferenceInfo } from '../../schemas/conference-info.ts';
 import { schemaViolations } from '../../schemas/xml/validate.ts';
 import { childrenNamed, readXml } from '../helpers/xml-reader.ts';
 
