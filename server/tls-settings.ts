@@ -45,7 +45,7 @@ export const TLS_KEYS: readonly Setting<keyof TlsConfig>[] = [
     list: true,
     default: '',
     meaning:
-      'PEM files with a further certificate and its key, shown instead of that of tls-cert to whoever asks by TLS for a name that is in it; in the YAML file, a mapping with cert and key, too',
+      'PEM files with a further certificate and its key, shown instead of that of tls-cert to whoever asks by TLS for a name that is in it, and to other servers for the users of a domain that is in it; in the YAML file, a mapping with cert and key, too',
     read: readCertificateFiles,
   },
   {

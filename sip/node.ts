@@ -87,7 +87,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
   const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
-  const uac = new UserAgentClient(transactions, locator);
+  const uac = new UserAgentClient(transactions, locator, transport);
 
   const watchers = new WatcherLists({ state, wheel, waitingTime: options.undecidedTime * 1000, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);

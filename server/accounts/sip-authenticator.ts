@@ -44,7 +44,7 @@ export class SipAuthenticator implements Authenticator {
     }
     if (failure) this.note(request, failure);
     if (failure?.kind === 'malformed') return failure;
-    const challenges = this.digest.challenges(this.realmOf(request.uri), failure?.stale ?? false);
+    const challenges = this.digest.challenges(this.realmOf(request), failure?.stale ?? false);
     return { kind: 'challenge', challenges, reason: failure?.reason ?? 'no credentials' };
   }
 
@@ -55,9 +55,13 @@ export class SipAuthenticator implements Authenticator {
     this.log[level]({ method, remoteAddress, username, reason: failure.reason }, 'SIP login refused');
   }
 
-  private realmOf(uri: string): string {
-    const host = addressHost(canonicalAddress(uri));
-    return host !== undefined && this.domains.includes(host) ? host : (this.domains[0] ?? 'localhost');
+  /** Who is from one of our domains has a password there, whomever the request is for; of others the Request-URI has to say. */
+  private realmOf({ from, uri }: AuthenticationRequest): string {
+    for (const one of [from, uri]) {
+      const host = addressHost(canonicalAddress(one));
+      if (host !== undefined && this.domains.includes(host)) return host;
+    }
+    return this.domains[0] ?? 'localhost';
   }
 }
 

@@ -8,6 +8,8 @@ export interface AuthenticationRequest {
   readonly method: string;
   /** The Request-URI, or the raw request target. */
   readonly uri: string;
+  /** The URI of From: whose credentials are asked for. */
+  readonly from: string;
   /** The values of all Authorization header fields. */
   readonly credentials: readonly string[];
   readonly body: Uint8Array;

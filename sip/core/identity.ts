@@ -131,6 +131,7 @@ function digest(question: IdentityQuestion, role: Role, options: IdentityOptions
   const result = authenticator.authenticate({
     method: request.method,
     uri: request.uri,
+    from: request.from.uri,
     credentials: request.headers.all(fields.credentials),
     body: request.body,
     remoteAddress: flow.remoteAddress,

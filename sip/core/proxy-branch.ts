@@ -102,9 +102,10 @@ export class ProxyBranch {
       if (way.flowOnly) return void this.wayFailed({ status: 430, response: undefined });
       const located = locatedAs(way.uri, request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop));
       const destinations = this.host.locate(located, way.provedName);
-      if (isList(destinations)) return void this.dispatch(request, destinations);
+      const { transport } = this.host;
+      if (isList(destinations)) return void this.dispatch(request, transport.onBehalfOfSender(request, destinations));
       destinations.then(
-        (found) => this.dispatch(request, found),
+        (found) => this.dispatch(request, transport.onBehalfOfSender(request, found)),
         () => this.dispatch(request, []),
       );
     } catch (error) {

@@ -142,12 +142,10 @@ export class SipProxy implements RequestForwarder, ContextHost {
       const nextHop = postprocessRoutes(outgoing);
       if (way.flow !== undefined) return void this.transactions.forwardStateless(outgoing, way.flow, branch);
       const destinations = this.locate(locatedAs(way.uri, nextHop), way.provedName);
-      if (Array.isArray(destinations)) this.transactions.forwardStateless(outgoing, destinations, branch);
-      else
-        void Promise.resolve(destinations).then(
-          (found) => this.transactions.forwardStateless(outgoing, found, branch),
-          (error: unknown) => this.options.log.warn({ err: error }, 'ACK has nowhere to go'),
-        );
+      const pass = (found: readonly Destination[]): void =>
+        this.transactions.forwardStateless(outgoing, this.transport.onBehalfOfSender(outgoing, found), branch);
+      if (isList(destinations)) pass(destinations);
+      else void destinations.then(pass, (error: unknown) => this.options.log.warn({ err: error }, 'ACK has nowhere to go'));
     } catch (error) {
       if (!(error instanceof SipError)) throw error;
     }
@@ -280,6 +278,10 @@ export class SipProxy implements RequestForwarder, ContextHost {
     if (user === undefined || !users.hasUser(callee)) return { callee, groups: [], status: 404 };
     return { callee, groups: targetGroups(registrar.bindings(callee), /^sips:/i.test(text)), status: 480 };
   }
+}
+
+function isList(value: unknown): value is readonly Destination[] {
+  return Array.isArray(value);
 }
 
 /** RFC 3261 16.3 step 5: we support no extension that a proxy must know of. */

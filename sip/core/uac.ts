@@ -5,7 +5,7 @@ import { parseVia } from '../message/via.ts';
 import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import { type Locator, provedBefore } from '../transport/locate.ts';
-import type { Destination, Flow } from '../transport/transport.ts';
+import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 import { locatedAs } from './route-processing.ts';
 
 export interface UacTarget {
@@ -29,10 +29,12 @@ export interface UacCallbacks {
 export class UserAgentClient {
   private readonly transactions: TransactionLayer;
   private readonly locator: Locator;
+  private readonly transport: TransportLayer;
 
-  constructor(transactions: TransactionLayer, locator: Locator) {
+  constructor(transactions: TransactionLayer, locator: Locator, transport: TransportLayer) {
     this.transactions = transactions;
     this.locator = locator;
+    this.transport = transport;
   }
 
   /** Never throws for what the peer said or where it lives; failures come to `callbacks`, after the caller's turn. */
@@ -72,7 +74,8 @@ export class UserAgentClient {
       queueMicrotask(() => callbacks.onFailure('unresolved'));
       return;
     }
-    this.transactions.send(request, target, {
+    const way = isList(target) ? this.transport.onBehalfOfSender(request, target) : target;
+    this.transactions.send(request, way, {
       onResponse: (response) => {
         if (response.status >= 200) callbacks.onResponse(response);
         else callbacks.onProvisional?.(response);

@@ -59,6 +59,8 @@ export abstract class Connection implements Flow {
   peerDomains: readonly string[] = [];
   /** Of a TLS connection that we open: the domain or address that its peer's certificate must name. */
   openedTo: string | undefined = undefined;
+  /** Of a TLS connection: the domain whose own certificate the peer was shown, in lower case; undefined for that of the server. */
+  shownAs: string | undefined = undefined;
   /** Have we opened it? */
   readonly isOurs: boolean;
   protected readonly host: ConnectionHost;

@@ -112,16 +112,14 @@ export class Connections implements ConnectionHost {
   }
 
   /**
-   * One that leads to the destination; over TLS, to the domain that was asked for (RFC 5923 8.1, 8.2). One that the peer has opened proves
+   * One that leads to the destination; over TLS, to the domain that was asked for (RFC 5923 8.1, 8.2), and from the one that asks. One that the peer has opened proves
    * nothing over TCP (RFC 5923 9.3): it is for whom it was given to, by a registration or a dialog, and whoever writes its address into a
    * Request-URI shall not get past what its user says about callers.
    */
-  find({ protocol, address, port, name }: Destination): Connection | undefined {
-    return this.byPeer
-      .get(peerKey(protocol, address, port))
-      ?.findLast((one) =>
-        protocol === 'TLS' ? one.openedTo === (name ?? address) || (name !== undefined && namesDomain(one.peerDomains, name)) : one.isOurs,
-      );
+  find({ protocol, address, port, name, as }: Destination): Connection | undefined {
+    const leadsThere = ({ shownAs, openedTo, peerDomains }: Connection): boolean =>
+      shownAs === as && (openedTo === (name ?? address) || (name !== undefined && namesDomain(peerDomains, name)));
+    return this.byPeer.get(peerKey(protocol, address, port))?.findLast((one) => (protocol === 'TLS' ? leadsThere(one) : one.isOurs));
   }
 
   get(id: string): Connection | undefined {

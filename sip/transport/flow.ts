@@ -10,6 +10,8 @@ export interface Destination {
    * certificate must name the address.
    */
   readonly name?: string | undefined;
+  /** Over TLS: the domain of ours, in lower case, whose own certificate is shown; that of the server where there is none. */
+  readonly as?: string | undefined;
 }
 
 /** A socket that takes requests. */

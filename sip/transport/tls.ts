@@ -86,13 +86,13 @@ export class TlsConnector {
    * Begins to open a connection; give it to a StreamConnection at once. It fails unless the peer's certificate is signed by one of the
    * authorities and speaks for the destination (RFC 5922 7.3).
    */
-  connect({ address, port, name }: Destination): TLSSocket {
+  connect({ address, port, name, as }: Destination): TLSSocket {
     return connect({
       host: address,
       port,
       // RFC 6066 3: a name is told, an address is not.
       servername: name ?? '',
-      secureContext: this.secureContext(),
+      secureContext: (as === undefined ? undefined : this.source?.contextFor?.(as)) ?? this.secureContext(),
       checkServerIdentity: (_host, certificate) =>
         speaksFor(certificate, name ?? address) ? undefined : new Error(`its certificate does not speak for ${name ?? address}`),
       ...({ highWaterMark: SOCKET_QUEUE_BYTES } as object),

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, type Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { addressHost, canonicalAddress } from '../../schemas/address.ts';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { parseMessage, SipParseError } from '../message/parse.ts';
 import { SipError } from '../message/sip-error.ts';
@@ -162,9 +163,22 @@ export class TransportLayer {
   reachedAt(flow: Flow): string {
     const { tls, servesDomain = () => false } = this.options;
     if (flow.protocol !== 'TLS' || tls === undefined || !(flow instanceof StreamConnection)) return this.sentBy(flow);
-    const { isOurs, askedFor: asked } = flow;
+    const { isOurs, askedFor, shownAs } = flow;
+    const asked = askedFor ?? shownAs;
     const { host, port } = this.pointOf(flow);
     return certifiedHost(tls, { asked, isOurs, address: host, port }, servesDomain) ?? this.sentBy(flow);
+  }
+
+  /**
+   * The destinations of a request. Those by TLS are shown the certificate of the domain that it is from, where that has one of its own: a
+   * server takes nobody else's word for who the domain's users are (RFC 5922 7.4).
+   */
+  onBehalfOfSender(request: SipRequest, destinations: readonly Destination[]): readonly Destination[] {
+    const { tls, servesDomain } = this.options;
+    if (tls?.contextFor === undefined || !destinations.some(({ protocol }) => protocol === 'TLS')) return destinations;
+    const as = addressHost(canonicalAddress(request.from.uri));
+    if (as === undefined || !servesDomain?.(as) || tls.contextFor(as) === undefined) return destinations;
+    return destinations.map((one) => (one.protocol === 'TLS' ? { ...one, as } : one));
   }
 
   /** The UDP flow to a peer, over the socket of another flow where that is one of UDP too. @param address a textual IP address */
@@ -302,7 +316,12 @@ export class TransportLayer {
       }
     };
     const onStream = (kind: 'TCP' | 'TLS') => (socket: Socket) =>
-      adopt(socket, (peer) => new StreamConnection(kind, socket, peer, connections));
+      adopt(socket, (peer) => {
+        const connection = new StreamConnection(kind, socket, peer, connections);
+        const asked = connection.askedFor;
+        if (asked !== undefined && this.options.tls?.contextFor?.(asked) !== undefined) connection.shownAs = asked;
+        return connection;
+      });
     if (protocol === 'TCP') return { accept: onStream('TCP'), close() {} };
     const secure = protocol === 'WS' ? undefined : this.options.tls;
     const onFailure = (error: Error, { remoteAddress }: Socket): void =>
@@ -334,6 +353,7 @@ export class TransportLayer {
     this.connections.count(socket, address);
     const connection = new StreamConnection('TLS', socket, { address, port }, this.connections, timeoutMs);
     connection.openedTo = name ?? address;
+    connection.shownAs = destination.as;
     socket.once('error', (error) => {
       const fields = { port, name, reason: error.message };
       if (!connection.opened) this.shutOuts.tell('TLS connection could not be opened', address, fields);

@@ -74,7 +74,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     router,
     transport,
     transactions,
-    uac: new UserAgentClient(transactions, locator),
+    uac: new UserAgentClient(transactions, locator, transport),
     locator,
     wheel,
     failures,

@@ -37,6 +37,7 @@ export class Login {
     return this.parts.sip.authenticate({
       method: change.method ?? 'REGISTER',
       uri: change.uri ?? 'sip:example.com',
+      from: 'sip:elsewhere.test',
       credentials,
       body: Buffer.from(change.body ?? ''),
       remoteAddress: change.peer ?? '127.0.0.1',
