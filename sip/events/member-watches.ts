@@ -11,8 +11,8 @@ export interface MemberWatchesOptions {
   readonly judge: WatchJudge;
   readonly wheel: TimerWheel;
   readonly now: () => number;
-  /** Has it judged and rendered, at once if what that takes is in memory. */
-  process(member: MemberWatch): void;
+  /** Has it judged and rendered: at once if what that takes is in memory, or when its turn comes. */
+  process(member: MemberWatch, later?: boolean): void;
 }
 
 export class MemberWatches {
@@ -22,9 +22,10 @@ export class MemberWatches {
     this.options = options;
   }
 
-  open(member: MemberWatch): void {
+  /** @param later others have their turn before it is judged and rendered */
+  open(member: MemberWatch, later = false): void {
     this.options.index.add(member);
-    this.options.process(member);
+    this.options.process(member, later);
   }
 
   close(member: MemberWatch): void {

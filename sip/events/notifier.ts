@@ -65,7 +65,12 @@ export class Notifier {
       moved: (watch) => this.undecided.follow(watch),
       waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
     });
-    this.members = new MemberWatches({ ...options, index: this.index, judge: this.judge, process: (member) => this.process(member) });
+    this.members = new MemberWatches({
+      ...options,
+      index: this.index,
+      judge: this.judge,
+      process: (member, later) => (later ? this.touch(member) : this.process(member)),
+    });
     this.waiting = new WaitingJudge({ ...options, failed: (error) => this.failed(error) });
     this.undecided = new UndecidedWatches({
       ...options,

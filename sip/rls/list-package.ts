@@ -52,7 +52,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
   const { notifier, now, servesDomain } = options;
   const subscriptions = new Map<string, ListSubscription>();
 
-  const openMember = (watch: Watch, member: ListMember, changed: (canonical: string) => void): MemberSource | undefined => {
+  const openMember = (watch: Watch, member: ListMember, changed: (canonical: string) => void, later: boolean): MemberSource | undefined => {
     const { canonical } = member;
     if (!isLocal(member, servesDomain)) {
       const open = (filter: string | undefined, told: () => void): MemberSource | undefined =>
@@ -77,7 +77,7 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
       notifier,
     );
     virtual.filter = memberFilter(watch, canonical);
-    notifier.members.open(virtual);
+    notifier.members.open(virtual, later);
     return virtual;
   };
 
@@ -86,14 +86,15 @@ function listMachinery(base: EventPackage, options: ListPackageOptions) {
     /** With every member's documents in memory, a NOTIFY has the state of all. */
     prepare: (list: MemberList): Promise<unknown> =>
       Promise.all([...watchedMembers(list).values()].map((member) => isLocal(member, servesDomain) && base.ready?.(member.canonical))),
-    open(watch: Watch): void {
+    open(watch: Watch): ListSubscription {
       const subscription = new ListSubscription({
         naming: (watch.terms as ListTerms | undefined)?.naming ?? 'standard',
-        open: (member, changed) => openMember(watch, member, changed),
+        open: (member, changed, later) => openMember(watch, member, changed, later),
         touch: () => notifier.touch(watch as WatchBase),
         goOn: () => notifier.goOn(watch as WatchBase),
       });
       subscriptions.set(watch.id, subscription);
+      return subscription;
     },
     /** What the watcher asks for may be another thing now. */
     refresh(watch: Watch): void {
@@ -174,10 +175,12 @@ export function listPackage(base: EventPackage, options: ListPackageOptions): Ev
       subscriptions.get(watch.id)?.render(list, version, full, roomFor(watch, bodyRoom)),
     async opened(watch) {
       lists.hold(watch.resource);
-      machinery.open(watch);
+      const subscription = machinery.open(watch);
       await lists.ready(watch.resource);
       const list = lists.get(watch.resource);
-      if (list) await prepare(list);
+      if (!list) return;
+      await prepare(list);
+      await subscription.begin(list);
     },
     refreshed: (watch) => machinery.refresh(watch),
     closed(watch) {
@@ -213,8 +216,9 @@ export function broughtListPackage(base: EventPackage, options: ListPackageOptio
     render: (_uri, _decision, { watch, full, version }) =>
       subscriptions.get(watch.id)?.render(listOf(watch), version, full, roomFor(watch, bodyRoom)),
     async opened(watch) {
-      machinery.open(watch);
+      const subscription = machinery.open(watch);
       await prepare(listOf(watch));
+      await subscription.begin(listOf(watch));
     },
     async refreshed(watch) {
       machinery.refresh(watch);

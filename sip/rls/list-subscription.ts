@@ -1,4 +1,5 @@
 /** One subscription to a list: the tree of lists that it is told, who is watched for it, and what of them is news (RFC 4662 4). */
+import { turn } from '../../schemas/turns.ts';
 import type { Body, Watch } from '../events/event-package.ts';
 import type { MemberState } from '../events/watch.ts';
 import { instanceId, type MemberReport, type PartNaming, writeListBody } from './list-body.ts';
@@ -58,13 +59,19 @@ interface Room {
 
 export interface ListSubscriptionOptions {
   readonly naming: PartNaming;
-  /** Begins to watch a member; undefined where nothing can be known of it. `changed` is called with its address after every change of its state. */
-  open(member: ListMember, changed: (canonical: string) => void): MemberSource | undefined;
+  /**
+   * Begins to watch a member; undefined where nothing can be known of it. `changed` is called with its address after every change of its state.
+   * @param later its state need not be known at once
+   */
+  open(member: ListMember, changed: (canonical: string) => void, later: boolean): MemberSource | undefined;
   /** There is something to tell. */
   touch(): void;
   /** There is more to tell than the body that is being made has room for. */
   goOn(): void;
 }
+
+/** Milliseconds after which others have their turn while members are opened: what each of them has published may be much. */
+const SLICE_TIME = 10;
 
 export class ListSubscription {
   private readonly options: ListSubscriptionOptions;
@@ -76,6 +83,7 @@ export class ListSubscription {
   private places = new Map<string, Place[]>();
   /** While members are opened what becomes of them is about to be told anyway. */
   private following = false;
+  private isClosed = false;
   /** Where versions of lists in this one begin: after a restart beyond all that were told before. */
   private firstVersion: number | undefined;
 
@@ -88,7 +96,21 @@ export class ListSubscription {
     return this.sources.values();
   }
 
+  /** Begins to watch the members, with turns for others in between, so that the first notification has the states of all. */
+  async begin(list: MemberList): Promise<void> {
+    let until = performance.now() + SLICE_TIME;
+    for (const [canonical, member] of watchedMembers(list)) {
+      if (performance.now() > until) {
+        await turn();
+        if (this.isClosed) return;
+        until = performance.now() + SLICE_TIME;
+      }
+      if (!this.sources.has(canonical)) this.open(canonical, member, false);
+    }
+  }
+
   close(): void {
+    this.isClosed = true;
     for (const source of this.sources.values()) source.close();
     this.sources.clear();
   }
@@ -121,14 +143,18 @@ export class ListSubscription {
       this.sources.delete(canonical);
       source.close();
     }
-    this.following = true;
+    const until = performance.now() + SLICE_TIME;
     for (const [canonical, member] of wanted) {
-      if (this.sources.has(canonical)) continue;
-      const source = this.options.open(member, this.noteChange);
-      if (source) this.sources.set(canonical, source);
+      if (!this.sources.has(canonical)) this.open(canonical, member, performance.now() > until);
     }
-    this.following = false;
     return root;
+  }
+
+  private open(canonical: string, member: ListMember, later: boolean): void {
+    this.following = true;
+    const source = this.options.open(member, this.noteChange, later);
+    if (source) this.sources.set(canonical, source);
+    this.following = false;
   }
 
   private lay(list: MemberList, above: Place['above'], path: string, before: Place | undefined): Place {
