@@ -195,11 +195,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     notifier.documentChanged(change);
   });
 
-  const presenceHandling = (watcher: string, presentity: string): SubHandling | Promise<SubHandling> => {
+  const presenceHandling = (watcher: string, presentity: string, aliases?: readonly string[]): SubHandling | Promise<SubHandling> => {
     // A document may have changed while the documents were read.
     const loading = presence.ready?.(presentity);
-    if (loading) return loading.then(() => presenceHandling(watcher, presentity));
-    return presence.authorize(watcher, presentity, now()).handling;
+    if (loading) return loading.then(() => presenceHandling(watcher, presentity, aliases));
+    return presence.authorize(watcher, presentity, now(), aliases).handling;
   };
 
   const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });

@@ -10,6 +10,8 @@ export interface Call {
   readonly flow: Flow | undefined;
   /** Canonical address of the sender: who it was proved to be, else what From says. */
   readonly caller: string;
+  /** What else a trusted element asserts to be the sender (RFC 3325 9.1), as canonical addresses. */
+  readonly callerAliases?: readonly string[] | undefined;
   /** Is `caller` proved, by credentials or by a peer that we trust? */
   readonly callerVerified: boolean;
   /** Canonical address of the user of ours it is for now; undefined when it goes elsewhere. */
@@ -22,6 +24,11 @@ export interface Call {
   readonly headers: readonly HeaderField[];
   /** Has the listener called once, when nothing more becomes of the request, or at once; undefined for a message that has waited here. */
   readonly onEnd?: ((listener: () => void) => void) | undefined;
+}
+
+/** All addresses of the sender: rules are asked about each. */
+export function callersOf({ caller, callerAliases = [] }: Call): readonly string[] {
+  return [caller, ...callerAliases];
 }
 
 /** Why nobody took a request: `busy` 486 or 600, `no-answer` it rang, `not-reachable` no way there, `not-logged-in` no binding. */

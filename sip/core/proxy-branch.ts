@@ -38,6 +38,8 @@ export interface BranchOwner {
   readonly outgoing: SipRequest;
   /** The second part of our Via's branch. */
   readonly mark: string;
+  /** Is it for a user of ours, rather than for another domain? */
+  readonly isForUser: boolean;
   /** 101 to 199. */
   rang(branch: ProxyBranch, response: SipResponse): void;
   /** The first, and for INVITE each further one. */

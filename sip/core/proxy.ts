@@ -15,6 +15,7 @@ import type { UserDirectory } from './authenticator.ts';
 import type { Binding } from './binding.ts';
 import type { CallObserver } from './call-observer.ts';
 import type { CallService } from './call-service.ts';
+import { hideHistory } from './history-privacy.ts';
 import { ANONYMOUS, type Identifier } from './identity.ts';
 import type { Logger } from './log.ts';
 import { checkLoop, incomingBreadth, loopMark } from './loop-detection.ts';
@@ -189,11 +190,18 @@ export class SipProxy implements RequestForwarder, ContextHost {
     return outgoing;
   }
 
-  finish(request: SipRequest, { context }: BranchOwner, flow: Flow, isRegistrants: boolean): void {
+  finish(request: SipRequest, { context, isForUser }: BranchOwner, flow: Flow, isRegistrants: boolean): void {
     this.vouch(context, flow, isRegistrants);
     this.recordRoutes.record(request, context.request, context.flow, flow, isRegistrants, context.isOfOwnRoute);
     const user = context.identitySource === 'digest' ? context.identity : undefined;
-    assertIdentity(request, user, this.options.isTrustedPeer?.(flow.remoteAddress) ?? false);
+    const isTrusted = this.options.isTrustedPeer?.(flow.remoteAddress) ?? false;
+    assertIdentity(request, user, isTrusted);
+    if (!isForUser && !isTrusted) hideHistory(request, (address) => this.isOurs(address));
+  }
+
+  private isOurs(address: string): boolean {
+    const { users } = this.options;
+    return users.servesDomain(addressHost(address) ?? '') || users.hasUser(address);
   }
 
   /**

@@ -58,6 +58,7 @@ export class ResponseContext implements BranchOwner {
   readonly context: RoutedRequest;
   readonly mark: string;
   outgoing: SipRequest;
+  isForUser = false;
   private readonly host: ContextHost;
   private readonly isInvite: boolean;
   private readonly atOnce: number;
@@ -163,11 +164,12 @@ export class ResponseContext implements BranchOwner {
     this.hasRung = false;
     this.outgoing = this.host.outgoing(this.context, leg);
     if (this.services.length === 0) return void this.tryTargets(leg);
-    const { identity, request } = this.context;
+    const { identity, aliases, request } = this.context;
     this.call = {
       request,
       flow: this.context.flow,
       caller: identity ?? this.host.unverifiedCaller(request),
+      callerAliases: aliases,
       callerVerified: identity !== undefined && this.context.identitySource !== 'open',
       // On its way past us it is not for a user of ours yet.
       callee: this.isRouted ? undefined : this.host.calleeOf(leg),
@@ -186,6 +188,7 @@ export class ResponseContext implements BranchOwner {
   private tryTargets(leg: Leg): void {
     const { groups, status, callee } = this.host.resolve(leg, this.isRouted, this.route);
     this.groups = groups;
+    this.isForUser = callee !== undefined;
     this.calls?.inviteForwarded(this.context.request, this.callerOfOurs, groups.length > 0 ? callee : undefined);
     if (groups.length === 0) {
       this.failures.push({ status, response: undefined });

@@ -186,7 +186,7 @@ export class PresencePolicy {
     const matching: CompiledRule[] = [];
     let validUntil: number | undefined;
     const circumstances = circumstancesOf(policy, watchers, sphere, now);
-    for (const some of candidatesOf(policy.rules, watchers)) {
+    for (const some of policy.rules.candidatesOfAny(watchers)) {
       for (const rule of some) {
         if (conditionsHold(rule.conditions, circumstances)) matching.push(rule);
         const boundary = nextBoundary(rule.conditions, now);
@@ -226,14 +226,6 @@ export class PresencePolicy {
 
 const NONE: readonly string[] = [];
 
-/** The rules that may hold for any of the addresses. */
-function candidatesOf(rules: RuleIndex<CompiledRule>, watchers: readonly string[]): readonly (readonly CompiledRule[])[] {
-  const [watcher = ''] = watchers;
-  const [named, general] = rules.candidates(watcher);
-  if (watchers.length === 1) return [named, general];
-  return [[...new Set(watchers.flatMap((each) => rules.candidates(each)[0]))], general];
-}
-
 function circumstancesOf(
   { lists, rules, unread }: Pick<CompiledPolicy, 'lists' | 'rules' | 'unread'>,
   watchers: readonly string[],
@@ -244,7 +236,7 @@ function circumstancesOf(
   const unnamed = { watchers, authenticated: !watchers.includes(ANONYMOUS), sphere, now, lists };
   const names = (rule: CompiledRule): boolean => namesWatcher(rule.conditions, unnamed);
   // What cannot be read may name anybody.
-  const named = rules.others && (unread.length > 0 || candidatesOf(rules, watchers).some((some) => some.some(names)));
+  const named = rules.others && (unread.length > 0 || rules.candidatesOfAny(watchers).some((some) => some.some(names)));
   return { ...unnamed, named };
 }
 

@@ -39,6 +39,13 @@ export class RuleIndex<R extends ConditionalRule> {
   candidates(identity: string): readonly [readonly R[], readonly R[]] {
     return [this.byIdentity.get(identity) ?? NONE, this.general];
   }
+
+  /** The same for somebody with several identities (RFC 5025 3.1.1.2), those that name them in no order. */
+  candidatesOfAny(identities: readonly string[]): readonly [readonly R[], readonly R[]] {
+    const [identity = ''] = identities;
+    if (identities.length === 1) return this.candidates(identity);
+    return [[...new Set(identities.flatMap((each): readonly R[] => this.byIdentity.get(each) ?? NONE))], this.general];
+  }
 }
 
 const NONE: readonly never[] = [];

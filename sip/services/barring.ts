@@ -1,7 +1,7 @@
 /** Communication barring (3GPP TS 24.611): whose calls and messages a user takes, and where the user's own may go. */
 import { addressHost, canonicalAddress } from '../../schemas/address.ts';
 import type { BarringRule } from '../../schemas/simservs.ts';
-import { type Call, type CallService, PROCEED, type Verdict } from '../core/call-service.ts';
+import { type Call, type CallService, callersOf, PROCEED, type Verdict } from '../core/call-service.ts';
 import { ANONYMOUS } from '../core/identity.ts';
 import { explainRule, matchingRules } from './call-conditions.ts';
 import type { CallFacts } from './call-facts.ts';
@@ -37,7 +37,7 @@ export class CommunicationBarring implements CallService {
     const policy = this.users.policy(user);
     if (policy === undefined || policy.outgoing.length === 0) return undefined;
     const facts = this.users.facts(call, user, uri);
-    return barringRule(policy.outgoing, policy, facts, canonicalAddress(uri), true)?.because;
+    return barringRule(policy.outgoing, policy, facts, [canonicalAddress(uri)], true)?.because;
   }
 
   private judge(call: Call, caller: string | undefined, callee: string | undefined): Verdict {
@@ -49,7 +49,7 @@ export class CommunicationBarring implements CallService {
     const policy = callee === undefined ? undefined : this.users.policy(callee);
     if (callee === undefined || policy === undefined || policy.incoming.length === 0) return PROCEED;
     const facts = this.users.facts(call, callee);
-    const barred = barringRule(policy.incoming, policy, facts, call.caller, this.users.isVerified(call));
+    const barred = barringRule(policy.incoming, policy, facts, callersOf(call), this.users.isVerified(call));
     if (!barred) return PROCEED;
     // TS 24.611 4.5.2.6.2, RFC 5079: who hides may learn that showing themselves would help. All else is told to nobody.
     return { kind: 'answer', status: barred.rule && asksWhoIsAnonymous(barred.rule) ? 433 : 603, because: barred.because };
@@ -66,7 +66,7 @@ function barringRule(
   rulesets: readonly BarringRules[],
   { lists }: CallPolicy,
   facts: CallFacts,
-  party: string,
+  party: readonly string[],
   verified: boolean,
 ): Barred | undefined {
   for (const rules of rulesets) {
@@ -75,8 +75,8 @@ function barringRule(
     const known = matchingRules(rules, { ...question, party: verified ? party : undefined });
     if (known.some(({ allow }) => allow)) continue;
     let rule = known[0];
-    for (const claimed of verified ? [] : claims(party)) {
-      rule ??= matchingRules(rules, { ...question, party: claimed }).find(({ allow }) => !allow);
+    for (const claimed of verified ? [] : party.flatMap(claims)) {
+      rule ??= matchingRules(rules, { ...question, party: [claimed] }).find(({ allow }) => !allow);
     }
     if (rule) return { rule, because: `${explainRule(rule)}: barred` };
   }

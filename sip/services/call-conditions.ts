@@ -5,8 +5,8 @@ import type { RuleIndex } from '../presence/rule-index.ts';
 import type { CallFacts } from './call-facts.ts';
 import type { CallPolicy, Placed } from './call-policy.ts';
 
-/** Whom identity conditions are about, or undefined where nobody knows: then none of them holds. */
-export type Party = string | undefined;
+/** Whom identity conditions are about, by all of their addresses, or undefined where nobody knows: then none of them holds. */
+export type Party = readonly string[] | undefined;
 
 export interface RuleQuestion {
   readonly facts: CallFacts;
@@ -19,13 +19,13 @@ export interface RuleQuestion {
 /** The rules that hold, in order. */
 export function matchingRules<R extends Placed<CallRule>>(rules: RuleIndex<R>, question: RuleQuestion): readonly R[] {
   const { facts, lists, party, events } = question;
-  const watcher = party ?? '';
-  const candidates = rules.candidates(watcher);
-  const unnamed = { watchers: [watcher], authenticated: true, now: facts.now, lists, sphere: undefined };
+  const watchers = party ?? NOBODY;
+  const candidates = rules.candidatesOfAny(watchers);
+  const unnamed = { watchers, authenticated: true, now: facts.now, lists, sphere: undefined };
   const common = (rule: R) => rule.conditions.filter(isNaming);
   const named = rules.others && party !== undefined && candidates.some((some) => some.some((rule) => namesWatcher(common(rule), unnamed)));
   const circumstances = { ...unnamed, named };
-  return inOrder(candidates).filter(
+  return inOrder(candidates, watchers.length === 1).filter(
     (rule) => asksAbout(rule, events) && rule.conditions.every((condition) => holds(condition, circumstances, question)),
   );
 }
@@ -80,10 +80,15 @@ function isNaming(condition: CallCondition): condition is NamingCondition {
   return condition.kind === 'identity' || condition.kind === 'external-list';
 }
 
-/** Two lists, each in order, as one in order. */
-function inOrder<R extends { readonly index: number }>([named, general]: readonly [readonly R[], readonly R[]]): readonly R[] {
+const NOBODY: readonly string[] = [''];
+
+/** Two lists as one in order; the second is in order, and the first where it is `sorted`. */
+function inOrder<R extends { readonly index: number }>(
+  [named, general]: readonly [readonly R[], readonly R[]],
+  sorted: boolean,
+): readonly R[] {
   if (named.length === 0) return general;
-  return general.length === 0 ? named : [...named, ...general].sort((a, b) => a.index - b.index);
+  return sorted && general.length === 0 ? named : [...named, ...general].sort((a, b) => a.index - b.index);
 }
 
 /** Which rule it was, for the log: document, service, rule and conditions. */

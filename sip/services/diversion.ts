@@ -1,7 +1,15 @@
 /** Communication diversion (3GPP TS 24.604): where calls go when their user says so, is busy, does not answer or cannot be reached. */
 import { addressHost } from '../../schemas/address.ts';
 import type { CallEvent } from '../../schemas/simservs.ts';
-import { type Call, type CallFailure, type CallService, type FailureCause, PROCEED, type Verdict } from '../core/call-service.ts';
+import {
+  type Call,
+  type CallFailure,
+  type CallService,
+  callersOf,
+  type FailureCause,
+  PROCEED,
+  type Verdict,
+} from '../core/call-service.ts';
 import type { CommunicationBarring } from './barring.ts';
 import { explainRule, matchingRules } from './call-conditions.ts';
 import type { CallPolicy, PlacedDiversion } from './call-policy.ts';
@@ -112,7 +120,7 @@ export class CommunicationDiversion implements CallService {
   private choose(call: Call, callee: string, policy: CallPolicy, events: readonly CallEvent[]): PlacedDiversion | undefined {
     if (!policy.diversion) return undefined;
     const facts = this.users.facts(call, callee);
-    for (const rule of matchingRules(policy.diversion, { facts, lists: policy.lists, party: call.caller, events })) {
+    for (const rule of matchingRules(policy.diversion, { facts, lists: policy.lists, party: callersOf(call), events })) {
       if (rule.target.address !== callee && this.barring.bars(callee, call, rule.target.uri) === undefined) return rule;
     }
     return undefined;

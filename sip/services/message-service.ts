@@ -44,7 +44,9 @@ export interface MessageServiceOptions {
   /** What users have barred; asked by the proxy for what it relays, and by this service for the copies that it makes. */
   readonly barring: CallService;
   /** What the user's presence rules say to the sender; undefined where they have no say about messages. */
-  readonly presenceHandling?: ((sender: string, user: string) => SubHandling | Promise<SubHandling>) | undefined;
+  readonly presenceHandling?:
+    | ((sender: string, user: string, aliases?: readonly string[]) => SubHandling | Promise<SubHandling>)
+    | undefined;
 }
 
 /** How long the bindings of a user may take to answer before the message is kept, in milliseconds. */
@@ -79,7 +81,7 @@ export class MessageService implements CallService {
     if (request.method !== 'MESSAGE') return PROCEED;
     if (isTooLarge(request, call.flow)) return { kind: 'answer', ...TOO_LARGE };
     if (callee === undefined) return PROCEED;
-    const handling = this.presenceHandling(call.caller, callee);
+    const handling = this.presenceHandling(call, callee);
     return handling instanceof Promise
       ? handling.then((settled) => this.judged(call, callee, settled))
       : this.judged(call, callee, handling);
@@ -115,38 +117,40 @@ export class MessageService implements CallService {
     const refusal = await this.refusalOf(context, recipient, routed.uri);
     if (refusal === 'silent') return;
     if (refusal !== undefined) throw new SipError(refusal);
-    const kept = queuedMessage(request, recipient, context.identity ?? '', lifetime, now());
+    const kept = sentBy(queuedMessage(request, recipient, context.identity ?? '', lifetime, now()), context.aliases);
     if (!this.post({ ...kept, body: routed.body.toString('base64') }, routed.uri)) throw new SipError(480);
   }
 
   /** Whether the recipient of a copy takes messages of the sender: undefined if so, else a status, or 'silent' where the sender shall not know. */
   private refusalOf(
-    { request, flow, identity = '' }: RequestContext,
+    { request, flow, identity = '', aliases }: RequestContext,
     recipient: string,
     uri: string,
   ): Promise<number | 'silent' | undefined> {
     const callee = this.options.users.hasUser(recipient) ? recipient : undefined;
-    return this.refusal({ request, flow, caller: identity, callerVerified: !this.options.open, callee, uri, diverted: [], headers: [] });
+    const sender = { caller: identity, callerAliases: aliases, callerVerified: !this.options.open };
+    return this.refusal({ request, flow, ...sender, callee, uri, diverted: [], headers: [] });
   }
 
   private async refusal(call: Call): Promise<number | 'silent' | undefined> {
-    const { caller, callee } = call;
+    const { callee } = call;
     const verdict = await this.options.barring.onRequest?.(call);
     if (verdict?.kind === 'answer') return verdict.status;
-    const handling = callee === undefined ? 'allow' : await this.presenceHandling(caller, callee);
+    const handling = callee === undefined ? 'allow' : await this.presenceHandling(call, callee);
     if (handling === 'block') return 403;
     return handling === 'polite-block' ? 'silent' : undefined;
   }
 
   /** What the recipient's rules say now of a message that has waited. */
   async judge(message: QueuedMessage): Promise<Judgement> {
-    const { recipient, sender } = message;
+    const { recipient, sender, aliases } = message;
     const request = deliveryRequest(message, recipient);
     const caller = sender === '' ? canonicalAddress(request.from.uri) : sender;
     const call: Call = {
       request,
       flow: undefined,
       caller,
+      callerAliases: aliases,
       callerVerified: sender !== '' && !this.options.open,
       callee: recipient,
       uri: recipient,
@@ -157,9 +161,9 @@ export class MessageService implements CallService {
     return refusal === undefined ? 'allowed' : refusal === 'silent' ? 'silent' : 'refused';
   }
 
-  private presenceHandling(sender: string, user: string): SubHandling | Promise<SubHandling> {
+  private presenceHandling({ caller, callerAliases }: Call, user: string): SubHandling | Promise<SubHandling> {
     const { presenceHandling } = this.options;
-    return presenceHandling === undefined || sender === user ? 'allow' : presenceHandling(sender, user);
+    return presenceHandling === undefined || caller === user ? 'allow' : presenceHandling(caller, user, callerAliases);
   }
 
   private judged(call: Call, callee: string, handling: SubHandling): Verdict | Promise<Verdict> {
@@ -180,9 +184,10 @@ export class MessageService implements CallService {
     return delivery.isRunning(callee) && !isPassing(call.request) ? this.keep(call, callee) : PROCEED;
   }
 
-  private message({ request, caller, callerVerified }: Call, callee: string): QueuedMessage {
+  private message({ request, caller, callerAliases, callerVerified }: Call, callee: string): QueuedMessage {
     const { lifetime, now, open } = this.options;
-    return queuedMessage(request, callee, callerVerified || open ? caller : '', lifetime, now());
+    const message = queuedMessage(request, callee, callerVerified || open ? caller : '', lifetime, now());
+    return sentBy(message, callerAliases);
   }
 
   private keep(call: Call, callee: string): Verdict | Promise<Verdict> {
@@ -216,7 +221,7 @@ export class MessageService implements CallService {
     const terms = { sender, now: at, expiresAt, isOwnRealm: (realm: string) => users.servesDomain(realm.toLowerCase()) };
     const refusals = await Promise.all(recipients.map((each) => this.refusalOf(context, each.canonical, targetUri(each))));
     for (const [index, recipient] of recipients.entries()) {
-      const copy = copyFor(recipient, request, content, terms);
+      const copy = sentBy(copyFor(recipient, request, content, terms), context.aliases);
       const refusal = refusals[index];
       if (refusal === 'silent') continue;
       if (refusal !== undefined || isServer(recipient.uri) || !this.post(copy, targetUri(recipient))) this.refused(copy);
@@ -252,6 +257,10 @@ const PROCESSED = { kind: 'processing', status: 'processed' } as const;
 
 function isTooLarge(request: SipRequest, flow: Flow | undefined): boolean {
   return flow?.reliable === false && request.headers.receivedLength > PAGE_MODE_BYTES && request.to.tag === undefined;
+}
+
+function sentBy(message: QueuedMessage, aliases: readonly string[] | undefined): QueuedMessage {
+  return aliases === undefined ? message : { ...message, aliases };
 }
 
 function withContent(message: QueuedMessage, content: ListMessage['content']): QueuedMessage['fields'] {

@@ -46,7 +46,7 @@ export interface MessagesOptions {
   /** Does this server listen there? */
   isLocal(host: string, port: number | undefined): boolean;
   readonly nextHops: NextHops;
-  presenceHandling(sender: string, user: string): SubHandling | Promise<SubHandling>;
+  presenceHandling(sender: string, user: string, aliases?: readonly string[]): SubHandling | Promise<SubHandling>;
 }
 
 export interface Messages {
@@ -88,7 +88,7 @@ export function createMessages(options: MessagesOptions): Messages {
     isServer: (uri) => isServer(uri, options),
     hasBindings: (recipient) => registrar.bindings(recipient).length > 0,
     send: (request, done) => sendAbroad(options, request, done),
-    presenceHandling: settings.byPresenceRules ? (sender, user) => options.presenceHandling(sender, user) : undefined,
+    presenceHandling: settings.byPresenceRules ? (sender, user, aliases) => options.presenceHandling(sender, user, aliases) : undefined,
   });
   registrar.onChange((recipient) => {
     if (!queue.has(recipient) || registrar.bindings(recipient).length === 0) return;

@@ -10,6 +10,8 @@ export interface QueuedMessage {
   readonly recipient: string;
   /** Canonical address of who sent it; '' where that is not known for certain. */
   readonly sender: string;
+  /** What else was asserted to be who sent it, as canonical addresses. */
+  readonly aliases?: readonly string[];
   /** In their order, long names, one character a byte. */
   readonly fields: readonly (readonly [name: string, value: string])[];
   /** In base64: bodies are bytes and need not be text. */
