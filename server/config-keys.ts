@@ -69,6 +69,8 @@ export interface Config
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
   readonly usages: readonly UsageSetting[];
+  /** Is the server's code made fast by a rehearsal right after the start? */
+  readonly warmUp: 'yes' | 'no';
   readonly logLevel: string;
 }
 
@@ -307,6 +309,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   ...PRESENCE_KEYS,
   ...LIST_KEYS,
   ...MESSAGE_KEYS,
+  {
+    name: 'warm-up',
+    field: 'warmUp',
+    placeholder: 'yes|no',
+    list: false,
+    default: 'yes',
+    meaning: 'rehearse requests for some seconds after the start, so that those of clients are served fast from the first one on',
+    read: oneOf(['yes', 'no']),
+  },
   {
     name: 'log',
     field: 'logLevel',

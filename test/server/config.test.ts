@@ -91,6 +91,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   'presence-from-registrations': [['yes', 'yes'], ['no', 'no'], ['yes', 'yes']], // biome-ignore format: a table
   'anonymous-watchers': [['accept', 'accept'], ['refuse', 'refuse'], ['accept', 'accept']], // biome-ignore format: a table
   'own-watcherinfo': [['allow', 'allow'], ['refuse', 'refuse'], ['allow', 'allow']], // biome-ignore format: a table
+  'warm-up': [['no', 'no'], ['yes', 'yes'], ['no', 'no']], // biome-ignore format: a table
   'presence-interval': [['0', 0], ['3', 3], ['60', 60]], // biome-ignore format: a table
   'winfo-interval': [['0', 0], ['5', 5], ['60', 60]], // biome-ignore format: a table
   'forced-interval': [['0', 0], ['5', 5], ['60', 60]], // biome-ignore format: a table
