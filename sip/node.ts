@@ -203,7 +203,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     return presence.authorize(watcher, presentity, now(), aliases).handling;
   };
 
-  const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires, maxContacts: options.maxContacts });
   const reg = regPackage({ users, registrar, now, interval: options.diffInterval * 1000 });
   notifier.register(reg);
   registrar.onChange((aor, ended) => {
