@@ -49,6 +49,8 @@ export interface Config
   readonly metricsFrom: readonly string[];
   /** IP addresses and CIDR blocks of SIP elements that say truly who their requests are from. */
   readonly sipTrustedPeers: readonly string[];
+  /** IP addresses and CIDR blocks to which no request goes, `local` for this machine and its links, or `none`. */
+  readonly forbiddenTargets: readonly string[];
   /** Whose address From may be: the authenticated user's own, or any. */
   readonly sipFrom: 'own' | 'any';
   /** Greatest size of a document, in bytes of UTF-8. */
@@ -206,6 +208,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     meaning:
       'address of a SIP proxy or gateway that authenticates users: whom its P-Asserted-Identity names needs no password; without one it vouches for nobody',
     read: readNetwork,
+  },
+  {
+    name: 'forbidden-target',
+    field: 'forbiddenTargets',
+    placeholder: 'IP[/BITS]|local|none',
+    list: true,
+    default: 'local',
+    meaning:
+      'where no SIP request is sent, whatever contacts and Request-URIs of users or the DNS say, unless it is a next-hop or a sip-trusted-peer, or the agent itself has come from there; `local` is 127.0.0.0/8 and ::1 unless a `sip` listens there, and 169.254.0.0/16 and fe80::/10 likewise',
+    read: (value) => (value === 'local' || value === 'none' ? value : readNetwork(value)),
   },
   {
     name: 'sip-from',
