@@ -93,8 +93,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const watchers = new WatcherLists({ state, wheel, waitingTime: options.undecidedTime * 1000, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);
   const mayWatch = (address: string): boolean => isUser(address) || !users.servesDomain(addressHost(address) ?? '');
+  const sendAll = (): void => transport.flush();
   const notifier = new Notifier({
     uac,
+    // What has been stored for good is told before all else that the turn has to do; the rest once the turn has been committed.
+    told: () => state.afterCommit(sendAll),
     wheel,
     state,
     watchers,
