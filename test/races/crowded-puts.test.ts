@@ -17,7 +17,8 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 const SHAPES: Readonly<Record<string, (round: number) => string>> = {
-  entries: (round) => Array.from({ length: 230 }, (_, i) => `<entry uri="sip:${round}.${i}@example.com"><display-name>E</display-name></entry>`).join(''),
+  entries: (round) =>
+    Array.from({ length: 230 }, (_, i) => `<entry uri="sip:${round}.${i}@example.com"><display-name>E</display-name></entry>`).join(''),
   lists: (round) => Array.from({ length: 900 }, (_, i) => `<list name="${round}${i}"/>`).join(''),
 };
 
