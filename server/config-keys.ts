@@ -49,6 +49,8 @@ export interface Config
   readonly metricsFrom: readonly string[];
   /** IP addresses and CIDR blocks of SIP elements that say truly who their requests are from. */
   readonly sipTrustedPeers: readonly string[];
+  /** IP addresses and CIDR blocks to which no request goes, `local` for this machine and its links, or `none`. */
+  readonly forbiddenTargets: readonly string[];
   /** Whose address From may be: the authenticated user's own, or any. */
   readonly sipFrom: 'own' | 'any';
   /** Greatest size of a document, in bytes of UTF-8. */
@@ -67,6 +69,8 @@ export interface Config
   readonly diffInterval: number;
   /** Application usages besides those that the server knows. */
   readonly usages: readonly UsageSetting[];
+  /** Is the server's code made fast by a rehearsal right after the start? */
+  readonly warmUp: 'yes' | 'no';
   readonly logLevel: string;
 }
 
@@ -206,6 +210,16 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     read: readNetwork,
   },
   {
+    name: 'forbidden-target',
+    field: 'forbiddenTargets',
+    placeholder: 'IP[/BITS]|local|none',
+    list: true,
+    default: 'local',
+    meaning:
+      'where no SIP request is sent, whatever contacts and Request-URIs of users or the DNS say, unless it is a next-hop or a sip-trusted-peer, or the agent itself has come from there; `local` is 127.0.0.0/8 and ::1 unless a `sip` listens there, and 169.254.0.0/16 and fe80::/10 likewise',
+    read: (value) => (value === 'local' || value === 'none' ? value : readNetwork(value)),
+  },
+  {
     name: 'sip-from',
     field: 'sipFrom',
     placeholder: 'own|any',
@@ -295,6 +309,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   ...PRESENCE_KEYS,
   ...LIST_KEYS,
   ...MESSAGE_KEYS,
+  {
+    name: 'warm-up',
+    field: 'warmUp',
+    placeholder: 'yes|no',
+    list: false,
+    default: 'yes',
+    meaning: 'rehearse requests for some seconds after the start, so that those of clients are served fast from the first one on',
+    read: oneOf(['yes', 'no']),
+  },
   {
     name: 'log',
     field: 'logLevel',

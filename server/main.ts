@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { runCommandLine } from './cli.ts';
 import { holdTickShape } from './tick-shape.ts';
+import { allocateYoung } from './young-allocation.ts';
 
+allocateYoung();
 holdTickShape();
 
 // Whoever reads the output may stop early (`| head`): no reason for a server to end, nor for a command to fail.

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from './config-keys.ts';
-import { createLogger } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
 import { type RunningRollcall, startRollcall } from './server.ts';
+import { warmUp } from './warm-up/warm-up.ts';
 
 /**
  * Runs the server in the foreground: prints one line per listener and then `ready`, and resolves once a signal has stopped it. SIGHUP
- * makes it read its certificate again.
+ * makes it read its certificate again. Where it is to warm up, it prints `warm` when it has, while it serves.
  * @param out prints one line on standard output
  */
 export async function serve(config: Config, out: (line: string) => void): Promise<void> {
@@ -20,11 +21,26 @@ export async function serve(config: Config, out: (line: string) => void): Promis
   const reload = () => rollcall.reload();
   process.on('SIGHUP', reload);
   out('ready');
+  const warmUpEnd = new AbortController();
+  const warm = config.warmUp === 'yes' ? rehearse(config, warmUpEnd.signal, logger, out) : undefined;
   logger.info({ signal: await stopped }, 'stopping');
-  await rollcall.stop();
+  warmUpEnd.abort();
+  await Promise.all([rollcall.stop(), warm]);
   process.off('SIGHUP', reload);
   logger.info({}, 'stopped');
   logger.flush();
+}
+
+/** Nothing depends on it: why it could not be is told in the log. */
+async function rehearse(config: Config, stopped: AbortSignal, log: Logger, out: (line: string) => void): Promise<void> {
+  const started = performance.now();
+  try {
+    const rounds = await warmUp(config, stopped);
+    log.info({ rounds, milliseconds: Math.round(performance.now() - started) }, 'warmed up');
+    if (!stopped.aborted) out('warm');
+  } catch (error) {
+    log.warn({ err: error }, 'not warmed up');
+  }
 }
 
 /** Without any account nobody could make the first one over HTTP; the password is shown here and kept nowhere. */

@@ -18,6 +18,7 @@ import { subscriptionRoutes } from './admin/subscription-routes.ts';
 import { whyRoutes } from './admin/why-routes.ts';
 import { callSettings } from './call-settings.ts';
 import type { Config } from './config-keys.ts';
+import { forbiddenTargets } from './forbidden-targets.ts';
 import { listenHttp } from './http.ts';
 import { HttpConnections } from './http-connections.ts';
 import { listSettings } from './list-settings.ts';
@@ -148,6 +149,7 @@ async function listen(
     state,
     dnsServers: config.dnsServers,
     nextHops: config.nextHops,
+    isForbiddenTarget: forbiddenTargets(config),
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,

@@ -44,6 +44,8 @@ export interface SipNodeOptions {
   readonly dnsServers: readonly string[];
   /** Where requests for other domains go, if not where the DNS says. */
   readonly nextHops: readonly NextHop[];
+  /** May no request go to the textual address, to which the host has led? */
+  readonly isForbiddenTarget?: ((address: string, host: string) => boolean) | undefined;
   /** Requests larger than this many bytes go over TCP rather than UDP, to peers that take it (RFC 3261 18.1.1). */
   readonly udpLimit: number;
   /** What holds for a watcher that no rule decides about. */

@@ -86,7 +86,8 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const transactions = new TransactionLayer(transport, wheel, { onError, udpLimit, t1, isUnlimited });
   transactions.trace = messageTrace(log);
   const names = new NameService({ servers: options.dnsServers });
-  const locator = new Locator({ names, speaks: (protocol, family) => transport.speaks(protocol, family) });
+  const speaks = (protocol: Protocol, family: 4 | 6): boolean => transport.speaks(protocol, family);
+  const locator = new Locator({ names, speaks, isForbidden: options.isForbiddenTarget });
   const uac = new UserAgentClient(transactions, locator, transport);
 
   const watchers = new WatcherLists({ state, wheel, waitingTime: options.undecidedTime * 1000, waitingLimit: WAITING_LIMIT, now });
@@ -157,7 +158,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const nextHops = new NextHops(options.nextHops);
   const backEnd = {
     uac,
-    locator,
+    locate: async (uri: string, watcher: string) => transport.onBehalfOf({ from: { uri: watcher } }, await locator.locate(uri)),
     nextHops,
     wheel,
     log,

@@ -26,9 +26,13 @@ export interface BranchHost {
    * @throws SipError to be answered with
    */
   finish(request: SipRequest, owner: BranchOwner, flow: Flow, isRegistrants: boolean): void;
-  /** Where a request to the URI goes, best first. @throws SipError for what is no SIP URI */
-  /** @param provedName what a server at an IP address has to prove to be by TLS */
-  locate(uri: string, provedName?: string): readonly Destination[] | Promise<readonly Destination[]>;
+  /**
+   * Where a request to the URI goes, best first.
+   * @param near as of `Locator.locate`
+   * @param provedName what a server at an IP address has to prove to be by TLS
+   * @throws SipError for what is no SIP URI
+   */
+  locate(uri: string, near: readonly (string | undefined)[], provedName?: string): readonly Destination[] | Promise<readonly Destination[]>;
 }
 
 /** Whom a branch tells. Responses have lost our Via. */
@@ -103,11 +107,11 @@ export class ProxyBranch {
         return void this.dispatch(request, way.flow);
       if (way.flowOnly) return void this.wayFailed({ status: 430, response: undefined });
       const located = locatedAs(way.uri, request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop));
-      const destinations = this.host.locate(located, way.provedName);
+      const destinations = this.host.locate(located, [way.source, this.owner.context.flow.remoteAddress], way.provedName);
       const { transport } = this.host;
-      if (isList(destinations)) return void this.dispatch(request, transport.onBehalfOfSender(request, destinations));
+      if (isList(destinations)) return void this.dispatch(request, transport.onBehalfOf(request, destinations));
       destinations.then(
-        (found) => this.dispatch(request, transport.onBehalfOfSender(request, found)),
+        (found) => this.dispatch(request, transport.onBehalfOf(request, found)),
         () => this.dispatch(request, []),
       );
     } catch (error) {

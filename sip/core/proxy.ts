@@ -127,7 +127,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
   }
 
   /** RFC 3261 16.11 and 13.2.2.4: only by the route that the INVITE recorded, for there is nobody to tell of a refusal. */
-  acknowledge(ack: SipRequest, _flow: Flow): void {
+  acknowledge(ack: SipRequest, flow: Flow): void {
     try {
       const route = this.preprocess(ack);
       if (!route?.isOfDialog) return;
@@ -142,9 +142,9 @@ export class SipProxy implements RequestForwarder, ContextHost {
       outgoing.uri = way.uri;
       const nextHop = postprocessRoutes(outgoing);
       if (way.flow !== undefined) return void this.transactions.forwardStateless(outgoing, way.flow, branch);
-      const destinations = this.locate(locatedAs(way.uri, nextHop), way.provedName);
+      const destinations = this.locate(locatedAs(way.uri, nextHop), [flow.remoteAddress], way.provedName);
       const pass = (found: readonly Destination[]): void =>
-        this.transactions.forwardStateless(outgoing, this.transport.onBehalfOfSender(outgoing, found), branch);
+        this.transactions.forwardStateless(outgoing, this.transport.onBehalfOf(ack, found), branch);
       if (isList(destinations)) pass(destinations);
       else void destinations.then(pass, (error: unknown) => this.options.log.warn({ err: error }, 'ACK has nowhere to go'));
     } catch (error) {
@@ -152,8 +152,12 @@ export class SipProxy implements RequestForwarder, ContextHost {
     }
   }
 
-  locate(uri: string, provedName?: string): readonly Destination[] | Promise<readonly Destination[]> {
-    return provedBefore(this.options.locator.locate(uri), provedName);
+  locate(
+    uri: string,
+    near: readonly (string | undefined)[],
+    provedName?: string,
+  ): readonly Destination[] | Promise<readonly Destination[]> {
+    return provedBefore(this.options.locator.locate(uri, near), provedName);
   }
 
   calleeOf({ uri }: { readonly uri: string }): string | undefined {

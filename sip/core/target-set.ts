@@ -11,6 +11,8 @@ export interface Way {
   readonly routes: readonly string[];
   /** The registrant's own connection, to be used while it is open. */
   readonly flow: Flow | undefined;
+  /** The textual address that the registrant has come from, where it is known. */
+  readonly source?: string | undefined;
   /** URI of the element to send to where neither Route nor Request-URI shall say it. */
   readonly nextHop: string | undefined;
   /** The domain that a server at an IP address has to prove to be instead, since it has proved so in this dialog (RFC 5922 7.3). */
@@ -33,7 +35,7 @@ export function wayTo(binding: Binding): Way {
   const flowOnly = path.length === 0 && (regId !== undefined || (binding.flow !== undefined && isWebSocket(binding.flow.protocol)));
   // A path leads past the flow of its last element; of a plain contact over UDP the address counts, unless nobody can get there.
   const own = path.length === 0 && (flowOnly || flow?.reliable || translated) ? flow : undefined;
-  return { uri: requestUri(contact), routes: path, nextHop: undefined, flow: own, flowOnly };
+  return { uri: requestUri(contact), routes: path, nextHop: undefined, flow: own, source: binding.flow?.remoteAddress, flowOnly };
 }
 
 /** RFC 3261 19.1.1 table 1: neither `method` nor header fields may stand in a Request-URI. */

@@ -11,6 +11,8 @@ import { locatedAs } from './route-processing.ts';
 export interface UacTarget {
   /** Used while it is an open connection; a UDP flow only where the next hop cannot be located. */
   readonly flow?: Flow | undefined;
+  /** The textual address that the peer has come from, where that is not the flow's. */
+  readonly source?: string | undefined;
   /** Used instead of locating the next hop. */
   readonly destinations?: readonly Destination[] | undefined;
   /** What a next hop at a bare address has to prove to be by TLS. */
@@ -51,17 +53,21 @@ export class UserAgentClient {
 
   private sendLocated(request: SipRequest, target: UacTarget, callbacks: UacCallbacks): void {
     const { flow } = target;
-    const destinations = target.destinations ?? provedBefore(this.locateNextHop(request), target.provedName);
+    const destinations =
+      target.destinations ?? provedBefore(this.locateNextHop(request, [target.source ?? flow?.remoteAddress]), target.provedName);
     if (isList(destinations)) this.dispatch(request, destinations.length > 0 ? destinations : (flow ?? []), callbacks);
     else void destinations.then((found) => this.dispatch(request, found.length > 0 ? found : (flow ?? []), callbacks));
   }
 
   /** Where the request goes; an empty list where that cannot be said. */
-  private locateNextHop(request: SipRequest): readonly Destination[] | Promise<readonly Destination[]> {
+  private locateNextHop(
+    request: SipRequest,
+    near: readonly (string | undefined)[],
+  ): readonly Destination[] | Promise<readonly Destination[]> {
     try {
-      if (request.nextHop !== undefined) return this.locator.locate(locatedAs(request.uri, request.nextHop));
+      if (request.nextHop !== undefined) return this.locator.locate(locatedAs(request.uri, request.nextHop), near);
       const [route] = request.headers.list('Route');
-      return this.locator.locate(route === undefined ? request.uri : locatedAs(request.uri, parseNameAddr(route).uri));
+      return this.locator.locate(route === undefined ? request.uri : locatedAs(request.uri, parseNameAddr(route).uri), near);
     } catch (error) {
       if (error instanceof SipError) return [];
       throw error;
@@ -74,7 +80,7 @@ export class UserAgentClient {
       queueMicrotask(() => callbacks.onFailure('unresolved'));
       return;
     }
-    const way = isList(target) ? this.transport.onBehalfOfSender(request, target) : target;
+    const way = isList(target) ? this.transport.onBehalfOf(request, target) : target;
     this.transactions.send(request, way, {
       onResponse: (response) => {
         if (response.status >= 200) callbacks.onResponse(response);

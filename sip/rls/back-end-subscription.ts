@@ -13,7 +13,6 @@ import { Headers } from '../message/headers.ts';
 import { createCallId, createTag } from '../message/identifiers.ts';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { SipError } from '../message/sip-error.ts';
-import type { Locator } from '../transport/locate.ts';
 import type { NextHops } from '../transport/next-hops.ts';
 import { ownUri } from '../transport/own-uri.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
@@ -30,12 +29,13 @@ import {
 
 export interface BackEndOptions {
   readonly uac: UserAgentClient;
-  readonly locator: Locator;
   readonly nextHops: NextHops;
   readonly wheel: TimerWheel;
   readonly log: Logger;
   readonly now: () => number;
   readonly isTrustedPeer?: ((address: string) => boolean) | undefined;
+  /** Where a request from an address to a URI goes. @throws SipError for what is no SIP URI */
+  locate(uri: string, from: string): readonly Destination[] | Promise<readonly Destination[]>;
   /** A way to the destination. */
   flowTo(destination: Destination): Flow | undefined;
   /** Host and port at which we are reached by whoever is at the other end of the flow. */
@@ -145,9 +145,9 @@ export class BackEndSubscription {
 
   private async ask(): Promise<void> {
     const { uri, watcher } = this.terms;
-    const { nextHops, locator, isTrustedPeer, uac } = this.options;
+    const { nextHops, isTrustedPeer, uac } = this.options;
     const nextHop = nextHops.find(addressHost(uri.replace(/^sips:/, 'sip:')) ?? '') ?? uri;
-    const destinations = await locator.locate(nextHop);
+    const destinations = await this.options.locate(nextHop, watcher);
     const [first] = destinations;
     this.provedName = first?.name;
     const flow = first && this.options.flowTo(first);

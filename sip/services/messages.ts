@@ -123,7 +123,7 @@ function deliver(uac: UserAgentClient, request: SipRequest, binding: Binding, do
   const aimed = aim(request, way);
   aimed.nextHop = postprocessRoutes(aimed);
   // Where the flow is the way there is nothing to be located.
-  send(uac, aimed, { flow: way.flow, ...(way.flowOnly || way.flow !== undefined ? { destinations: [] } : {}) }, done);
+  send(uac, aimed, { flow: way.flow, source: way.source, ...(way.flowOnly || way.flow !== undefined ? { destinations: [] } : {}) }, done);
 }
 
 function sendAbroad({ uac, nextHops }: MessagesOptions, request: SipRequest, done: Done): void {

@@ -10,6 +10,8 @@ export interface LocatorOptions {
   readonly names: NameService;
   /** Can a request be sent over the protocol to an address of the family? */
   speaks(protocol: Protocol, family: 4 | 6): boolean;
+  /** May no request go to the textual address, to which the host has led? */
+  readonly isForbidden?: ((address: string, host: string) => boolean) | undefined;
 }
 
 /** A transport as RFC 3263 4.1 knows it. */
@@ -38,6 +40,7 @@ const MAX_DESTINATIONS = 12;
 /** Targets with IP literals as far as they were asked for lately: a dialog's peer is located for each NOTIFY. */
 const LITERALS_LIMIT = 10_000;
 const LITERAL_LENGTH_LIMIT = 256;
+const NOWHERE: readonly undefined[] = [];
 
 /** Finds the servers of a SIP URI (RFC 3263 4). */
 export class Locator {
@@ -52,10 +55,11 @@ export class Locator {
 
   /**
    * Where a request to a URI goes, best first: at once for an IP literal, otherwise after asking the DNS. Empty when there is no way
-   * there (an unknown host, a transport we do not speak). Those of equal rank come in an order drawn anew each time (RFC 2782).
+   * there (an unknown host, a transport we do not speak, an address that is forbidden). Those of equal rank come in an order drawn anew each time (RFC 2782).
+   * @param near addresses that are not forbidden, because who is asked for, or who asks, has come from there
    * @throws SipError 400 or 416 for what is no SIP URI
    */
-  locate(target: string): readonly Destination[] | Promise<readonly Destination[]> {
+  locate(target: string, near: readonly (string | undefined)[] = NOWHERE): readonly Destination[] | Promise<readonly Destination[]> {
     const known = this.literals.get(target);
     if (known !== undefined) return known;
     const uri = parseSipUri(target);
@@ -64,13 +68,20 @@ export class Locator {
       .replace(/^\[|\]$/g, '')
       .replace(/\.$/, '');
     const family = isIP(host);
-    if (family === 0) return HOST_NAME.test(host) ? this.locateName(host, uri) : [];
+    if (family === 0) return HOST_NAME.test(host) ? this.locateName(host, uri).then((found) => this.allowed(found, host, near)) : [];
     const service = serviceOf(uri);
     if (service === undefined || !isUnicast(host) || !this.options.speaks(service.protocol, family === 6 ? 6 : 4)) return [];
     const destinations = [destination(service.protocol, host, uri.port ?? service.port, uri.host)];
+    // Not remembered: for another it may be near.
+    if (this.options.isForbidden?.(host, host)) return this.allowed(destinations, host, near);
     if (this.literals.size >= LITERALS_LIMIT) this.literals.clear();
     if (target.length <= LITERAL_LENGTH_LIMIT) this.literals.set(target, destinations);
     return destinations;
+  }
+
+  private allowed(found: readonly Destination[], host: string, near: readonly (string | undefined)[]): readonly Destination[] {
+    const { isForbidden } = this.options;
+    return isForbidden === undefined ? found : found.filter(({ address }) => near.includes(address) || !isForbidden(address, host));
   }
 
   private async locateName(host: string, uri: SipUri): Promise<readonly Destination[]> {

@@ -173,10 +173,10 @@ export class TransportLayer {
    * The destinations of a request. Those by TLS are shown the certificate of the domain that it is from, where that has one of its own: a
    * server takes nobody else's word for who the domain's users are (RFC 5922 7.4).
    */
-  onBehalfOfSender(request: SipRequest, destinations: readonly Destination[]): readonly Destination[] {
+  onBehalfOf(sender: { readonly from: { readonly uri: string } }, destinations: readonly Destination[]): readonly Destination[] {
     const { tls, servesDomain } = this.options;
     if (tls?.contextFor === undefined || !destinations.some(({ protocol }) => protocol === 'TLS')) return destinations;
-    const as = addressHost(canonicalAddress(request.from.uri));
+    const as = addressHost(canonicalAddress(sender.from.uri));
     if (as === undefined || !servesDomain?.(as) || tls.contextFor(as) === undefined) return destinations;
     return destinations.map((one) => (one.protocol === 'TLS' ? { ...one, as } : one));
   }

@@ -25,8 +25,11 @@ const MAIN = fileURLToPath(new URL('../../server/main.js', import.meta.url));
 /** Clock ticks of /proc/PID/stat are hundredths of a second. */
 const TICK = 10_000;
 
-/** @param users accounts `u0` and so on, each with its name as password, who must log in; without any, authentication is off */
-export async function startTarget(users = 0): Promise<Target> {
+/**
+ * @param users accounts `u0` and so on, each with its name as password, who must log in; without any, authentication is off
+ * @param warm is it to have warmed up? What that leaves behind would hide memory that grows.
+ */
+export async function startTarget(users = 0, warm = true): Promise<Target> {
   const data = await mkdtemp(join(tmpdir(), 'rollcall-bench-'));
   if (users > 0) {
     const accounts = new AccountStore(join(data, 'accounts.db'));
@@ -52,6 +55,8 @@ export async function startTarget(users = 0): Promise<Target> {
     // All load comes from one address.
     '--max-subscriptions-per-address',
     '500000',
+    '--warm-up',
+    warm ? 'yes' : 'no',
     '--log',
     'warn',
   ];
@@ -64,7 +69,7 @@ export async function startTarget(users = 0): Promise<Target> {
     // Warnings are part of some measurements; anything worse is none of them.
     if (!/^\{"level":40,/.test(text)) process.stderr.write(text);
   });
-  const output = await untilReady(child);
+  const output = await untilPrinted(child, warm ? /^warm$/m : /^ready$/m);
   const port = (pattern: RegExp): number => Number(pattern.exec(output)?.[1]);
   return {
     sipPort: port(/SIP\s+udp 127\.0\.0\.1:(\d+)/),
@@ -83,13 +88,13 @@ export async function startTarget(users = 0): Promise<Target> {
   };
 }
 
-function untilReady(child: ChildProcess): Promise<string> {
+function untilPrinted(child: ChildProcess, line: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = '';
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
-      if (/^ready$/m.test(output)) resolve(output);
+      if (line.test(output)) resolve(output);
     });
   });
 }

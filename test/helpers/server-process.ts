@@ -48,7 +48,7 @@ export async function startServerProcess(flags: readonly string[] = []): Promise
     const from = output.length;
     const started = run([
       'serve',
-      ...['--domain', TEST_DOMAIN, '--data', data],
+      ...['--domain', TEST_DOMAIN, '--data', data, '--warm-up', 'no'],
       ...['--http', `127.0.0.1:${httpPort}`, '--sip', `127.0.0.1:${sipPort}`, '--xcap-root', '/xcap-root'],
       ...flags,
     ]);

@@ -15,7 +15,10 @@ export interface Outcome {
 function start(words: readonly string[], environment: Record<string, string>, stdin: 'ignore' | 'pipe') {
   if (!existsSync(MAIN)) throw new Error('dist/ is missing: run npm run build first');
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROLLCALL_')));
-  return spawn(process.execPath, [MAIN, ...words], { env: { ...env, ...environment }, stdio: [stdin, 'pipe', 'pipe'] });
+  return spawn(process.execPath, [MAIN, ...words], {
+    env: { ...env, ROLLCALL_WARM_UP: 'no', ...environment },
+    stdio: [stdin, 'pipe', 'pipe'],
+  });
 }
 
 /** Runs the compiled command line to its end. */

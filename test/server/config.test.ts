@@ -73,6 +73,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   auth: [['none', 'none'], ['digest', 'digest'], ['none', 'none']], // biome-ignore format: a table
   'trusted-proxy': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['2001:DB8::/32', ['2001:db8::/32']]], // biome-ignore format: a table
   'metrics-from': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['loopback', ['loopback']]], // biome-ignore format: a table
+  'forbidden-target': [['192.0.2.1', ['192.0.2.1']], ['local', ['local']], ['none', ['none']], ['10.0.0.0/8', ['10.0.0.0/8']]], // biome-ignore format: a table
   'sip-trusted-peer': [['192.0.2.1', ['192.0.2.1']], ['10.0.0.0/8', ['10.0.0.0/8']], ['2001:DB8::/32', ['2001:db8::/32']]], // biome-ignore format: a table
   'digest-algorithm': [['MD5', ['MD5']], ['SHA-256', ['SHA-256']], ['MD5', ['MD5']]], // biome-ignore format: a table
   'sip-from': [['any', 'any'], ['own', 'own'], ['any', 'any']], // biome-ignore format: a table
@@ -90,6 +91,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
   'presence-from-registrations': [['yes', 'yes'], ['no', 'no'], ['yes', 'yes']], // biome-ignore format: a table
   'anonymous-watchers': [['accept', 'accept'], ['refuse', 'refuse'], ['accept', 'accept']], // biome-ignore format: a table
   'own-watcherinfo': [['allow', 'allow'], ['refuse', 'refuse'], ['allow', 'allow']], // biome-ignore format: a table
+  'warm-up': [['no', 'no'], ['yes', 'yes'], ['no', 'no']], // biome-ignore format: a table
   'presence-interval': [['0', 0], ['3', 3], ['60', 60]], // biome-ignore format: a table
   'winfo-interval': [['0', 0], ['5', 5], ['60', 60]], // biome-ignore format: a table
   'forced-interval': [['0', 0], ['5', 5], ['60', 60]], // biome-ignore format: a table
