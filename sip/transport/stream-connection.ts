@@ -13,6 +13,8 @@ export class StreamConnection extends Connection {
   /** Of a TLS connection that was opened to us: the host name that its peer asked for (RFC 6066 3), in lower case. */
   askedFor: string | undefined;
   private readonly parser: StreamParser;
+  /** Pings among the bytes that are being read. */
+  private pings = 0;
 
   constructor(
     protocol: 'TCP' | 'TLS',
@@ -34,9 +36,9 @@ export class StreamConnection extends Connection {
     this.host.onMessage(message, this);
   }
 
-  /** For the parser: RFC 5626 4.4.1, a ping gets its pong. */
+  /** For the parser. */
   onPing(): void {
-    this.send(PONG);
+    this.pings++;
   }
 
   /** For the parser. */
@@ -77,6 +79,14 @@ export class StreamConnection extends Connection {
 
   protected read(bytes: Buffer): void {
     this.parser.push(bytes);
+    if (this.pings > 0) this.pong();
+  }
+
+  /** RFC 5626 4.4.1: a ping gets its pong. Thousands of them at once are not worth a call of the system each. */
+  private pong(): void {
+    const { pings } = this;
+    this.pings = 0;
+    this.send(pings === 1 ? PONG : Buffer.alloc(pings * PONG.length, PONG));
   }
 
   protected get inMessage(): boolean {
