@@ -7,6 +7,9 @@ import { Connection, type ConnectionHost } from './connection.ts';
 import { type CertificateNames, sipDomains } from './peer-certificate.ts';
 
 const PONG = Buffer.from('\r\n');
+/** Bytes that are read at once, and milliseconds after which others have their turn: one request may become many. */
+const PIECE = 4096;
+const TURN = 8;
 
 /** A connection over TCP or TLS, messages cut from its stream by Content-Length (RFC 3261 18.3). */
 export class StreamConnection extends Connection {
@@ -15,6 +18,8 @@ export class StreamConnection extends Connection {
   private readonly parser: StreamParser;
   /** Pings among the bytes that are being read. */
   private pings = 0;
+  /** What has come and is read in the next turn of the event loop; nothing more is taken from the socket before. */
+  private rest: Buffer | undefined;
 
   constructor(
     protocol: 'TCP' | 'TLS',
@@ -25,6 +30,7 @@ export class StreamConnection extends Connection {
   ) {
     super(protocol, socket, peer, host, connectTimeoutMs);
     this.askedFor = undefined;
+    this.rest = undefined;
     this.parser = new StreamParser(host.limits.maxBodyBytes, this);
     if (protocol === 'TLS') this.secure(socket as TLSSocket, connectTimeoutMs !== undefined);
     else socket.once('connect', () => this.open());
@@ -78,8 +84,32 @@ export class StreamConnection extends Connection {
   }
 
   protected read(bytes: Buffer): void {
-    this.parser.push(bytes);
+    if (bytes.length <= PIECE) this.parser.push(bytes);
+    else this.readInTurns(bytes);
     if (this.pings > 0) this.pong();
+  }
+
+  private readInTurns(bytes: Buffer): void {
+    const begun = performance.now();
+    let position = 0;
+    while (position < bytes.length && !this.closed) {
+      if (position > 0 && performance.now() - begun > TURN) {
+        this.rest = bytes.subarray(position);
+        this.socket.pause();
+        setImmediate(() => this.goOn());
+        return;
+      }
+      this.parser.push(bytes.subarray(position, position + PIECE));
+      position += PIECE;
+    }
+  }
+
+  private goOn(): void {
+    const { rest } = this;
+    this.rest = undefined;
+    if (rest === undefined || this.closed) return;
+    this.receive(rest);
+    if (this.rest === undefined) this.socket.resume();
   }
 
   /** RFC 5626 4.4.1: a ping gets its pong. Thousands of them at once are not worth a call of the system each. */
@@ -94,11 +124,12 @@ export class StreamConnection extends Connection {
   }
 
   protected get incompleteBytes(): number {
-    return this.parser.heldBytes;
+    return this.parser.heldBytes + (this.rest?.length ?? 0);
   }
 
   protected finishReading(): void {
     this.parser.end();
+    this.rest = undefined;
   }
 }
 
