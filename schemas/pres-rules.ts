@@ -251,14 +251,19 @@ export function combineSubHandling(list: Iterable<SubHandling | undefined>): Sub
 }
 
 /** A string that two permissions share exactly when they grant the same; the order inside sets does not matter. */
-export function permissionsKey(permissions: Permissions): string {
-  const p = combinePermissions([permissions]);
-  let booleans = p.provideAllAttributes ? '1' : '0';
-  for (const name of BOOLEANS) booleans += p[name] ? '1' : '0';
-  const unknown = p.provideUnknownAttributes.map(({ namespace, name }) => JSON.stringify([namespace, name])).sort();
-  return `${booleans} ${p.provideUserInput} ${setKey(p.provideDevices)} ${setKey(p.provideServices)} ${setKey(p.providePersons)} [${unknown}]`;
+export function permissionsKey(p: Permissions): string {
+  const { provideAllAttributes: all, provideUnknownAttributes: unknown } = p;
+  let booleans = all ? '1' : '0';
+  for (const name of BOOLEANS) booleans += all || p[name] ? '1' : '0';
+  const input = all ? 'full' : p.provideUserInput;
+  const others = all || unknown.length === 0 ? '' : sortedOnce(unknown.map(({ namespace, name }) => JSON.stringify([namespace, name])));
+  return `${booleans} ${input} ${setKey(p.provideDevices)} ${setKey(p.provideServices)} ${setKey(p.providePersons)} [${others}]`;
 }
 
 function setKey(set: Provided): string {
-  return set === 'all' ? 'all' : `[${set.map(({ kind, value }) => JSON.stringify([kind, value])).sort()}]`;
+  return set === 'all' ? 'all' : `[${set.length === 0 ? '' : sortedOnce(set.map(({ kind, value }) => JSON.stringify([kind, value])))}]`;
+}
+
+function sortedOnce(members: readonly string[]): string {
+  return [...new Set(members)].sort().join();
 }

@@ -33,3 +33,29 @@ export function fitsInRound(characters: number): boolean {
 function endRound(): void {
   doneInRound = 0;
 }
+
+/** Work that waits only where it must: what it yields is waited for, and comes back to it. */
+export type Steps<T> = Generator<Promise<unknown>, T, unknown>;
+
+/** Does the work: all of it at once where nothing has to be waited for, otherwise as a promise. Throws, or rejects with, what the work throws. */
+export function doSteps<T>(steps: Steps<T>): T | Promise<T> {
+  const first = steps.next();
+  return first.done ? first.value : goOn(steps, first.value);
+}
+
+async function goOn<T>(steps: Steps<T>, first: Promise<unknown>): Promise<T> {
+  let waiting = first;
+  for (;;) {
+    const result = await waiting.then(
+      (value) => steps.next(value),
+      (error) => steps.throw(error),
+    );
+    if (result.done) return result.value;
+    waiting = result.value;
+  }
+}
+
+/** A step: the value, waited for where it is a promise. */
+export function* settled<T>(value: T | Promise<T>): Steps<T> {
+  return value instanceof Promise ? ((yield value) as T) : value;
+}

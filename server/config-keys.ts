@@ -63,6 +63,8 @@ export interface Config
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Contacts that one user may have registered: a call or message goes to all of them. */
+  readonly maxContacts: number;
   /** How long a call may ring before it is cancelled, in seconds. */
   readonly timerC: number;
   /** Least time between two notifications of xcap-diff or reg in one subscription, in seconds. */
@@ -272,6 +274,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '60',
     meaning: 'least expiry of registrations, publications and subscriptions; shorter ones are answered 423',
     read: wholeNumber(1, 3600, 'seconds'),
+  },
+  {
+    name: 'max-contacts',
+    field: 'maxContacts',
+    placeholder: 'NUMBER',
+    list: false,
+    default: '20',
+    meaning: 'how many contacts one user may have registered, to each of which a call or message goes; more are answered 403',
+    read: wholeNumber(1, 60, 'contacts'),
   },
   {
     name: 'timer-c',

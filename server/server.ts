@@ -153,6 +153,7 @@ async function listen(
     udpLimit: config.udpLimit,
     defaultDecision,
     minExpires: config.minExpires,
+    maxContacts: config.maxContacts,
     maxSubscriptionsPerAddress: config.maxSubscriptionsPerAddress,
     undecidedTime: config.undecidedTime,
     deactivateOnStop: config.deactivateOnStop,

@@ -52,6 +52,8 @@ export interface SipNodeOptions {
   readonly defaultDecision: SubHandling;
   /** Least expiry of registrations, publications and subscriptions, in seconds. */
   readonly minExpires: number;
+  /** Contacts that one user may have registered. */
+  readonly maxContacts: number;
   /** Subscriptions from one address while authentication is off. */
   readonly maxSubscriptionsPerAddress: number;
   /** Seconds that a subscription may be pending, and that its watcher is remembered for after it (RFC 3857 4.7.1). */

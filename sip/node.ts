@@ -93,8 +93,11 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   const watchers = new WatcherLists({ state, wheel, waitingTime: options.undecidedTime * 1000, waitingLimit: WAITING_LIMIT, now });
   const isUser = (address: string): boolean => users.hasUser(address);
   const mayWatch = (address: string): boolean => isUser(address) || !users.servesDomain(addressHost(address) ?? '');
+  const sendAll = (): void => transport.flush();
   const notifier = new Notifier({
     uac,
+    // What has been stored for good is told before all else that the turn has to do; the rest once the turn has been committed.
+    told: () => state.afterCommit(sendAll),
     wheel,
     state,
     watchers,
@@ -203,7 +206,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     return presence.authorize(watcher, presentity, now(), aliases).handling;
   };
 
-  const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires });
+  const registrar = new Registrar({ users, stateStore: state, wheel, log, minExpires, maxContacts: options.maxContacts });
   const reg = regPackage({ users, registrar, now, interval: options.diffInterval * 1000 });
   notifier.register(reg);
   registrar.onChange((aor, ended) => {
@@ -321,6 +324,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const points: ListeningPoint[] = [];
       for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));
       for (const each of compositors) each.restore();
+      published.calls.restore();
       registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();

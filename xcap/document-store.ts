@@ -2,6 +2,7 @@
  * The storage port of the XCAP side, and the feed of changes that everything else follows.
  * Adapters live in `server/storage`; every adapter runs the suite in `test/contract/document-store.ts`.
  */
+import type { XmlDocument } from '../schemas/xml/tree.ts';
 
 /** A value at once, or a promise of it: what is in memory is reached without a turn of the event loop. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -45,6 +46,8 @@ export interface DocumentChange {
   readonly previousEtag?: string;
   /** Absent when the document was deleted. */
   readonly newEtag?: string;
+  /** The new content, where whoever wrote it has said how it reads. */
+  readonly tree?: XmlDocument;
 }
 
 export interface DocumentWrite {
@@ -53,6 +56,8 @@ export interface DocumentWrite {
   readonly expected: string | undefined;
   /** The new content; undefined deletes. */
   readonly text: string | undefined;
+  /** What the text reads as, where that is known: followers of the feed need not read it again. */
+  readonly tree?: XmlDocument | undefined;
 }
 
 export interface DocumentStore {

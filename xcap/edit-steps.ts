@@ -240,7 +240,7 @@ async function write(exchange: Exchange, environment: Environment, status: 200 |
   const { target } = request;
   const reservation = edited && target.usage.reserve?.(edited, validationContext(target, environment));
   try {
-    const change = await environment.store.write({ key: target.key, expected: stored?.etag, text: edited?.source });
+    const change = await environment.store.write({ key: target.key, expected: stored?.etag, text: edited?.source, tree: edited });
     if (change === 'stale') return;
     const etag = change.newEtag;
     if (edited && etag !== undefined) environment.trees.set({ key: target.key, etag }, edited);

@@ -10,8 +10,10 @@ export interface ContentNode {
   readonly element: XmlElement | undefined;
   /** 1-based, among the children of the same kind. */
   readonly position: number;
-  /** As it stands in the source. */
+  /** As it stands in the source, and where. */
   readonly raw: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** One more gap than there are nodes: `gaps[i]` is the raw text before `nodes[i]`, '' for none. */
@@ -32,7 +34,7 @@ export function contentOf({ source }: XmlDocument, element: XmlElement): Content
   let gapStart = element.contentStart;
   const add = (kind: ContentNode['kind'], start: number, end: number, child?: XmlElement): void => {
     gaps.push(source.slice(gapStart, start));
-    nodes.push({ kind, element: child, position: ++counts[kind], raw: source.slice(start, end) });
+    nodes.push({ kind, element: child, position: ++counts[kind], raw: source.slice(start, end), start, end });
     gapStart = end;
   };
   const scan = (from: number, to: number): void => {

@@ -74,7 +74,13 @@ export function parseXml(source: string, options?: ParseOptions): XmlDocument {
  * loop is never held up for long. Throws, or rejects with, XmlError.
  */
 export function readXml(source: string, options?: ParseOptions): XmlDocument | Promise<XmlDocument> {
-  return fitsInRound(source.length) ? parseXml(source, options) : new TreeBuilder(source, options).buildInTurns();
+  return fitsInRound(source.length) ? parseXml(source, options) : readInTurns(source, options);
+}
+
+async function readInTurns(source: string, options: ParseOptions | undefined): Promise<XmlDocument> {
+  // Hundreds may wait: what each of them needs is made when it is its turn.
+  await turn();
+  return new TreeBuilder(source, options).buildInTurns();
 }
 
 /** The root element of a document that `parseXml` takes, as far as its start tag goes: what comes after is not read. */
@@ -156,7 +162,7 @@ class TreeBuilder {
   async buildInTurns(): Promise<XmlDocument> {
     const { source } = this;
     for (let at = 0; at < source.length; at += PIECE) {
-      await turn();
+      if (at > 0) await turn();
       this.feed(source.slice(at, at + PIECE), at + PIECE >= source.length);
     }
     return { source, root: this.root as XmlElement };

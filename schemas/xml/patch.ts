@@ -7,6 +7,7 @@
  */
 import { align, type Comparisons } from '../alignment.ts';
 import { attributeOperations } from './attribute-patch.ts';
+import { type ChangedPart, changedPart, unchangedAround } from './changed-part.ts';
 import { type Content, type ContentNode, contentOf } from './content-nodes.ts';
 import type { PatchOperation } from './patch-operation.ts';
 import { inScopeNamespaces, lookupNamespace, type XmlDocument, type XmlElement } from './tree.ts';
@@ -24,15 +25,15 @@ export interface Patch {
  * differs that cannot be patched (RFC 5261 3), or when it would take too much to make one.
  */
 export function createPatch(before: XmlDocument, after: XmlDocument): Patch | undefined {
-  const [a, b] = [before.root, after.root];
   const outside = (document: XmlDocument): [string, string] => [
     document.source.slice(0, document.root.start),
     document.source.slice(document.root.end),
   ];
   if (outside(before).some((text, i) => text !== outside(after)[i])) return undefined;
-  const namespaces = inScopeNamespaces(b);
-  const patcher = new Patcher(before, after, namespaces);
-  patcher.element(a, b, '*');
+  const namespaces = inScopeNamespaces(after.root);
+  const part = changedPart(before, after);
+  const patcher = new Patcher(before, after, namespaces, part);
+  patcher.element(part.before, part.after, part.sel);
   return patcher.isGivenUp ? undefined : { namespaces, operations: patcher.operations };
 }
 
@@ -66,11 +67,14 @@ class Patcher {
   private readonly before: XmlDocument;
   private readonly after: XmlDocument;
   private readonly namespaces: ReadonlyMap<string, string>;
+  /** The element in which all is that differs. */
+  private readonly part: ChangedPart;
 
-  constructor(before: XmlDocument, after: XmlDocument, namespaces: ReadonlyMap<string, string>) {
+  constructor(before: XmlDocument, after: XmlDocument, namespaces: ReadonlyMap<string, string>, part: ChangedPart) {
     this.before = before;
     this.after = after;
     this.namespaces = namespaces;
+    this.part = part;
   }
 
   /** Whether there was more to find out than is worth it. */
@@ -92,8 +96,8 @@ class Patcher {
       for (let i = mark; i < this.operations.length; i++) cost += costOf(this.operations[i]);
       if (cost <= raw.length + sel.length + OVERHEAD) return;
     }
-    // Should there be too many, those around it will be given up as well, up to the root.
-    if (this.isFull && a.parent) return;
+    // Should there be too many, those around it will be given up as well, up to the outermost.
+    if (this.isFull && a !== this.part.before) return;
     this.operations.length = mark;
     this.push({ name: 'replace', sel, content: raw }, a.parent);
   }
@@ -103,7 +107,8 @@ class Patcher {
     if (a.name !== b.name || a.selfClosing !== b.selfClosing) return false;
     const endTag = (document: XmlDocument, e: XmlElement): string => document.source.slice(e.contentEnd, e.end);
     if (endTag(this.before, a) !== endTag(this.after, b)) return false;
-    this.charactersLeft -= a.end - a.start + b.end - b.start + NODE * (a.elements.length + b.elements.length);
+    // The outermost is looked at once, however much of it there is.
+    if (a !== this.part.before) this.charactersLeft -= a.end - a.start + b.end - b.start + NODE * (a.elements.length + b.elements.length);
     if (this.charactersLeft < 0) return false;
     const attributes = attributeOperations(this.before, a, this.after, b, sel);
     const contents = [contentOf(this.before, a), contentOf(this.after, b)] as const;
@@ -114,24 +119,31 @@ class Patcher {
   }
 
   private children(parent: XmlElement, a: Content, b: Content, sel: string): void {
-    const kept = align(a.nodes.map(rawOf), b.nodes.map(rawOf), this.comparisons);
-    const anchors = this.pairRest(a, b, kept);
-    let [to, end] = [a.nodes.length, b.nodes.length];
+    const { lead, trail } = parent === this.part.before ? unchangedAround(a.nodes, b.nodes, this.part) : { lead: 0, trail: 0 };
+    let [to, end] = [a.nodes.length - trail, b.nodes.length - trail];
+    const raws = ({ nodes }: Content, last: number): string[] => nodes.slice(lead, last).map(rawOf);
+    const kept = align(raws(a, to), raws(b, end), this.comparisons).map(([i, j]) => [i + lead, j + lead] as const);
+    const anchors = this.pairRest(a, b, kept, [lead, to, end]);
     for (let i = anchors.length - 1; i >= -1; i--) {
       if (this.isFull) return;
-      const [x, y] = anchors[i] ?? [-1, -1];
+      const [x, y] = anchors[i] ?? [lead - 1, lead - 1];
       this.run({ content: a, from: x + 1, to }, { content: b, from: y + 1, to: end }, parent, sel);
-      const [old, fresh] = [a.nodes[x], b.nodes[y]];
+      const [old, fresh] = i < 0 ? [] : [a.nodes[x], b.nodes[y]];
       if (old && fresh) this.node(old, fresh, parent, sel);
       [to, end] = [x, y];
     }
   }
 
   /** Between the nodes that stay as they are, those that stay but change: of the same start tag, else of the same kind where they are as many. */
-  private pairRest(a: Content, b: Content, kept: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+  private pairRest(
+    a: Content,
+    b: Content,
+    kept: readonly (readonly [number, number])[],
+    [from, to, end]: readonly [from: number, to: number, end: number],
+  ): (readonly [number, number])[] {
     const pairs: (readonly [number, number])[] = [];
-    let [x, y] = [0, 0];
-    for (const [i, j] of [...kept, [a.nodes.length, b.nodes.length] as const]) {
+    let [x, y] = [from, from];
+    for (const [i, j] of [...kept, [to, end] as const]) {
       if (i > x && j > y) {
         const tags = (document: XmlDocument, { nodes }: Content, from: number, to: number) =>
           nodes.slice(from, to).map((node) => startTag(document, node));
@@ -143,7 +155,7 @@ class Patcher {
           [u, v] = [x + p + 1, y + q + 1];
         }
       }
-      if (i < a.nodes.length && j < b.nodes.length) pairs.push([i, j]);
+      if (i < to && j < end) pairs.push([i, j]);
       [x, y] = [i + 1, j + 1];
     }
     return pairs;

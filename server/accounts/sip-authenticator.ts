@@ -44,7 +44,7 @@ export class SipAuthenticator implements Authenticator {
     }
     if (failure) this.note(request, failure);
     if (failure?.kind === 'malformed') return failure;
-    const challenges = this.digest.challenges(this.realmOf(request), failure?.stale ?? false);
+    const challenges = this.challenges(request, failure?.stale ?? false);
     return { kind: 'challenge', challenges, reason: failure?.reason ?? 'no credentials' };
   }
 
@@ -55,15 +55,21 @@ export class SipAuthenticator implements Authenticator {
     this.log[level]({ method, remoteAddress, username, reason: failure.reason }, 'SIP login refused');
   }
 
-  /** Who is from one of our domains has a password there, whomever the request is for; of others the Request-URI has to say. */
-  private realmOf({ from, uri }: AuthenticationRequest): string {
+  /**
+   * Who is from one of our domains has a password there, whomever the request is for; of others the Request-URI has to say. Who hides and
+   * asks for somebody elsewhere may be anybody's, and chooses (RFC 3261 22.3).
+   */
+  private challenges({ from, uri }: AuthenticationRequest, stale: boolean): readonly string[] {
     for (const one of [from, uri]) {
       const host = addressHost(canonicalAddress(one));
-      if (host !== undefined && this.domains.includes(host)) return host;
+      if (host !== undefined && this.domains.includes(host)) return this.digest.challenges(host, stale);
     }
-    return this.domains[0] ?? 'localhost';
+    return this.domains.slice(0, CHALLENGES_LIMIT).flatMap((domain) => this.digest.challenges(domain, stale));
   }
 }
+
+/** Realms that one response asks for: it has to go into a datagram. */
+const CHALLENGES_LIMIT = 3;
 
 /** Enough for every realm that a client knows; a header full of credentials must not become work. */
 const CREDENTIALS_LIMIT = 8;

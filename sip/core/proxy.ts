@@ -234,14 +234,17 @@ export class SipProxy implements RequestForwarder, ContextHost {
     const { request } = context;
     const { users, identifier, isTrustedPeer } = this.options;
     const fromPeer = isTrustedPeer?.(context.flow.remoteAddress) ?? false;
-    const claimsOurs = users.servesDomain(addressHost(canonicalAddress(request.from.uri)) ?? '');
+    const from = canonicalAddress(request.from.uri);
+    const claimsOurs = users.servesDomain(addressHost(from) ?? '');
+    const { host } = requestTarget(request);
+    const isAbroad = request.headers.has('Route') || !users.servesDomain(host);
+    // RFC 3323 4.1.1.3: a user of ours may hide from whoever is called, not from us.
+    const mayBeOurs = claimsOurs || (isAbroad && from === ANONYMOUS);
     // What a trusted peer does not vouch for comes from somebody unknown; it has nobody to answer a challenge.
-    const identity = identifier.identify(context, 'proxy', claimsOurs && !inDialog && !fromPeer);
+    const identity = identifier.identify(context, 'proxy', mayBeOurs && !inDialog && !fromPeer);
     if (identity !== undefined) context.identify(identity);
     // What was admitted when the dialog began.
     if (inDialog) return;
-    const { host } = requestTarget(request);
-    const isAbroad = request.headers.has('Route') || !users.servesDomain(host);
     if (!isAbroad || identity?.source === 'digest' || identity?.source === 'peer') return;
     throw new SipError(403, `Nothing is forwarded to ${printable(host)} for you`);
   }

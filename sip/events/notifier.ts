@@ -4,11 +4,10 @@
  */
 
 import type { DocumentChange } from '../../xcap/document-store.ts';
-import type { StateStore } from '../core/state-store.ts';
-import type { UserAgentClient } from '../core/uac.ts';
 import type { Body, EventPackage } from './event-package.ts';
 import { sayFarewell } from './farewell.ts';
 import { MemberWatches } from './member-watches.ts';
+import type { NotifierOptions } from './notifier-options.ts';
 import { NotifyPacing } from './notify-pacing.ts';
 import { NotifySender } from './notify-sender.ts';
 import { PacedQueue } from './paced-queue.ts';
@@ -21,19 +20,8 @@ import { WaitingJudge } from './waiting-judge.ts';
 import { MemberWatch, type WatchBase } from './watch.ts';
 import { filteringIsSpent } from './watch-filter.ts';
 import { WatchIndex } from './watch-index.ts';
-import { WatchJudge, type WatchJudgeOptions } from './watch-judge.ts';
+import { WatchJudge } from './watch-judge.ts';
 import { timedOut } from './watcher-state.ts';
-
-export interface NotifierOptions extends WatchJudgeOptions {
-  readonly uac: UserAgentClient;
-  readonly state: StateStore;
-  /** Is the canonical address a user here? */
-  readonly isUser: (address: string) => boolean;
-  /** Least milliseconds between NOTIFYs that a watcher wants without a change (RFC 6446); 0: no bound. */
-  readonly forcedInterval: number;
-  /** How long a watch may be pending, in milliseconds. */
-  readonly undecidedTime: number;
-}
 
 /** Wait before a watch is tried again whose documents could not be read, in milliseconds. */
 const RETRY_DELAY = 1000;
@@ -44,7 +32,10 @@ export class Notifier {
   readonly index = new WatchIndex();
   private readonly packages = new Map<string, EventPackage>();
   private readonly book: SubscriptionBook;
-  private readonly queue = new PacedQueue<WatchBase>((watch) => this.process(watch));
+  private readonly queue = new PacedQueue<WatchBase>(
+    (watch) => this.process(watch),
+    () => this.options.told?.(),
+  );
   private readonly sender: NotifySender;
   readonly pacing: NotifyPacing;
   private readonly judge: WatchJudge;
@@ -61,7 +52,7 @@ export class Notifier {
     this.book = new SubscriptionBook({ ...options, expired: (subscription) => this.end(subscription, 'timeout') });
     this.judge = new WatchJudge(options, {
       touch: (watch) => this.touch(watch),
-      save: (subscription) => this.book.save(subscription),
+      save: (subscription) => this.book.saveSoon(subscription),
       moved: (watch) => this.undecided.follow(watch),
       waits: ({ eventPackage, resource }) => this.waiting.judge(eventPackage, resource),
     });

@@ -10,11 +10,13 @@ export class PacedQueue<T> {
   private next = 0;
   private scheduled = false;
   private readonly handle: (item: T) => void;
+  private readonly paused: () => void;
   private readonly sliceSize: number;
 
-  /** `handle` must not throw. */
-  constructor(handle: (item: T) => void, sliceSize = 64) {
+  /** `handle` must not throw, nor `paused`, which is called behind each slice. */
+  constructor(handle: (item: T) => void, paused: () => void = () => {}, sliceSize = 64) {
     this.handle = handle;
+    this.paused = paused;
     this.sliceSize = sliceSize;
   }
 
@@ -31,6 +33,7 @@ export class PacedQueue<T> {
       const item = this.items[this.next++] as T;
       this.handle(item);
     }
+    this.paused();
     if (this.next < this.items.length) {
       // A queue that never runs empty must not keep what is done.
       if (this.next > this.items.length / 2) {

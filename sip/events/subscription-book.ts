@@ -15,6 +15,12 @@ export interface SubscriptionBookOptions {
 export class SubscriptionBook {
   private readonly table: StateTable<SubscriptionRecord>;
   private readonly options: SubscriptionBookOptions;
+  private due: Subscription[] = [];
+  private readonly saveDue = (): void => {
+    const { due } = this;
+    this.due = [];
+    for (const subscription of due) if (!subscription.closed) this.save(subscription);
+  };
 
   constructor(options: SubscriptionBookOptions) {
     this.options = options;
@@ -23,6 +29,11 @@ export class SubscriptionBook {
 
   save(subscription: Subscription): void {
     if (!subscription.fetch) this.table.put(subscription.id, subscription.toRecord());
+  }
+
+  /** Saves it behind the current task, so that what a later run finds out anew by itself holds up no NOTIFY: who may see what. */
+  saveSoon(subscription: Subscription): void {
+    if (this.due.push(subscription) === 1) queueMicrotask(this.saveDue);
   }
 
   forget(subscription: Subscription): void {

@@ -85,11 +85,14 @@ function watcherinfoPackage(watched: EventPackage, { lists, now, interval, ownSh
       if (!readers.has(resource)) forgetTold(resource);
     },
     // What decides about the watchers of a user decides about those who monitor their own subscriptions.
-    *affectedBy(change) {
-      for (const resource of watched.affectedBy?.(change) ?? []) if (readers.has(resource)) yield resource;
+    affectedBy(change) {
+      if (readers.size === 0) return NOBODY;
+      return [...(watched.affectedBy?.(change) ?? NOBODY)].filter((resource) => readers.has(resource));
     },
   };
 }
+
+const NOBODY: readonly string[] = [];
 
 function revisionTold(reader: Watch): number {
   return typeof reader.memo === 'number' ? reader.memo : 0;

@@ -1,5 +1,6 @@
 /** The texts of document versions that watchers were told of, each once however many know it, and the patches between them. */
 import { fitsInRound, LARGE, turn } from '../../schemas/turns.ts';
+import { changedRange } from '../../schemas/xml/changed-part.ts';
 import { AS_STORED, parseXml, readXml } from '../../schemas/xml/parse.ts';
 import { createPatch, type Patch } from '../../schemas/xml/patch.ts';
 import type { XmlDocument } from '../../schemas/xml/tree.ts';
@@ -9,8 +10,14 @@ import type { MaybePromise } from '../../xcap/document-store.ts';
 const KEPT_CHARACTERS = 32 * 1024 * 1024;
 const TREE_CHARACTERS = 512 * 1024;
 const REMEMBERED_PATCHES = 500;
-/** Longer documents are not compared, and of no more than so many characters at a time: whoever comes too late fetches the document. */
+/**
+ * Longer documents are compared only where what differs lies within so many characters: their watchers fetch them otherwise. And of no more
+ * than so many characters at a time, half as many where long documents are among them: who comes too late fetches the document.
+ */
 const LONGEST_COMPARED = 100_000;
+const MOST_CHANGED = 40_000;
+/** Comments, processing instructions and CDATA sections in a long document: each has to be looked at, wherever the change is. */
+const MOST_ASIDES = 3000;
 const MOST_WAITING = 8 * 1024 * 1024;
 
 interface Kept {
@@ -70,12 +77,13 @@ export class VersionTexts {
     if (this.patches.has(key)) return this.patches.get(key);
     const comparing = this.comparing.get(key);
     if (comparing) return comparing;
-    if (Math.max(beforeText.length, afterText.length) > LONGEST_COMPARED) return undefined;
+    const isLong = Math.max(beforeText.length, afterText.length) > LONGEST_COMPARED;
+    if (isLong && !isWorthComparing(beforeText, afterText)) return undefined;
     const characters = beforeText.length + afterText.length;
     if (fitsInRound(characters)) {
       return this.remember(key, createPatch(this.tree(before, beforeText), this.tree(after, afterText)));
     }
-    if (this.waiting + characters > MOST_WAITING) return undefined;
+    if (this.waiting + characters > (isLong ? MOST_WAITING / 2 : MOST_WAITING)) return undefined;
     this.waiting += characters;
     // One after the other, so that however many there are, they take no more turns from everything else than one.
     const made = this.last
@@ -132,6 +140,17 @@ export class VersionTexts {
     this.trees.set(etag, tree);
     return tree;
   }
+}
+
+/** Of long texts. */
+function isWorthComparing(before: string, after: string): boolean {
+  const { start, endBefore, endAfter } = changedRange(before, after);
+  if (endBefore - start + endAfter - start > MOST_CHANGED) return false;
+  let asides = 0;
+  for (const opening of ['<!', '<?']) {
+    for (let at = after.indexOf(opening); at >= 0 && asides <= MOST_ASIDES; at = after.indexOf(opening, at + 2)) asides++;
+  }
+  return asides <= MOST_ASIDES;
 }
 
 /** Characters of a patch as it is sent, about. */

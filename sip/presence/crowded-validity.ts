@@ -3,7 +3,7 @@
  * judged anew, and a document can name thousands of moments within a second.
  */
 import type { Condition, ValidityInterval } from '../../schemas/common-policy.ts';
-import { turn } from '../../schemas/turns.ts';
+import { type Steps, turn } from '../../schemas/turns.ts';
 
 /** Intervals of one user's rules that are kept as they are written. */
 const EXACT = 500;
@@ -16,7 +16,7 @@ const PIECE = 500;
  * The rules with intervals that begin and end with whole minutes, where there are very many: within what was written, so that nothing is
  * granted for longer than the user said. One that has no whole minute holds at no time.
  */
-export async function withoutCrowds<R extends { readonly conditions: readonly Condition[] }>(rules: readonly R[]): Promise<readonly R[]> {
+export function* withoutCrowds<R extends { readonly conditions: readonly Condition[] }>(rules: readonly R[]): Steps<readonly R[]> {
   let intervals = 0;
   for (const { conditions } of rules) {
     for (const condition of conditions) if (condition.kind === 'validity') intervals += condition.intervals.length;
@@ -24,7 +24,7 @@ export async function withoutCrowds<R extends { readonly conditions: readonly Co
   if (intervals <= EXACT) return rules;
   const held: R[] = [];
   for (const rule of rules) {
-    if (held.length % PIECE === PIECE - 1) await turn();
+    if (held.length % PIECE === PIECE - 1) yield turn();
     held.push({ ...rule, conditions: rule.conditions.map(toMinutes) });
   }
   return held;

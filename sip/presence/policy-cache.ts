@@ -7,10 +7,10 @@ export class PolicyCache<P> {
   /** Raised for a user by every change, so that a load that was under way is not kept. */
   private readonly generations = new Map<string, number>();
   private readonly loading = new Map<string, Promise<void>>();
-  private readonly compile: (user: string) => Promise<P>;
+  private readonly compile: (user: string) => P | Promise<P>;
 
-  /** `compile` reads a user's documents and makes the policy of them. */
-  constructor(compile: (user: string) => Promise<P>) {
+  /** `compile` reads a user's documents and makes the policy of them: at once where it can. */
+  constructor(compile: (user: string) => P | Promise<P>) {
     this.compile = compile;
   }
 
@@ -23,7 +23,12 @@ export class PolicyCache<P> {
     if (this.policies.has(user)) return undefined;
     let loading = this.loading.get(user);
     if (!loading) {
-      loading = this.load(user).finally(() => this.loading.delete(user));
+      const policy = this.tryToCompile(user);
+      if (!(policy instanceof Promise)) {
+        this.keep(user, policy);
+        return undefined;
+      }
+      loading = this.load(user, policy).finally(() => this.loading.delete(user));
       this.loading.set(user, loading);
     }
     return loading;
@@ -35,18 +40,34 @@ export class PolicyCache<P> {
     if (this.loading.has(user)) this.generations.set(user, (this.generations.get(user) ?? 0) + 1);
   }
 
-  private async load(user: string): Promise<void> {
+  /** Fails only where it is waited for: whoever asks has more to wait for. */
+  private tryToCompile(user: string): P | Promise<P> {
+    try {
+      return this.compile(user);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  private async load(user: string, first: Promise<P>): Promise<void> {
+    let compiled = first;
     for (;;) {
       const generation = this.generations.get(user);
-      const policy = await this.compile(user);
-      if (this.generations.get(user) !== generation) continue;
-      this.generations.delete(user);
-      if (this.policies.size >= POLICY_LIMIT) {
-        const [oldest] = this.policies.keys();
-        if (oldest !== undefined) this.policies.delete(oldest);
+      const policy = await compiled;
+      if (this.generations.get(user) === generation) {
+        this.generations.delete(user);
+        this.keep(user, policy);
+        return;
       }
-      this.policies.set(user, policy);
-      return;
+      compiled = Promise.resolve(this.compile(user));
     }
+  }
+
+  private keep(user: string, policy: P): void {
+    if (this.policies.size >= POLICY_LIMIT) {
+      const [oldest] = this.policies.keys();
+      if (oldest !== undefined) this.policies.delete(oldest);
+    }
+    this.policies.set(user, policy);
   }
 }

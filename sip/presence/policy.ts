@@ -13,8 +13,9 @@ import {
   permissionsKey,
   presenceRulesOf,
 } from '../../schemas/pres-rules.ts';
-import { LARGE, turn } from '../../schemas/turns.ts';
+import { doSteps, LARGE, type Steps, settled, turn } from '../../schemas/turns.ts';
 import { AS_STORED, readXml, XmlError } from '../../schemas/xml/parse.ts';
+import type { XmlDocument } from '../../schemas/xml/tree.ts';
 import type { DocumentChange, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
 import { ANONYMOUS } from '../core/identity.ts';
 import { type Logger, silentLogger } from '../core/log.ts';
@@ -23,6 +24,7 @@ import type { Explanation } from '../events/explanation.ts';
 import { type Circumstances, conditionsHold, describeCondition, namesWatcher, nextBoundary } from './conditions.ts';
 import { withoutCrowds } from './crowded-validity.ts';
 import { explainRules } from './explained-rules.ts';
+import { FreshTrees } from './fresh-trees.ts';
 import { PolicyCache } from './policy-cache.ts';
 import { LIST_AUID, type ListMembers, referredLists } from './referred-lists.ts';
 import { RuleIndex } from './rule-index.ts';
@@ -77,6 +79,7 @@ export class PresencePolicy {
   private readonly policies: PolicyCache<CompiledPolicy>;
   private readonly defaultHandling: SubHandling;
   private readonly source: RuleSource;
+  private readonly fresh = new FreshTrees();
 
   /** `defaultHandling` applies to watchers that no rule decides about. */
   constructor(
@@ -88,44 +91,7 @@ export class PresencePolicy {
   ) {
     this.defaultHandling = defaultHandling;
     this.source = source;
-    this.policies = new PolicyCache(async (presentity) => {
-      const paths: string[] = [];
-      const read: CompiledRule[] = [];
-      const unread: string[] = [];
-      for (const auid of source.auids) {
-        for await (const document of storedInTurns(documents, auid, presentity)) {
-          const path = pathOf(document);
-          paths.push(path);
-          try {
-            await readRules(document, source, (rule) => read.push({ ...rule, index: read.length }));
-          } catch (error) {
-            if (!(error instanceof XmlError)) throw error;
-            // No client could have stored it: what came into the database otherwise grants nothing, and must not make requests fail.
-            log.warn({ document: path, err: error }, 'rules that cannot be read');
-            unread.push(path);
-          }
-        }
-      }
-      const rules = await withoutCrowds(read);
-      const { lists, unread: unreadLists } = await referredLists(rules, presentity, membersOf);
-      unread.push(...unreadLists);
-      const index = new RuleIndex<CompiledRule>();
-      for (const piece of piecesOf(rules)) {
-        if (index.size > 0) await turn();
-        index.add(piece);
-      }
-      return {
-        documents: paths,
-        all: rules,
-        rules: index,
-        lists,
-        unread,
-        decisions: new Map(),
-        decidedAt: 0,
-        combinations: new Map(),
-        weight: 0,
-      };
-    });
+    this.policies = new PolicyCache((presentity) => doSteps(compile(presentity, { documents, source, membersOf, fresh: this.fresh, log })));
   }
 
   /** Loads and compiles the presentity's rules; undefined when they are in memory. */
@@ -134,8 +100,11 @@ export class PresencePolicy {
   }
 
   /** The presentity whose policy the change belongs to, which is forgotten until it is asked for again; undefined for other documents. */
-  changed({ key }: DocumentChange): string | undefined {
-    if (key.xui === undefined || !(this.source.auids.includes(key.auid) || this.isReferred(key.auid, key.xui))) return undefined;
+  changed({ key, newEtag, tree }: DocumentChange): string | undefined {
+    if (key.xui === undefined) return undefined;
+    const isRules = this.source.auids.includes(key.auid);
+    if (!isRules && !this.isReferred(key.auid, key.xui)) return undefined;
+    if (isRules && newEtag !== undefined && tree) this.fresh.keep(newEtag, tree);
     this.policies.forget(key.xui);
     return key.xui;
   }
@@ -200,7 +169,9 @@ export class PresencePolicy {
     if (!combined) {
       // RFC 5025 3.2.1: rules that match but say nothing of handling block.
       const handling = combineSubHandling(matching.map((rule) => rule.subHandling)) ?? 'block';
-      combined = decision(handling, combinePermissions(matching.map((rule) => rule.permissions)), explainAll(matching), {});
+      const [only] = matching;
+      const permissions = matching.length === 1 && only ? only.permissions : combinePermissions(matching.map((rule) => rule.permissions));
+      combined = decision(handling, permissions, explainAll(matching), {});
       policy.weight += weightOf(combined.permissions);
       makeRoom(policy);
       policy.combinations.set(combination, combined);
@@ -222,6 +193,55 @@ export class PresencePolicy {
     const permissions = defaultHandling === 'allow' ? ALL_PERMISSIONS : NO_PERMISSIONS;
     return decision(defaultHandling, permissions, `default decision ${defaultHandling}: no rule matches`, until);
   }
+}
+
+/** What a policy is compiled from. */
+interface Materials {
+  readonly documents: DocumentStore;
+  readonly source: RuleSource;
+  readonly membersOf: ListMembers;
+  readonly fresh: FreshTrees;
+  readonly log: Logger;
+}
+
+/** At once where all is in memory and short, as it is when one's rules have just been stored. */
+function* compile(presentity: string, { documents, source, membersOf, fresh, log }: Materials): Steps<CompiledPolicy> {
+  const paths: string[] = [];
+  const read: CompiledRule[] = [];
+  const unread: string[] = [];
+  for (const auid of source.auids) {
+    yield* storedInTurns(documents, auid, presentity, function* (document) {
+      const path = pathOf(document);
+      paths.push(path);
+      try {
+        yield* readRules(document, fresh.of(document), source, (rule) => read.push({ ...rule, index: read.length }));
+      } catch (error) {
+        if (!(error instanceof XmlError)) throw error;
+        // No client could have stored it: what came into the database otherwise grants nothing, and must not make requests fail.
+        log.warn({ document: path, err: error }, 'rules that cannot be read');
+        unread.push(path);
+      }
+    });
+  }
+  const rules = yield* withoutCrowds(read);
+  const { lists, unread: unreadLists } = yield* referredLists(rules, presentity, membersOf);
+  unread.push(...unreadLists);
+  const index = new RuleIndex<CompiledRule>();
+  for (const piece of piecesOf(rules)) {
+    if (index.size > 0) yield turn();
+    index.add(piece);
+  }
+  return {
+    documents: paths,
+    all: rules,
+    rules: index,
+    lists,
+    unread,
+    decisions: new Map(),
+    decidedAt: 0,
+    combinations: new Map(),
+    weight: 0,
+  };
 }
 
 const NONE: readonly string[] = [];
@@ -284,15 +304,20 @@ function explain(rule: CompiledRule): string {
 const PIECE = 200;
 
 /** The limits of today are not those under which a document was stored; and a large one is read in turns. */
-async function readRules(stored: StoredDocument, source: RuleSource, take: (rule: Omit<CompiledRule, 'index'>) => void): Promise<void> {
+function* readRules(
+  stored: StoredDocument,
+  known: XmlDocument | undefined,
+  source: RuleSource,
+  take: (rule: Omit<CompiledRule, 'index'>) => void,
+): Steps<void> {
   const document = pathOf(stored);
   const { text } = stored;
-  const tree = await readXml(text, AS_STORED);
-  if (text.length > LARGE) await turn();
+  const tree = known ?? (yield* settled(readXml(text, AS_STORED)));
+  if (text.length > LARGE) yield turn();
   let read = 0;
   for (const rule of presenceRulesOf(tree, source.actions)) {
     take({ ...rule, document });
-    if (++read % PIECE === 0) await turn();
+    if (++read % PIECE === 0) yield turn();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CallCondition } from '../../schemas/simservs.ts';
-import { turn } from '../../schemas/turns.ts';
+import { type Steps, settled, turn } from '../../schemas/turns.ts';
 import type { MaybePromise } from '../../xcap/document-store.ts';
 
 /** Where the lists are that rules may refer to: their owner's own. */
@@ -21,24 +21,27 @@ export interface ReferredLists {
   readonly unread: readonly string[];
 }
 
+const NO_LISTS: ReferredLists = { lists: new Map(), unread: [] };
+
 /** Reads the lists that conditions of the owner's rules refer to. */
-export async function referredLists(
+export function* referredLists(
   rules: readonly { readonly conditions: readonly CallCondition[] }[],
   owner: string,
   membersOf: ListMembers,
-): Promise<ReferredLists> {
+): Steps<ReferredLists> {
   const uris = new Set<string>();
   for (const { conditions } of rules) {
     for (const condition of conditions) {
       if (condition.kind === 'external-list') for (const uri of condition.anchors) uris.add(uri);
     }
   }
+  if (uris.size === 0) return NO_LISTS;
   const lists = new Map<string, ReadonlySet<string>>();
   const unread: string[] = [...uris].slice(LIST_LIMIT);
   for (const uri of [...uris].slice(0, LIST_LIMIT)) {
     // A list can be as long as a document: nobody else waits for more than one.
-    if (lists.size > 0) await turn();
-    const members = await membersOf(uri, owner);
+    if (lists.size > 0) yield turn();
+    const members = yield* settled(membersOf(uri, owner));
     lists.set(uri, new Set(members));
     if (!members) unread.push(uri);
   }

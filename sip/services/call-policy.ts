@@ -7,7 +7,7 @@ import {
   parseSimservs,
   type Simservs,
 } from '../../schemas/simservs.ts';
-import { LARGE, turn } from '../../schemas/turns.ts';
+import { doSteps, LARGE, type Steps, settled, turn } from '../../schemas/turns.ts';
 import { AS_STORED, readXml, XmlError } from '../../schemas/xml/parse.ts';
 import type { DocumentChange, DocumentStore, StoredDocument } from '../../xcap/document-store.ts';
 import type { Logger } from '../core/log.ts';
@@ -58,7 +58,7 @@ export class CallPolicies {
   private readonly policies: PolicyCache<CallPolicy>;
 
   constructor(documents: DocumentStore, membersOf: ListMembers, log: Logger) {
-    this.policies = new PolicyCache((user) => compile(user, documents, membersOf, log));
+    this.policies = new PolicyCache((user) => doSteps(compile(user, documents, membersOf, log)));
   }
 
   /** Loads and compiles what the user has set; undefined when it is in memory. */
@@ -78,9 +78,11 @@ export class CallPolicies {
   }
 }
 
-async function compile(user: string, documents: DocumentStore, membersOf: ListMembers, log: Logger): Promise<CallPolicy> {
+function* compile(user: string, documents: DocumentStore, membersOf: ListMembers, log: Logger): Steps<CallPolicy> {
   const read: ReadDocument[] = [];
-  for await (const document of storedInTurns(documents, AUID, user)) read.push(...(await readDocument(document, log)));
+  yield* storedInTurns(documents, AUID, user, function* (document) {
+    read.push(...(yield* readDocument(document, log)));
+  });
   if (read.length === 0) return NOTHING_SET;
   let index = 0;
   const rulesOf = <R extends BarringRule | DiversionRule>(name: string, pick: (services: Simservs) => CallService<R> | undefined) =>
@@ -109,7 +111,7 @@ async function compile(user: string, documents: DocumentStore, membersOf: ListMe
     noReplyTimer: read.find(({ services }) => services.noReplyTimer !== undefined)?.services.noReplyTimer,
     incoming: incoming.map((rules) => new RuleIndex(rules)),
     outgoing: outgoing.map((rules) => new RuleIndex(rules)),
-    lists: (await referredLists(all, user, membersOf)).lists,
+    lists: (yield* referredLists(all, user, membersOf)).lists,
     asksPresence: all.some(({ conditions }) => conditions.some(({ kind }) => kind === 'presence-status' || kind === 'sphere')),
   };
 }
@@ -124,11 +126,11 @@ interface ReadDocument {
 }
 
 /** The limits of today are not those under which a document was stored; and a large one is read in turns. */
-async function readDocument({ key, text }: StoredDocument, log: Logger): Promise<ReadDocument[]> {
+function* readDocument({ key, text }: StoredDocument, log: Logger): Steps<ReadDocument[]> {
   const path = `${key.auid}/users/${key.xui}/${key.name}`;
   try {
-    const tree = await readXml(text, AS_STORED);
-    if (text.length > LARGE) await turn();
+    const tree = yield* settled(readXml(text, AS_STORED));
+    if (text.length > LARGE) yield turn();
     return [{ path, services: parseSimservs(tree) }];
   } catch (error) {
     if (!(error instanceof XmlError)) throw error;

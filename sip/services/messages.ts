@@ -122,8 +122,9 @@ function deliver(uac: UserAgentClient, request: SipRequest, binding: Binding, do
   const way = wayTo(binding);
   const aimed = aim(request, way);
   aimed.nextHop = postprocessRoutes(aimed);
-  // Where the flow is the way there is nothing to be located.
-  send(uac, aimed, { flow: way.flow, source: way.source, ...(way.flowOnly || way.flow !== undefined ? { destinations: [] } : {}) }, done);
+  // Where datagrams go back, or nothing but the flow leads there, there is nothing to be located.
+  const isOnlyWay = way.flowOnly || way.flow?.reliable === false;
+  send(uac, aimed, { flow: way.flow, source: way.source, ...(isOnlyWay ? { destinations: [] } : {}) }, done);
 }
 
 function sendAbroad({ uac, nextHops }: MessagesOptions, request: SipRequest, done: Done): void {

@@ -121,6 +121,11 @@ export class TransportLayer {
     return this.connections.get(id) ?? UdpFlow.of(id, this.udp);
   }
 
+  /** Sends at once what is to leave over UDP by the end of this turn of the event loop. */
+  flush(): void {
+    for (const socket of this.udp) socket.flush();
+  }
+
   /** Number of connections, and what they hold. */
   get counts(): Connections['counts'] {
     return this.connections.counts;

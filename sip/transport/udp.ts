@@ -26,7 +26,7 @@ export class UdpSocket implements ListeningPoint {
   private readonly socket: Socket;
   private closed = false;
   private waiting: Datagram[] = [];
-  private readonly flush = (): void => this.sendWaiting();
+  private readonly atEnd = (): void => this.flush();
 
   private constructor(socket: Socket) {
     const { address, port } = socket.address();
@@ -70,19 +70,20 @@ export class UdpSocket implements ListeningPoint {
   send(bytes: Buffer, address: string, port: number): boolean {
     if (this.closed || bytes.length > MAX_DATAGRAM_BYTES || !(port > 0 && port <= 65_535)) return false;
     this.waiting.push({ bytes, address, port });
-    if (this.waiting.length === 1) setImmediate(this.flush);
-    else if (this.waiting.length === MOST_WAITING) this.sendWaiting();
+    if (this.waiting.length === 1) setImmediate(this.atEnd);
+    else if (this.waiting.length === MOST_WAITING) this.flush();
     return true;
   }
 
   close(): Promise<void> {
     if (this.closed) return Promise.resolve();
-    this.sendWaiting();
+    this.flush();
     this.closed = true;
     return new Promise((resolve) => this.socket.close(() => resolve()));
   }
 
-  private sendWaiting(): void {
+  /** Sends what waits for the end of the turn. */
+  flush(): void {
     const { waiting } = this;
     if (waiting.length === 0) return;
     this.waiting = [];

@@ -51,7 +51,7 @@ describe('RFC 5874, RFC 5261: versions of a document that are compared', () => {
     });
   });
 
-  test('as large as can be, which are not compared', { timeout: 60_000 }, async () => {
+  test('as large as can be, which are compared in one place alone', { timeout: 60_000 }, async () => {
     await expectFree(async (user) => {
       const [peer, xcap] = [await stage.peer(user), await stage.xcap(user)];
       const index = pathOf(stage, user);
@@ -63,6 +63,11 @@ describe('RFC 5874, RFC 5261: versions of a document that are compared', () => {
         expect((await nextDiff(subscription)).diffs[0]?.newEtag).toBe(first);
         const etag = await write(xcap, index, versions[1]);
         expect((await nextDiff(subscription)).diffs[0]).toMatchObject({ newEtag: etag, operations: [] });
+        const third = await write(xcap, index, (versions[1] ?? '').replace(/<list\b/, '<list name="fresh"/><list'));
+        // The element is told of at once, the patch when it is made.
+        let told: { readonly newEtag: string | undefined; readonly operations: readonly string[] } | undefined;
+        while (told?.newEtag !== third) [told] = (await nextDiff(subscription)).diffs;
+        expect(told?.operations).toEqual(['add']);
         await subscription.unsubscribe();
       }
     });

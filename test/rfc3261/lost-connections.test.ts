@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Headers } from '../../sip/message/headers.ts';
 import { SipRequest, type SipResponse } from '../../sip/message/message.ts';
 import type { Flow } from '../../sip/transport/flow.ts';
+import { CallStage } from '../helpers/call-stage.ts';
 import { NameServer } from '../helpers/name-server.ts';
 import { fieldOf, fieldsOf, Inbox, request, statusOf, TcpPeer } from './peer.ts';
 import { startProxyStack } from './proxy-stack.ts';
@@ -235,6 +236,25 @@ describe('RFC 3261 18.4: the connection of an agent ends under a request to it',
     expect(again.sent).toBe(lost);
     again.socket.write(answer(again.sent));
     expect(await done).toBe('200');
+  });
+
+  it('and so does a message that has waited for it', async () => {
+    const stage = await CallStage.open({ auth: 'none' });
+    cleanups.push(() => stage.close());
+    const alice = await stage.agent('alice');
+    const text = { headers: [['Content-Type', 'text/plain'] as const], body: 'hello' };
+    expect((await alice.request('MESSAGE', 'sip:bob@example.com', text)).status).toBe(202);
+    const neighbour = await Neighbour.open();
+    const bob = await TcpPeer.open(stage.server.sip.port);
+    cleanups.push(() => bob.close());
+    const who = { from: '<sip:bob@example.com>;tag=1', to: '<sip:bob@example.com>' };
+    const fields = [`Contact: <sip:bob@127.0.0.1:${neighbour.port};transport=tcp>`];
+    expect(statusOf(await bob.ask(request({ method: 'REGISTER', transport: 'TCP', ...who, fields })))).toBe(200);
+    const lost = await bob.inbox.next();
+    bob.close();
+    const again = await neighbour.next();
+    expect(again.sent).toBe(lost);
+    again.socket.write(answer(again.sent));
   });
 
   for (const outbound of [false, true]) {

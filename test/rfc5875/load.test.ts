@@ -30,10 +30,15 @@ describe('xcap-diff under load', () => {
     expect([texts.text('1'), texts.hold('2', 'x'.repeat(20_000_000))]).toEqual([undefined, true]);
   });
 
-  test('compares no documents so long that it would hold up everything else', () => {
+  test('compares of documents so long that it would hold up everything else only what lies where they differ', async () => {
     const texts = new VersionTexts();
-    const long = `<a>${'<b/>'.repeat(100_000)}</a>`;
-    expect(texts.patch('1', long, '2', long.replace('<b/>', '<c/>'))).toBeUndefined();
+    const long = `<a>${`<b>${'x'.repeat(50)}</b>`.repeat(15_000)}</a>`;
+    const both = long.replace('<b>', '<c/><b>').replace(/<b>(x+<.b><.a>)$/, '<c/><b>$1');
+    expect(texts.patch('1', long, '2', both)).toBeUndefined();
+    const patch = await texts.patch('1', long, '5', long.replace('<b>', '<c/><b>'));
+    expect(patch?.operations).toMatchObject([{ name: 'add', sel: '*', pos: 'prepend', content: '<c/>' }]);
+    const comments = `<a>${'<!--x-->'.repeat(15_000)}</a>`;
+    expect(texts.patch('6', comments, '7', comments.replace('<a>', '<a><c/>'))).toBeUndefined();
     expect(texts.patch('3', '<a><b/></a>', '4', '<a><c/></a>')).toMatchObject({ operations: [{ name: 'replace' }] });
   });
 

@@ -85,6 +85,7 @@ const SAMPLES: Record<string, [text: string, value: unknown][]> = {
     ['polite-block', 'polite-block'],
     ['block', 'block'],
   ],
+  'max-contacts': [['1', 1], ['20', 20], ['60', 60]], // biome-ignore format: a table
   'min-expires': [['1', 1], ['30', 30], ['60', 60]], // biome-ignore format: a table
   'timer-c': [['181', 181], ['240', 240], ['3600', 3600]], // biome-ignore format: a table
   'diff-interval': [['0', 0], ['30', 30], ['60', 60]], // biome-ignore format: a table

@@ -38,16 +38,18 @@ describe('RFC 7616 3.9.1: the example', () => {
 });
 
 describe('RFC 8760 2.2, RFC 7616 3.3: challenges', () => {
-  it('offer SHA-256 before MD5, with one nonce, in the realm of the Request-URI', () => {
+  it('offer SHA-256 before MD5, with one nonce, in the realm of From, of the Request-URI, or of each domain', () => {
     const [sha, md5] = login.challenges();
     expect(sha).toMatch(/^Digest realm="example\.com", nonce="([^"]{32})", opaque="[^"]+", qop="auth", algorithm=SHA-256$/);
     expect(md5).toBe(sha.replace('SHA-256', 'MD5'));
     expect(login.sip([], { uri: 'sip:olga@EXAMPLE.org:5060;transport=tcp' })).toMatchObject({
       challenges: [expect.stringContaining('realm="example.org"'), expect.anything()],
     });
-    expect(login.sip([], { uri: 'sip:elsewhere.net' })).toMatchObject({
-      challenges: [expect.stringContaining('realm="example.com"'), expect.anything()],
+    expect(login.sip([], { uri: 'sip:example.com', from: 'sip:olga@example.org' })).toMatchObject({
+      challenges: [expect.stringContaining('realm="example.org"'), expect.anything()],
     });
+    const [com, org] = ['realm="example.com"', 'realm="example.org"'].map((realm) => expect.stringContaining(realm));
+    expect(login.sip([], { uri: 'sip:elsewhere.net' })).toMatchObject({ challenges: [com, com, org, org] });
   });
 
   it('never repeat a nonce', () => {

@@ -33,11 +33,14 @@ export class Login {
     this.parts = this.assemble();
   }
 
-  sip(credentials: readonly string[], change: { method?: string; uri?: string; body?: string; peer?: string } = {}): AuthenticationResult {
+  sip(
+    credentials: readonly string[],
+    change: { method?: string; uri?: string; from?: string; body?: string; peer?: string } = {},
+  ): AuthenticationResult {
     return this.parts.sip.authenticate({
       method: change.method ?? 'REGISTER',
       uri: change.uri ?? 'sip:example.com',
-      from: 'sip:elsewhere.test',
+      from: change.from ?? 'sip:elsewhere.test',
       credentials,
       body: Buffer.from(change.body ?? ''),
       remoteAddress: change.peer ?? '127.0.0.1',

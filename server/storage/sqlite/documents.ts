@@ -22,6 +22,10 @@ const BATCH_LIMIT = 1000;
 const CACHED_CHARACTERS = 64 * 1024 * 1024;
 /** Characters of the documents in the lists held in memory. */
 const CACHED_LIST_CHARACTERS = 64 * 1024 * 1024;
+/** Documents in the listings held in memory, by name alone. */
+const CACHED_ENTRIES = 50_000;
+/** Longer listings are made anew rather than copied for each change. */
+const FEW = 50;
 /** What a document takes in memory besides its text, in characters, about. */
 const OVERHEAD = 256;
 
@@ -65,6 +69,7 @@ export class SqliteDocumentStore implements DocumentStore {
   private readonly lists = new GenerationCache<readonly StoredDocument[]>(CACHED_LIST_CHARACTERS, (list) =>
     list.reduce((weight, document) => weight + weightOf(document), OVERHEAD),
   );
+  private readonly directories = new GenerationCache<readonly DocumentEntry[]>(CACHED_ENTRIES, (entries) => entries.length + 1);
   private readonly listeners = new Set<(change: DocumentChange) => void>();
   private pending: PendingWrite[] = [];
   private lastSeq: number;
@@ -96,8 +101,14 @@ export class SqliteDocumentStore implements DocumentStore {
   }
 
   entries(auid: string, xui: string): readonly DocumentEntry[] {
-    const rows = this.statements.entries.all(auid, xui);
-    return rows.map(({ name, etag, modified, size }) => ({ key: { auid, xui, name }, etag, modified, size }));
+    const id = `${auid}/${xui}`;
+    let entries = this.directories.get(id);
+    if (!entries) {
+      const rows = this.statements.entries.all(auid, xui);
+      entries = Object.freeze(rows.map(({ name, etag, modified, size }) => ({ key: { auid, xui, name }, etag, modified, size })));
+      this.directories.set(id, entries);
+    }
+    return entries;
   }
 
   count(auid: string, xui: string): number {
@@ -159,7 +170,7 @@ export class SqliteDocumentStore implements DocumentStore {
   }
 
   /** Applies one write within the open transaction: its condition is met by the state that the writes before it have left. */
-  private apply({ key, expected, text }: DocumentWrite, now: number): DocumentChange | 'stale' {
+  private apply({ key, expected, text, tree }: DocumentWrite, now: number): DocumentChange | 'stale' {
     const { create, replace, remove, feed } = this.statements;
     const xui = key.xui ?? '';
     const seq = this.lastSeq + 1;
@@ -178,6 +189,7 @@ export class SqliteDocumentStore implements DocumentStore {
       key: { auid: key.auid, xui: key.xui, name: key.name },
       ...(expected !== undefined && { previousEtag: expected }),
       ...(etag !== undefined && { newEtag: etag }),
+      ...(etag !== undefined && tree !== undefined && { tree }),
     };
   }
 
@@ -195,9 +207,18 @@ export class SqliteDocumentStore implements DocumentStore {
   /** Makes the memory say what the commit said. */
   private refresh({ key, newEtag: etag }: DocumentChange, text: string | undefined, modified: number): void {
     const id = documentId(key);
-    this.lists.delete(`${key.auid}/${key.xui ?? ''}`);
-    if (etag !== undefined && text !== undefined) this.documents.set(id, Object.freeze({ key, etag, text, modified }));
-    else this.documents.delete(id);
+    const directory = `${key.auid}/${key.xui ?? ''}`;
+    this.lists.delete(directory);
+    if (etag === undefined || text === undefined) {
+      this.documents.delete(id);
+      this.directories.delete(directory);
+      return;
+    }
+    this.documents.set(id, Object.freeze({ key, etag, text, modified }));
+    const entries = this.directories.get(directory);
+    const at = !entries || entries.length > FEW ? -1 : entries.findIndex((entry) => entry.key.name === key.name);
+    if (!entries || at < 0) this.directories.delete(directory);
+    else this.directories.set(directory, entries.with(at, { key, etag, modified, size: Buffer.byteLength(text) }));
   }
 
   private announce(change: DocumentChange): void {
@@ -205,7 +226,7 @@ export class SqliteDocumentStore implements DocumentStore {
       try {
         listener(change);
       } catch (error) {
-        this.log.error({ err: error, change }, 'documents: a follower of the change feed failed');
+        this.log.error({ err: error, seq: change.seq, key: change.key }, 'documents: a follower of the change feed failed');
       }
     }
   }
