@@ -324,6 +324,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
       const points: ListeningPoint[] = [];
       for (const endpoint of options.listen) points.push(...(await listenAt(transport, endpoint)));
       for (const each of compositors) each.restore();
+      published.calls.restore();
       registrar.reconnect((source) => transport.flowTo(source));
       watchers.restore();
       await notifier.restore();

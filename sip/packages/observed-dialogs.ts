@@ -6,9 +6,13 @@ import type { SipMessage, SipRequest, SipResponse } from '../message/message.ts'
 import { type NameAddr, parseNameAddr } from '../message/name-addr.ts';
 import { detach } from '../message/text.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
+import type { StoredDialog, StoredDialogs, StoredParty } from './stored-dialogs.ts';
 
 export interface ObservedDialogsOptions {
   readonly wheel: TimerWheel;
+  readonly stored: StoredDialogs;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** Is the canonical address a user here? */
   hasUser(address: string): boolean;
   /** A dialog of the user (canonical address) has come, changed or gone. */
@@ -52,6 +56,8 @@ interface ObservedDialog {
   event: DialogEvent | undefined;
   code: number | undefined;
   timer: Timer | undefined;
+  /** When it was confirmed, in milliseconds since 1970. */
+  since: number | undefined;
   /** Made when it is asked for, and again after a change. */
   entry: DialogEntry | undefined;
 }
@@ -73,6 +79,26 @@ export class ObservedDialogs implements CallObserver {
   /** Those of the user, newest first. */
   of(user: string): DialogEntry[] {
     return [...(this.byUser.get(user) ?? [])].reverse().map((dialog) => (dialog.entry ??= entryOf(dialog)));
+  }
+
+  /** Takes up the calls that went on when the process before this one ended, before anybody is told of anything. */
+  restore(): void {
+    for (const [id, stored] of this.options.stored.load()) {
+      const { callId, fromTag, from, to, caller, callee, user, direction, toTag, answeredAt, since } = stored;
+      const left = since + LONGEST_CALL - this.options.now();
+      const key = keyOf(callId, fromTag);
+      const call = this.calls.get(key) ?? {
+        callId,
+        fromTag,
+        from: partyAgain(from),
+        to: partyAgain(to),
+        caller,
+        callee,
+        dialogs: new Set(),
+      };
+      if (left <= 0 || !this.options.hasUser(user)) this.options.stored.delete(id);
+      else if (this.add(call, user, direction, left, { id, toTag, answeredAt, since, state: 'confirmed' })) this.calls.set(key, call);
+    }
   }
 
   inviteForwarded(invite: SipRequest, sender: string | undefined, callee: string | undefined): void {
@@ -110,6 +136,10 @@ export class ObservedDialogs implements CallObserver {
       found.state = state;
       found.toTag ??= tag === undefined ? undefined : detach(tag);
       found.answeredAt = target ?? found.answeredAt;
+      if (state === 'confirmed') {
+        found.since ??= this.options.now();
+        this.options.stored.put(found.id, storedDialog(found, found.since));
+      }
       this.changed(found);
     }
   }
@@ -137,14 +167,35 @@ export class ObservedDialogs implements CallObserver {
   }
 
   private begin(call: Call, user: string, direction: ObservedDialog['direction']): ObservedDialog | undefined {
+    const unknown = { toTag: undefined, answeredAt: undefined, since: undefined };
+    const dialog = this.add(call, user, direction, LONGEST_CALL, { id: randomHex(6), state: 'trying', ...unknown });
+    if (dialog) this.changed(dialog);
+    return dialog;
+  }
+
+  /** @param longest milliseconds after which it is given up */
+  private add(
+    call: Call,
+    user: string,
+    direction: ObservedDialog['direction'],
+    longest: number,
+    known: Pick<ObservedDialog, 'id' | 'state' | 'toTag' | 'answeredAt' | 'since'>,
+  ): ObservedDialog | undefined {
     const own = this.byUser.get(user) ?? new Set();
     if (own.size >= MAX_PER_USER) return undefined;
-    const unknown = { toTag: undefined, answeredAt: undefined, event: undefined, code: undefined, timer: undefined, entry: undefined };
-    const dialog: ObservedDialog = { call, user, direction, id: randomHex(6), state: 'trying', ...unknown };
-    dialog.timer = this.options.wheel.schedule(LONGEST_CALL, (d: ObservedDialog) => this.end(d, 'timeout', undefined), dialog);
+    const dialog: ObservedDialog = {
+      call,
+      user,
+      direction,
+      ...known,
+      event: undefined,
+      code: undefined,
+      timer: undefined,
+      entry: undefined,
+    };
+    dialog.timer = this.options.wheel.schedule(longest, (d: ObservedDialog) => this.end(d, 'timeout', undefined), dialog);
     call.dialogs.add(dialog);
     this.byUser.set(user, own.add(dialog));
-    this.changed(dialog);
     return dialog;
   }
 
@@ -152,6 +203,7 @@ export class ObservedDialogs implements CallObserver {
     dialog.state = 'terminated';
     dialog.event = event;
     dialog.code = code;
+    this.options.stored.delete(dialog.id);
     if (dialog.timer) this.options.wheel.cancel(dialog.timer);
     dialog.timer = this.options.wheel.schedule(LINGER, (d: ObservedDialog) => this.forget(d), dialog);
     this.changed(dialog);
@@ -182,6 +234,15 @@ function newCall(invite: SipRequest, caller: string | undefined): Call {
 
 function partyOf({ uri, displayName }: NameAddr, target: string | undefined): Party {
   return { uri: detach(uri), displayName: displayName === undefined ? undefined : detach(displayName), target };
+}
+
+function partyAgain({ uri, displayName, target }: StoredParty): Party {
+  return { uri, displayName, target };
+}
+
+function storedDialog({ call, user, direction, toTag, answeredAt }: ObservedDialog, since: number): StoredDialog {
+  const { callId, fromTag, from, to, caller, callee } = call;
+  return { callId, fromTag, toTag, from, to, caller, callee, user, direction, answeredAt, since };
 }
 
 function contactOf(message: SipMessage): string | undefined {

@@ -15,6 +15,7 @@ import { messageSummaryFormat, messageSummaryPackage } from './message-summary.t
 import { ObservedDialogs } from './observed-dialogs.ts';
 import { type WatcherinfoOptions, watcherinfoPackages } from './presence-winfo.ts';
 import type { PublishedPackage } from './published-package.ts';
+import { StoredDialogs } from './stored-dialogs.ts';
 
 export interface PublishedStatesOptions {
   readonly users: UserDirectory;
@@ -59,7 +60,9 @@ export function publishedStates(options: PublishedStatesOptions): PublishedState
   };
 
   const policy = new PresencePolicy(documents, 'block', membersOf, DIALOG_RULES, log);
-  const calls = new ObservedDialogs({ wheel: compositor.wheel, hasUser: compositor.hasUser, changed: (user) => changed(user) });
+  const { wheel, hasUser, now } = compositor;
+  const stored = new StoredDialogs({ state, wheel, now });
+  const calls = new ObservedDialogs({ wheel, stored, now, hasUser, changed: (user) => changed(user) });
   let changed: (user: string) => void = () => {};
   publish(dialogFormat, (of) => {
     const dialogs = dialogPackage({ users, policy, compositor: of, observed: (user) => calls.of(user) });
