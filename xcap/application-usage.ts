@@ -13,10 +13,11 @@ export interface ApplicationUsage {
   /** The schema that its documents must satisfy, by its namespace (see `schemas/xml/validate`). */
   readonly schema: string;
   /**
-   * Whether the schema lets elements of this one's kind follow each other without bound and without regard to each other's content,
-   * so that an edit elsewhere need not validate all of them again (see `schema-excerpt`); no elements without it.
+   * Tells of a document's elements whether the schema lets those of one's kind follow each other without bound and without regard to
+   * each other's content, so that an edit elsewhere need not validate all of them again (see `schema-excerpt`); none without it, nor
+   * where it gives undefined.
    */
-  isRepeatable?(element: XmlElement): boolean;
+  repeatable?(document: XmlDocument): ((element: XmlElement) => boolean) | undefined;
   /** All namespaces it can validate, as xcap-caps tells clients (RFC 4825 12). */
   readonly namespaces: readonly string[];
   /** Checks what a schema cannot say (RFC 4825 5.3). The document is valid by its schema. Throws, or rejects with, XcapConflict. */

@@ -4,9 +4,10 @@ import type { XmlDocument } from '../schemas/xml/tree.ts';
 import type { SchemaViolation } from '../schemas/xml/validate.ts';
 import { violationsOf } from '../schemas/xml/validate-apart.ts';
 import type { ValidationContext } from './application-usage.ts';
+import { type Difference, differenceOf } from './document-difference.ts';
 import { documentPath } from './document-selector.ts';
 import { treeOf } from './document-steps.ts';
-import type { MaybePromise } from './document-store.ts';
+import type { MaybePromise, StoredDocument } from './document-store.ts';
 import { noParent, XcapConflict, XcapRefusal } from './errors.ts';
 import type { Environment, Exchange, PipelineStep, Target } from './exchange.ts';
 import {
@@ -58,11 +59,24 @@ function putDocument(exchange: Exchange, environment: Environment): void | Promi
       exchange.answer = { status: 200, etag: stored.etag, content: undefined };
       return;
     }
+    const difference = stored && differenceFrom(stored, text, environment);
+    if (difference) {
+      exchange.edited = difference.document;
+      exchange.changed = difference.changed;
+      return;
+    }
     document = readXml(text, { maxDepth: environment.limits.depth, maxNodes: environment.limits.nodes });
   } catch (error) {
     return fail(error);
   }
   return document instanceof Promise ? document.catch(fail).then(keep) : keep(document);
+}
+
+/** Looks for the difference where that is less work than to read the whole text: not in a large one, nor from one that would have to be read. */
+function differenceFrom(stored: StoredDocument, text: string, { trees, limits }: Environment): Difference | undefined {
+  if (text.length > LARGE || stored.text.length > LARGE) return undefined;
+  const document = trees.get(stored);
+  return document && differenceOf(document, text, limits);
 }
 
 /** The node's tree, the place and the new tree each in a turn of its own. */
@@ -168,7 +182,8 @@ export const validate: PipelineStep = ({ request, stored, edited, changed }, env
   }
   const { usage } = request.target;
   const schema = () => {
-    const excerpt = changed && usage.isRepeatable ? schemaExcerpt(edited, changed, usage.isRepeatable) : source;
+    const repeatable = changed && usage.repeatable?.(edited);
+    const excerpt = repeatable ? schemaExcerpt(edited, changed, repeatable) : source;
     return checkSchema(usage.schema, excerpt, source);
   };
   const constraints = () => {

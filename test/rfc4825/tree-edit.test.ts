@@ -4,23 +4,7 @@ import type { XmlDocument, XmlElement } from '../../schemas/xml/tree.ts';
 import { XcapConflict } from '../../xcap/errors.ts';
 import { checkPlaced, placeAttribute, placeElement, removeNode, selectNode, walk } from '../../xcap/node-operations.ts';
 import type { NodeSelector, Step } from '../../xcap/node-selector.ts';
-
-/** Everything in a tree but how its character data is cut into pieces. */
-function picture(element: XmlElement, parent: XmlElement | undefined): object {
-  expect(element.parent === parent).toBe(true);
-  expect(element.children.filter((c) => c.kind === 'element')).toEqual(element.elements);
-  const { children: _, parent: __, elements, declarations, ...rest } = element;
-  const texts: string[] = [''];
-  for (const c of element.children) {
-    if (c.kind === 'text') texts[texts.length - 1] += c.text;
-    else texts.push('');
-  }
-  return { ...rest, declarations: [...(declarations ?? [])], texts, elements: elements.map((e) => picture(e, element)) };
-}
-
-function expectSameAsParsed(document: XmlDocument): void {
-  expect(picture(document.root, undefined)).toEqual(picture(parseXml(document.source).root, undefined));
-}
+import { expectSameAsParsed, picture } from './tree-picture.ts';
 
 /** A small generator of numbers, so that a failure can be had again. */
 function numbers(seed: number): (below: number) => number {

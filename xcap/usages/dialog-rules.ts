@@ -1,5 +1,6 @@
 import { COMMON_POLICY, COMMON_POLICY_TYPE } from '../../schemas/common-policy.ts';
 import type { ApplicationUsage } from '../application-usage.ts';
+import { repeatableRules } from './rule-constraints.ts';
 
 const DIALOG_RULES = 'http://openxcap.org/ns/dialog-rules';
 
@@ -12,5 +13,6 @@ export const dialogRules: ApplicationUsage = {
   defaultNamespace: DIALOG_RULES,
   contentType: COMMON_POLICY_TYPE,
   schema: DIALOG_RULES,
+  repeatable: repeatableRules,
   namespaces: [COMMON_POLICY, DIALOG_RULES],
 };

@@ -15,7 +15,7 @@ export const groupUsageList: ApplicationUsage = {
   defaultNamespace: RESOURCE_LISTS,
   contentType: 'application/vnd.oma.group-usage-list+xml',
   schema: URI_USAGE,
-  isRepeatable: isEntry,
+  repeatable: () => isEntry,
   namespaces: [RESOURCE_LISTS, URI_USAGE],
   validate({ root }) {
     checkLists(root, RESOURCE_LISTS);

@@ -1,4 +1,5 @@
 import type { ApplicationUsage } from '../application-usage.ts';
+import { repeatableRules } from './rule-constraints.ts';
 
 const COMMON_POLICY = 'urn:ietf:params:xml:ns:common-policy';
 const PRES_RULES = 'urn:ietf:params:xml:ns:pres-rules';
@@ -12,5 +13,6 @@ export const presRules: ApplicationUsage = {
   defaultNamespace: PRES_RULES,
   contentType: 'application/auth-policy+xml',
   schema: PRES_RULES,
+  repeatable: repeatableRules,
   namespaces: [COMMON_POLICY, PRES_RULES],
 };

@@ -8,7 +8,7 @@ export const resourceLists: ApplicationUsage = {
   defaultNamespace: RESOURCE_LISTS,
   contentType: RESOURCE_LISTS_TYPE,
   schema: RESOURCE_LISTS,
-  isRepeatable: isEntry,
+  repeatable: () => isEntry,
   namespaces: [RESOURCE_LISTS],
   hasGlobalDocuments: true,
   validate: ({ root }) => checkLists(root, RESOURCE_LISTS),

@@ -30,7 +30,7 @@ export function rlsServices(index: ServiceIndex, isUser: (address: string) => bo
     defaultNamespace: RLS_SERVICES,
     contentType: RLS_SERVICES_TYPE,
     schema: RLS_SERVICES,
-    isRepeatable: isEntry,
+    repeatable: () => isEntry,
     namespaces: [RLS_SERVICES, RESOURCE_LISTS],
     isStored: ({ xui }) => xui !== undefined,
     generated: ({ name }) => (name === 'index' ? index.globalIndex() : undefined),
