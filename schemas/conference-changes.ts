@@ -1,5 +1,5 @@
 /** What has changed between two states of a conference, as the children of a partial document (RFC 4575 4.4, 4.6). */
-import { attributesOf, type ConferencePart, isDivisible, keyOf, stateOf, textOf } from './conference-elements.ts';
+import { attributesOf, type ConferencePart, childPart, isDivisible, keyOf, partOf, stateOf, textOf } from './conference-elements.ts';
 import type { ConferenceInfo } from './conference-info.ts';
 import { escapeAttribute } from './xml/escape.ts';
 import { FragmentGrowth } from './xml/fragment.ts';
@@ -13,7 +13,12 @@ import { attribute, type XmlElement } from './xml/tree.ts';
 export function conferenceChanges(before: ConferenceInfo, after: ConferenceInfo): string | undefined {
   if (before.entity !== after.entity) return undefined;
   try {
-    const changes = changesOf('conference-info', partOf(before), partOf(after), new FragmentGrowth());
+    const changes = changesOf(
+      'conference-info',
+      partOf(before.root, before.source),
+      partOf(after.root, after.source),
+      new FragmentGrowth(),
+    );
     return changes !== undefined && changes.length < after.content.length ? changes : undefined;
   } catch (error) {
     // Parts may need more declarations than the whole.
@@ -22,26 +27,20 @@ export function conferenceChanges(before: ConferenceInfo, after: ConferenceInfo)
   }
 }
 
-function partOf({ root, source }: ConferenceInfo): ConferencePart {
-  return { element: root, source };
-}
-
 /** Of the children of an element; undefined where it must be told whole. */
 function changesOf(parent: string, before: ConferencePart, after: ConferencePart, growth: FragmentGrowth): string | undefined {
   const known = byKey(parent, before.element);
   const wanted = byKey(parent, after.element);
   if (!known || !wanted) return undefined;
   let changes = '';
+  const isAlike = sameBindings(before.bindings, after.bindings);
   for (const [key, element] of wanted) {
     const old = known.get(key);
-    const text = textOf({ element, source: after.source }, growth);
-    if (!old) changes += text;
-    else if (textOf({ element: old, source: before.source }, growth) !== text) {
-      const below = isDivisible(parent, element) && isSameBeside(old, element);
-      const part = below
-        ? changesOf(element.local, { element: old, source: before.source }, { element, source: after.source }, growth)
-        : undefined;
-      if (part === undefined) changes += text;
+    if (!old) changes += textOf(element, after, growth);
+    else if (!isAlike || rawOf(old, before) !== rawOf(element, after)) {
+      const isTogether = isAlike && isDivisible(parent, element) && isSameBeside(old, element);
+      const part = isTogether ? changesOf(element.local, childPart(before, old), childPart(after, element), growth) : undefined;
+      if (part === undefined) changes += textOf(element, after, growth);
       else if (part !== '') changes += `<${element.local}${attributesOf(element)} state="partial">${part}</${element.local}>\n`;
     }
   }
@@ -63,6 +62,14 @@ function byKey(parent: string, { elements }: XmlElement): Map<string, XmlElement
     found.set(keyOf(parent, element), element);
   }
   return found.size === elements.length ? found : undefined;
+}
+
+function rawOf({ start, end }: XmlElement, { source }: ConferencePart): string {
+  return source.slice(start, end);
+}
+
+function sameBindings(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a === b || (a.size === b.size && [...a].every(([prefix, uri]) => b.get(prefix) === uri));
 }
 
 /** Do the two differ in nothing but their children? Attributes of other namespaces are told with the whole. */

@@ -8,10 +8,21 @@ export const CONFERENCE_INFO = 'urn:ietf:params:xml:ns:conference-info';
 
 export type PartState = 'full' | 'partial' | 'deleted';
 
-/** An element and the text of its document. */
+/** An element, the text of its document, and the namespaces in scope in it. */
 export interface ConferencePart {
   readonly element: XmlElement;
   readonly source: string;
+  readonly bindings: ReadonlyMap<string, string>;
+}
+
+/** Throws XmlError. */
+export function partOf(root: XmlElement, source: string): ConferencePart {
+  return { element: root, source, bindings: fragmentBindings(root) };
+}
+
+/** Throws XmlError. */
+export function childPart({ source, bindings }: ConferencePart, element: XmlElement): ConferencePart {
+  return { element, source, bindings: element.declarations?.size ? fragmentBindings(element) : bindings };
 }
 
 /** Throws XmlError. */
@@ -67,11 +78,9 @@ export function attributesOf({ attributes }: XmlElement): string {
 }
 
 const AMBIENT = new Map([['', CONFERENCE_INFO]]);
-const NONE: ReadonlyMap<string, string> = new Map();
 
-/** The text of an element as it stands below the root that `writeConferenceInfo` writes. Throws XmlError. */
-export function textOf({ element, source }: ConferencePart, growth: FragmentGrowth): string {
-  const bindings = element.parent ? fragmentBindings(element.parent) : NONE;
+/** The text of a child as it stands below the root that `writeConferenceInfo` writes. Throws XmlError. */
+export function textOf(element: XmlElement, { source, bindings }: ConferencePart, growth: FragmentGrowth): string {
   const declarations = missingDeclarations(element, source.slice(element.start, element.end), bindings, AMBIENT, growth);
   return `${fragmentText(element, source, declarations)}\n`;
 }

@@ -7,9 +7,11 @@ import {
   attributesOf,
   CONFERENCE_INFO,
   type ConferencePart,
+  childPart,
   isDivisible,
   keyOf,
   type PartState,
+  partOf,
   rankOf,
   stateOf,
   textOf,
@@ -43,7 +45,8 @@ export function parseConferenceInfo(source: string): ConferenceInfo {
   const entity = attribute(root, 'entity');
   if (!entity) throw new XmlError('the conference has no entity');
   const growth = new FragmentGrowth();
-  const content = root.elements.map((element) => textOf({ element, source }, growth)).join('');
+  const part = partOf(root, source);
+  const content = root.elements.map((element) => textOf(element, part, growth)).join('');
   return { entity, state: stateOf(root), root, source, content, participants: participantsOf(root) };
 }
 
@@ -72,34 +75,35 @@ export function mergeConferenceInfo(before: ConferenceInfo | undefined, change: 
   if (change.state !== 'partial') return change;
   const known = before?.state === 'deleted' ? undefined : before;
   const attributes = ` xmlns="${CONFERENCE_INFO}" entity="${escapeAttribute(change.entity)}" state="full"`;
-  const content = mergeChildren('conference-info', known && { element: known.root, source: known.source }, change, new FragmentGrowth());
+  const content = mergeChildren(
+    'conference-info',
+    known && partOf(known.root, known.source),
+    partOf(change.root, change.source),
+    new FragmentGrowth(),
+  );
   return parseConferenceInfo(`<?xml version="1.0" encoding="UTF-8"?>\n<conference-info${attributes}>\n${content}</conference-info>\n`);
 }
 
-function mergeChildren(
-  parent: string,
-  before: ConferencePart | undefined,
-  { root, source }: { root: XmlElement; source: string },
-  growth: FragmentGrowth,
-): string {
+function mergeChildren(parent: string, before: ConferencePart | undefined, change: ConferencePart, growth: FragmentGrowth): string {
   const merged = new Map<string, { readonly rank: number; readonly text: string }>();
-  for (const element of before?.element.elements ?? []) {
-    merged.set(keyOf(parent, element), { rank: rankOf(parent, element), text: textOf({ element, source: before?.source ?? '' }, growth) });
+  const known = new Map<string, XmlElement>();
+  for (const element of before?.element.elements ?? []) known.set(keyOf(parent, element), element);
+  // What is told anew, or gone, is not to be made a text of.
+  const kept = new Set(known.keys());
+  for (const element of change.element.elements) kept.delete(keyOf(parent, element));
+  for (const [key, element] of known) {
+    // It keeps its place.
+    const text = before && kept.has(key) ? textOf(element, before, growth) : '';
+    merged.set(key, { rank: rankOf(parent, element), text });
   }
-  const known = new Map((before?.element.elements ?? []).map((element) => [keyOf(parent, element), element]));
-  for (const element of root.elements) {
+  for (const element of change.element.elements) {
     const key = keyOf(parent, element);
     const state = isDivisible(parent, element) ? stateOf(element) : 'full';
     if (state === 'deleted') merged.delete(key);
-    else if (state === 'full') merged.set(key, { rank: rankOf(parent, element), text: textOf({ element, source }, growth) });
+    else if (state === 'full') merged.set(key, { rank: rankOf(parent, element), text: textOf(element, change, growth) });
     else {
       const old = known.get(key);
-      const content = mergeChildren(
-        element.local,
-        old && before && { element: old, source: before.source },
-        { root: element, source },
-        growth,
-      );
+      const content = mergeChildren(element.local, old && before && childPart(before, old), childPart(change, element), growth);
       const text = `<${element.local}${attributesOf(element)}>${content}</${element.local}>\n`;
       merged.set(key, { rank: rankOf(parent, element), text });
     }

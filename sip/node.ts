@@ -3,6 +3,7 @@ import { addressHost } from '../schemas/address.ts';
 import { SIMPLE_FILTER_TYPE } from '../schemas/filter/filter-set.ts';
 import type { PresenceDocument } from '../schemas/pidf.ts';
 import { Identifier } from './core/identity.ts';
+import { LargeRequests } from './core/large-requests.ts';
 import { messageTrace } from './core/message-trace.ts';
 import { SipProxy } from './core/proxy.ts';
 import { Registrar } from './core/registrar.ts';
@@ -262,21 +263,24 @@ export function createSipNode(options: SipNodeOptions): SipNode {
   });
   router.handle('REGISTER', registrar.handler);
   router.handle('MESSAGE', messages.service.handler);
-  router.handle('NOTIFY', listsOfResources.notifyHandler);
-  router.handle('PUBLISH', publishHandler(new Map(compositors.map((each) => [each.eventName, each]))));
+  const large = new LargeRequests();
+  router.handle('NOTIFY', large.inTurn(listsOfResources.notifyHandler));
+  router.handle('PUBLISH', large.inTurn(publishHandler(new Map(compositors.map((each) => [each.eventName, each])))));
   router.handle(
     'SUBSCRIBE',
-    subscribeHandler({
-      notifier,
-      state,
-      now,
-      minExpires,
-      maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
-      maxInAll: MAX_SUBSCRIPTIONS,
-      maxPerSource: options.maxSubscriptionsPerAddress,
-      reachedAt: (flow) => transport.reachedAt(flow),
-      listPackage: (asked, resource, request) => listsOfResources.packageFor(asked, resource, request),
-    }),
+    large.inTurn(
+      subscribeHandler({
+        notifier,
+        state,
+        now,
+        minExpires,
+        maxPerWatcher: MAX_SUBSCRIPTIONS_PER_WATCHER,
+        maxInAll: MAX_SUBSCRIPTIONS,
+        maxPerSource: options.maxSubscriptionsPerAddress,
+        reachedAt: (flow) => transport.reachedAt(flow),
+        listPackage: (asked, resource, request) => listsOfResources.packageFor(asked, resource, request),
+      }),
+    ),
   );
   transactions.onRequest = (transaction) => router.route(transaction);
 

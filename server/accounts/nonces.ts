@@ -1,4 +1,5 @@
 import { hash, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { detach } from '../../sip/message/text.ts';
 
 /** How long a nonce may be used with a rising nonce count, in milliseconds. */
 export const NONCE_LIFETIME = 30 * 60_000;
@@ -100,7 +101,7 @@ export class Nonces {
     if (!use) {
       const issued = this.issueTime(nonce);
       if (issued === undefined) return false;
-      this.remember(nonce, { issued, user, highest: count, seen: 1 });
+      this.remember(detach(nonce), { issued, user, highest: count, seen: 1 });
       return true;
     }
     if (count > use.highest) {

@@ -28,6 +28,8 @@ interface PhoneAnswer {
   readonly text: string;
 }
 
+const PRESENCE_NAMESPACES =
+  'xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid"';
 const LIST_FIELDS = 'Supported: eventlist\r\nAccept: application/pidf+xml, application/rlmi+xml, multipart/related\r\n';
 
 /** Any number of agents on one UDP socket, by template: all that they are sent is answered with 200 at once. Checks nothing but counts. */
@@ -94,7 +96,7 @@ export class Phones {
     const body =
       note === undefined
         ? ''
-        : `<?xml version="1.0"?><presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:${user}@${this.domain}"><tuple id="t"><status><basic>open</basic></status><contact>sip:${user}@192.0.2.1</contact><note>${note}</note></tuple></presence>`;
+        : `<?xml version="1.0" encoding="UTF-8"?>\n<presence ${PRESENCE_NAMESPACES} entity="sip:${user}@${this.domain}"><tuple id="t"><status><basic>open</basic></status><contact priority="0.8">sip:${user}@192.0.2.1</contact><note>${note}</note></tuple><dm:person id="p"><rpid:activities><rpid:away/></rpid:activities></dm:person></presence>\n`;
     const type = note === undefined ? '' : 'Content-Type: application/pidf+xml\r\n';
     const head = `Event: presence\r\nExpires: 3600\r\n${etag ? `SIP-If-Match: ${etag}\r\n` : ''}${type}`;
     const { text } = await this.request({ method: 'PUBLISH', to: user, from: user, head, body });
@@ -145,7 +147,7 @@ export class Phones {
     const login = this.credentials.get(from)?.answer(method, uri);
     // What goes through the server to another agent is asked for as by a proxy (RFC 3261 22.3).
     const authorization = login === undefined ? '' : `${method === 'MESSAGE' ? 'Proxy-' : ''}Authorization: ${login}\r\n`;
-    const text = `${method} ${uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${branch}\r\nMax-Forwards: 70\r\nFrom: <sip:${from}@${domain}>;tag=${callId}\r\nTo: <sip:${to}@${domain}>${tag}\r\nCall-ID: ${callId}\r\nCSeq: ${dialog?.cseq ?? 1} ${method}\r\n${authorization}${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+    const text = `${method} ${uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${this.port};rport;branch=z9hG4bK${branch}\r\nMax-Forwards: 70\r\nFrom: <sip:${from}@${domain}>;tag=${callId}\r\nTo: <sip:${to}@${domain}>${tag}\r\nCall-ID: ${callId}\r\nCSeq: ${dialog?.cseq ?? 1} ${method}\r\n${authorization}${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
     return new Promise((resolve) => {
       this.pending.set(branch, (response) => resolve({ callId, text: response }));
       this.socket.send(text, this.serverPort, '127.0.0.1');

@@ -163,7 +163,7 @@ export class Scenes {
     return `${XML}<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="friends">\n${entries.join('\n')}\n</list></resource-lists>\n`;
   }
 
-  /** Friends are shown all; the other users of the domain some of it, by turns allowed, put off and not told that they are. */
+  /** Friends are shown all; others, by turns those of the domain or anyone, all or some of it, and not in every round. */
   private rules(round: number): string {
     const { domain } = this.cast;
     const friends = Array.from({ length: 10 }, (_, i) => `<cp:one id="sip:friend${i}@${domain}"/>`).join('');
@@ -171,9 +171,11 @@ export class Scenes {
       '<pr:provide-devices><pr:all-devices/></pr:provide-devices><pr:provide-persons><pr:all-persons/></pr:provide-persons><pr:provide-services><pr:all-services/></pr:provide-services><pr:provide-all-attributes/>';
     const some = '<pr:provide-services><pr:all-services/></pr:provide-services><pr:provide-note>true</pr:provide-note>';
     const rule = (id: string, who: string, handling: string, shown: string): string =>
-      `<cp:rule id="${id}"><cp:conditions><cp:identity>${who}</cp:identity></cp:conditions><cp:actions><pr:sub-handling>${handling}</pr:sub-handling></cp:actions><cp:transformations>${shown}</cp:transformations></cp:rule>\n`;
+      `<cp:rule id="${id}">${who}<cp:actions><pr:sub-handling>${handling}</pr:sub-handling></cp:actions><cp:transformations>${shown}</cp:transformations></cp:rule>\n`;
+    const identity = (who: string): string => `<cp:conditions><cp:identity>${who}</cp:identity></cp:conditions>`;
+    const others = [identity(`<cp:many domain="${domain}"/>`), identity('<cp:many/>'), '<cp:conditions/>'][round % 3] ?? '';
     const handling = ['allow', 'allow', 'confirm', 'allow', 'polite-block'][round % 5] ?? 'allow';
-    return `${XML}<cp:ruleset xmlns:cp="urn:ietf:params:xml:ns:common-policy" xmlns:pr="urn:ietf:params:xml:ns:pres-rules">\n${rule('friends', friends, 'allow', all)}${rule('domain', `<cp:many domain="${domain}"/>`, handling, round % 2 === 0 ? all : some)}</cp:ruleset>\n`;
+    return `${XML}<cp:ruleset xmlns:cp="urn:ietf:params:xml:ns:common-policy" xmlns:pr="urn:ietf:params:xml:ns:pres-rules">\n${rule('friends', identity(friends), 'allow', all)}${rule('others', others, handling, round % 2 === 0 ? all : some)}</cp:ruleset>\n`;
   }
 }
 

@@ -80,6 +80,8 @@ export class DiffFollower implements DocumentFollower {
     for (const collection of this.collections) {
       const listed = listedIn(collection, this.watch.watcher, resources);
       const add = (found: readonly Listed[]): void => {
+        // It may have ended, or have been asked for others, while they were listed.
+        if (this.closed || !this.collections.includes(collection)) return;
         for (const { key } of found)
           if (holds(collection, key)) wait(this.addDocument(key, resources.pathOf(key), false, before.documents));
       };

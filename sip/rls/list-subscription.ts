@@ -102,9 +102,10 @@ export class ListSubscription {
     for (const [canonical, member] of watchedMembers(list)) {
       if (performance.now() > until) {
         await turn();
-        if (this.isClosed) return;
         until = performance.now() + SLICE_TIME;
       }
+      // It may have ended while its list was read, or just now.
+      if (this.isClosed) return;
       if (!this.sources.has(canonical)) this.open(canonical, member, false);
     }
   }

@@ -46,8 +46,9 @@ child.unref();
 writeFileSync(join(data, 'pids'), String(child.pid));
 // It answers long before: what it does to be fast from then on is no part of what requests cost.
 for (let tries = 0; !/^warm$/m.test(readFileSync(join(data, 'server.log'), 'utf8')); tries++) {
-  if (tries === 300) {
-    console.error('the server is not warm after 30 s');
+  if (tries === 900) {
+    console.error('the server is not warm after 90 s');
+    child.kill();
     process.exit(1);
   }
   await new Promise((resolve) => setTimeout(resolve, 100));
