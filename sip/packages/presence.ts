@@ -52,8 +52,14 @@ export interface PresenceState {
   readonly sphere: string | undefined;
   /** When it becomes another one by itself, in milliseconds since the epoch; infinity if never. */
   readonly changesAt: number;
-  /** By content type and view. */
-  readonly bodies: Map<string, Body>;
+  /** By view: these are the decisions' own strings, hashed once for all. */
+  readonly bodies: Map<string, ViewBodies>;
+}
+
+/** What those are told who see the same. */
+interface ViewBodies {
+  pidf: Body | undefined;
+  cpim: Body | undefined;
 }
 
 export interface PresencePackageOptions {
@@ -174,15 +180,14 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     },
     state: stateOf,
     render(state, decision, { watch }) {
-      const contentType = watch.contentType === CPIM_PIDF_TYPE ? CPIM_PIDF_TYPE : PIDF_TYPE;
-      const key = `${contentType} ${decision.view}`;
-      let body = state.bodies.get(key);
-      if (!body) {
-        body = renderBody(state, decision, contentType);
+      let bodies = state.bodies.get(decision.view);
+      if (!bodies) {
+        bodies = { pidf: undefined, cpim: undefined };
         if (state.bodies.size >= BODY_LIMIT) state.bodies.clear();
-        state.bodies.set(key, body);
+        state.bodies.set(decision.view, bodies);
       }
-      return body;
+      if (watch.contentType === CPIM_PIDF_TYPE) return (bodies.cpim ??= renderBody(state, decision, CPIM_PIDF_TYPE));
+      return (bodies.pidf ??= renderBody(state, decision, PIDF_TYPE));
     },
     encode: (body, request) => (request.watch.contentType === PIDF_DIFF_TYPE ? partialBody(body, request) : body),
     settled(watch) {
