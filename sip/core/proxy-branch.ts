@@ -4,7 +4,7 @@ import { SipError } from '../message/sip-error.ts';
 import { isSecureUri } from '../message/uri.ts';
 import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { ClientTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
-import { isSecure } from '../transport/flow.ts';
+import { isSecure, whereFrom } from '../transport/flow.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 import type { Failure } from './best-response.ts';
@@ -107,7 +107,7 @@ export class ProxyBranch {
         return void this.dispatch(request, way.flow);
       if (way.flowOnly) return void this.wayFailed({ status: 430, response: undefined });
       const located = locatedAs(way.uri, request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop));
-      const destinations = this.host.locate(located, [way.source, this.owner.context.flow.remoteAddress], way.provedName);
+      const destinations = this.host.locate(located, [way.source, whereFrom(this.owner.context.flow)], way.provedName);
       const { transport } = this.host;
       if (isList(destinations)) return void this.dispatch(request, transport.onBehalfOf(request, destinations));
       destinations.then(
