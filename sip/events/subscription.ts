@@ -1,7 +1,7 @@
 /** One subscription in its dialog (RFC 6665 4.2): its timers, what its watcher was told last, and how it is kept over a restart. */
 import { isTranslated } from '../core/translated-address.ts';
 import type { UacTarget } from '../core/uac.ts';
-import { Dialog, type DialogState } from '../dialog/dialog.ts';
+import { Dialog, type DialogState, type KeptDialog, numbered } from '../dialog/dialog.ts';
 import type { ContentCoding } from '../message/content-coding.ts';
 import type { SipRequest } from '../message/message.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
@@ -17,7 +17,7 @@ export type EndReason = 'deactivated' | 'probation' | 'rejected' | 'timeout' | '
 
 /** A subscription as plain JSON, for the state store. */
 export interface SubscriptionRecord {
-  readonly dialog: DialogState;
+  readonly dialog: KeptDialog | DialogState;
   /** The package's key. */
   readonly package: string;
   readonly event: string;
@@ -256,7 +256,7 @@ export class Subscription extends WatchBase {
 export function renewed(record: SubscriptionRecord, renewal: RenewalRecord | undefined): SubscriptionRecord {
   if (renewal?.[0] !== (record.revision ?? 0)) return record;
   const [, expiresAt, remoteCSeq, localCSeq, status, lastEvent] = renewal;
-  return { ...record, expiresAt, status, lastEvent, dialog: { ...record.dialog, remoteCSeq, localCSeq } };
+  return { ...record, expiresAt, status, lastEvent, dialog: numbered(record.dialog, localCSeq, remoteCSeq) };
 }
 
 /** What a SUBSCRIBE in the dialog may change of the record besides what a renewal says. */

@@ -183,6 +183,30 @@ describe('RFC 3261 18.4: a connection that was there ends under a request', () =
     expect(neighbour.accepted).toBe(1);
   });
 
+  it('of very many requests, and others have their turn between them', async () => {
+    const { stack, neighbour, uri } = await connected();
+    let turns = 0;
+    let finished = false;
+    const turn = (): void => {
+      turns++;
+      if (!finished) setImmediate(turn);
+    };
+    const ends: number[] = [];
+    const all = Array.from({ length: 500 }, () =>
+      send(stack, message(uri)).then((outcome) => {
+        expect(outcome).toBe('transport');
+        ends.push(turns);
+      }),
+    );
+    await neighbour.next();
+    setImmediate(turn);
+    await neighbour.refuse();
+    await Promise.all(all);
+    finished = true;
+    expect(new Set(ends).size).toBeGreaterThan(2);
+    expect(stack.transactions.counts).toMatchObject({ client: 0, waitingConnections: 0 });
+  });
+
   it('a peer that is gone has failed', async () => {
     const { stack, neighbour, uri } = await connected();
     const done = send(stack, message(uri));
