@@ -162,7 +162,7 @@ export class ProxyBranch {
     if (this.finished) return;
     const way = this.ways[this.next - 1];
     if (kind === 'transport' && !located && way?.flow?.closed && !way.flowOnly && !this.cancelled) {
-      // As if the connection had ended before, for of what was sent over it last nothing is known (RFC 3261 18.4).
+      // As if the connection had ended before, for of what was sent over it last nothing is known (RFC 5923 8.1).
       this.sentAs = this.transaction?.request.via.branch;
       this.next--;
       return void this.tryNext();

@@ -45,7 +45,7 @@ export class UserAgentClient {
     const { flow } = target;
     if (!flow?.reliable || flow.closed) return void this.sendLocated(request, target, callbacks);
     this.dispatch(request, flow, callbacks, () => {
-      // What is sent next goes where the peer says to be, and so does this, of which the connection's end tells nothing (RFC 3261 18.4).
+      // What is sent next goes where the peer says to be, and so does this, of which the connection's end tells nothing (RFC 5923 8.1).
       request.branch = parseVia(request.headers.get('Via') ?? '').branch;
       request.headers.deleteFirst('Via');
       this.sendLocated(request, target, callbacks);

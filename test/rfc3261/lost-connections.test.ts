@@ -113,7 +113,7 @@ async function connected(): Promise<{ stack: Stack; neighbour: Neighbour; uri: s
   return { stack, neighbour, uri };
 }
 
-describe('RFC 3261 18.4: a connection that was there ends under a request', () => {
+describe('RFC 3261 18.4, RFC 5923 8.1: a connection that was there ends under a request', () => {
   it('which comes again, the very same, over a new one', async () => {
     const { stack, neighbour, uri } = await connected();
     const done = send(stack, message(uri));
@@ -241,7 +241,7 @@ describe('RFC 3261 18.4: a connection that was there ends under a request', () =
   });
 });
 
-describe('RFC 3261 18.4: the connection of an agent ends under a request to it', () => {
+describe('RFC 3261 18.4, RFC 5923 8.1: the connection of an agent ends under a request to it', () => {
   it('which goes to where its Contact leads, a copy by its branch', async () => {
     const stack = await cleanups.start();
     const flow = new Promise<Flow>((resolve) => stack.router.handle('INFO', (context) => resolve(context.flow)));
