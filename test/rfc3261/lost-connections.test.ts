@@ -281,6 +281,29 @@ describe('RFC 3261 18.4, RFC 5923 8.1: the connection of an agent ends under a r
     again.socket.write(answer(again.sent));
   });
 
+  it('RFC 5923 8.1: a CANCEL goes over a new connection, too, and the call is over', async () => {
+    const { stack, agent: phone, close } = await startProxyStack();
+    cleanups.push(close);
+    const alice = await phone('alice');
+    const neighbour = await Neighbour.open();
+    const bob = await cleanups.peerOf(stack);
+    const who = { from: '<sip:bob@example.com>;tag=1', to: '<sip:bob@example.com>' };
+    const fields = [`Contact: <sip:bob@127.0.0.1:${neighbour.port};transport=tcp>`];
+    expect(statusOf(await bob.ask(request({ method: 'REGISTER', ...who, fields })))).toBe(200);
+    const call = alice.send('INVITE', 'sip:bob@example.com', { headers: [['Contact', `<${alice.contact}>`]] });
+    const invite = await neighbour.next();
+    invite.socket.write(answer(invite.sent, 180));
+    while ((await call.provisional.next('180')).status !== 180);
+    void alice.cancel(call);
+    const lost = await neighbour.next();
+    expect(lost.sent).toMatch(/^CANCEL /);
+    lost.socket.destroy();
+    const again = await neighbour.next();
+    expect(again.sent).toBe(lost.sent);
+    again.socket.write(answer(again.sent));
+    expect((await call.final()).status).toBe(487);
+  });
+
   for (const outbound of [false, true]) {
     it(
       outbound ? 'RFC 5626 5.3: and nowhere where its flow is the only way' : '16.9: and so does one that the proxy forwards',
