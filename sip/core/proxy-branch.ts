@@ -168,7 +168,9 @@ export class ProxyBranch {
       return void this.tryNext();
     }
     if (kind === 'too-large') this.fail({ status: 513, response: undefined });
-    else if (kind === 'timeout') this.wayFailed({ status: this.cancelled && !this.expired ? 487 : 408, response: undefined });
+    // Nobody is left to answer; the sender has what it wanted.
+    else if (this.cancelled && !this.expired) this.wayFailed({ status: 487, response: undefined });
+    else if (kind === 'timeout') this.wayFailed({ status: 408, response: undefined });
     else this.wayFailed({ status: located ? 503 : 430, response: undefined });
   }
 
