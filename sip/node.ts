@@ -21,7 +21,7 @@ import { ACCEPTED_CODINGS } from './message/content-coding.ts';
 import type { SipEndpoint, SipNodeOptions } from './node-options.ts';
 import type { Mailboxes } from './packages/mailboxes.ts';
 import { presenceFormat, presencePackage } from './packages/presence.ts';
-import { watcherinfoPackages } from './packages/presence-winfo.ts';
+import { watcherinfoOf, watcherinfoPackages } from './packages/presence-winfo.ts';
 import { publishedStates } from './packages/published-states.ts';
 import { regPackage } from './packages/reg.ts';
 import { xcapDiffPackage } from './packages/xcap-diff.ts';
@@ -109,7 +109,7 @@ export function createSipNode(options: SipNodeOptions): SipNode {
     forcedInterval: options.pacing.forced,
     undecidedTime: options.undecidedTime * 1000,
   });
-  watchers.onChange((packageName, resource) => notifier.stateChanged(`${packageName}.winfo`, resource));
+  watchers.onChange((packageName, resource) => notifier.stateChanged(watcherinfoOf(packageName), resource));
 
   const compositorOptions = {
     state,

@@ -108,7 +108,7 @@ function putNode(
   exchange.created = placed.created;
   exchange.edited = placed.document;
   if (!selector.terminal) exchange.changed = { start: placed.start, end: placed.end };
-  checkPlaced(placed, selector);
+  if (!placed.isSelected) checkPlaced(placed, selector);
 }
 
 function placeNode(

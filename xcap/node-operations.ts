@@ -25,6 +25,8 @@ export interface Placed {
   readonly end: number;
   /** The node is new; otherwise it took the place of one. */
   readonly created: boolean;
+  /** It is known to be what the selector selects; otherwise that is still to be seen. */
+  readonly isSelected: boolean;
 }
 
 /** The node that the selector names, or undefined when a step or the terminal names none, or several. */
@@ -66,13 +68,21 @@ function chooseOne(siblings: readonly XmlElement[], { name, position, test }: St
   let found: XmlElement | undefined;
   let count = 0;
   for (const element of siblings) {
-    if (name && (element.local !== name.local || element.uri !== name.uri)) continue;
+    if (!isNamed(element, name)) continue;
     if (position !== undefined && ++count !== position) continue;
-    if (test && findAttribute(element, test)?.value !== test.value) continue;
+    if (!passes(element, test)) continue;
     if (found) return undefined;
     found = element;
   }
   return found;
+}
+
+function isNamed(element: XmlElement, name: Step['name']): boolean {
+  return !name || (element.local === name.local && element.uri === name.uri);
+}
+
+function passes(element: XmlElement, test: Step['test']): boolean {
+  return !test || findAttribute(element, test)?.value === test.value;
 }
 
 function findAttribute(element: XmlElement, { uri, local }: ExpandedName): XmlAttribute | undefined {
@@ -143,6 +153,8 @@ export function placeElement(
     start,
     end: start + text.length,
     created: !removed,
+    // It stands where the one stood that the step selected, among the same siblings.
+    isSelected: removed !== undefined && step !== undefined && isNamed(inserted, step.name) && passes(inserted, step.test),
   };
 }
 
@@ -218,7 +230,7 @@ export function placeAttribute(document: XmlDocument, element: XmlElement, name:
   }
   const start = splice.start + lead.length;
   if (element.contentStart - element.start + splice.text.length > MAX_TAG) throw tagTooLong();
-  return { document: editStartTag(document, element, splice), start, end: start + value.length, created: !present };
+  return { document: editStartTag(document, element, splice), start, end: start + value.length, created: !present, isSelected: false };
 }
 
 function tagTooLong(): XcapRefusal {

@@ -9,7 +9,7 @@ export interface Range {
 /**
  * The document without those of its elements that cannot matter to whether it is valid by its schema, given that it was valid
  * before the element at `changed` was put there (or, in an empty range, removed): of a run of sibling elements of a kind that
- * the schema lets stand any number of times in a row, and that did not change, one stands for all.
+ * the schema lets stand any number of times in a row, those that changed stand for all, or one where none did.
  * So one new entry of a long list is not paid for by validating the others again.
  *
  * Right only where the schema has no constraints across elements, such as `xs:unique` or `xs:ID`, on the elements left out.
@@ -21,24 +21,41 @@ export function schemaExcerpt({ source, root }: XmlDocument, changed: Range, rep
   let kept = 0;
 
   function leaveOut(start: number, end: number): void {
+    if (start === end) return;
     excerpt += source.slice(kept, start);
     kept = end;
   }
 
   function visit(parent: XmlElement): void {
-    /** The element that the current run of unchanged siblings of one kind began with. */
+    /** The last one of the current run that changed. */
+    let stands: XmlElement | undefined;
+    /** Those that did not since then, from the first to the last. */
     let first: XmlElement | undefined;
-    let previous: XmlElement | undefined;
+    let last: XmlElement | undefined;
+
+    function endRun(): void {
+      if (first && last) leaveOut(stands ? stands.end : first.end, last.end);
+      stands = first = last = undefined;
+    }
+
     for (const element of parent.elements) {
       if (!repeatable(element)) {
-        first = undefined;
+        endRun();
         visit(element);
-      } else if (!overlap(element, changed)) {
-        if (first && previous && first.local === element.local && first.uri === element.uri) leaveOut(previous.end, element.end);
-        else first = element;
-      } else if (first && (first.local !== element.local || first.uri !== element.uri)) first = undefined;
-      previous = element;
+        continue;
+      }
+      const before = last ?? stands;
+      if (before && (before.local !== element.local || before.uri !== element.uri)) endRun();
+      if (!overlap(element, changed)) {
+        first ??= element;
+        last = element;
+        continue;
+      }
+      if (first) leaveOut(stands ? stands.end : first.start, element.start);
+      stands = element;
+      first = last = undefined;
     }
+    endRun();
   }
 
   visit(root);

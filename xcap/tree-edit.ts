@@ -54,7 +54,9 @@ function rebuild(
   splice: Splice,
   change: (fresh: Building) => void,
 ): XmlElement {
-  const fresh: Building = Object.assign(empty(element, parent, 0, growth(splice)), { children: [], elements: [] });
+  const fresh = empty(element, parent, 0, growth(splice)) as Building;
+  fresh.children = [];
+  fresh.elements = [];
   if (element === target) {
     change(fresh);
     return fresh;

@@ -128,7 +128,7 @@ let active: TreeBuilder;
 class TreeBuilder {
   readonly source: string;
   private readonly parser: TreeParser;
-  private readonly isPlain: boolean;
+  private readonly namespaces: ReadonlyMap<string, string> | undefined;
   private readonly maxDepth: number;
   private readonly maxNodes: number;
   private readonly maxTag: number;
@@ -144,8 +144,8 @@ class TreeBuilder {
     this.maxDepth = options?.maxDepth ?? MAX_DEPTH;
     this.maxNodes = options?.maxNodes ?? Number.POSITIVE_INFINITY;
     this.maxTag = options?.maxTag ?? MAX_TAG;
-    this.isPlain = options?.namespaces === undefined;
-    this.parser = parserWith(options?.namespaces);
+    this.namespaces = options?.namespaces;
+    this.parser = parserWith(this.namespaces);
   }
 
   build(): XmlElement {
@@ -181,7 +181,9 @@ class TreeBuilder {
 
   private close(): void {
     this.parser.close();
-    if (this.isPlain) spare = this.parser;
+    const { parser, namespaces } = this;
+    if (!namespaces) spare = parser;
+    else spareWithin = { parser, namespaces };
   }
 
   private checkTag(length: number): void {
@@ -290,13 +292,28 @@ class TreeParser extends SaxesParser<{ xmlns: true; additionalNamespaces?: Recor
 
 /** A parser at rest: having been closed it is as new, and making one costs as much as reading a few elements. */
 let spare: TreeParser | undefined;
+/** The same for parts of documents, which bind the same namespaces again and again. */
+let spareWithin: { readonly parser: TreeParser; readonly namespaces: ReadonlyMap<string, string> } | undefined;
 
 function parserWith(namespaces: ReadonlyMap<string, string> | undefined): TreeParser {
-  if (namespaces) return new TreeParser({ xmlns: true, additionalNamespaces: Object.fromEntries(namespaces) });
-  const parser = spare ?? new TreeParser({ xmlns: true });
   // Several texts may be being read in turns. One in which there was a fault does not come back.
-  spare = undefined;
-  return parser;
+  if (!namespaces) {
+    const parser = spare ?? new TreeParser({ xmlns: true });
+    spare = undefined;
+    return parser;
+  }
+  if (spareWithin && bindAlike(spareWithin.namespaces, namespaces)) {
+    const { parser } = spareWithin;
+    spareWithin = undefined;
+    return parser;
+  }
+  return new TreeParser({ xmlns: true, additionalNamespaces: Object.fromEntries(namespaces) });
+}
+
+function bindAlike(some: ReadonlyMap<string, string>, others: ReadonlyMap<string, string>): boolean {
+  if (some.size !== others.size) return false;
+  for (const [prefix, uri] of some) if (others.get(prefix) !== uri) return false;
+  return true;
 }
 
 // Handlers on the prototype, not registered by on(): with more than a few registered ones the parser runs several times slower.

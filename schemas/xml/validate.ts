@@ -163,11 +163,14 @@ class CompiledSchema implements Schema {
       return [{ line: 1, message: 'the text is not a well-formed XML document' }];
     }
     try {
-      const { name, namespaceUri, line } = document.root;
+      const { root } = document;
+      const { name, namespaceUri } = root;
       const { namespace, local = name } = this.root;
       if (name !== local || namespaceUri !== namespace) {
         const expected = this.root.local === undefined ? `of the namespace ${namespace}` : elementName(namespace, local);
-        return [{ line, element: name, message: `the root element is ${elementName(namespaceUri, name)}, but must be ${expected}` }];
+        return [
+          { line: root.line, element: name, message: `the root element is ${elementName(namespaceUri, name)}, but must be ${expected}` },
+        ];
       }
       return validate(this.validator, document).map(violationFrom);
     } finally {

@@ -28,7 +28,8 @@ export class LargeRequests {
   }
 
   private wait(context: RequestContext, handler: RequestHandler): Promise<void> {
-    const sender = context.identity ?? context.flow.remoteAddress;
+    // Where nobody has to prove who they are, one may be anybody.
+    const sender = context.identitySource === 'open' ? context.flow.remoteAddress : (context.identity ?? context.flow.remoteAddress);
     const own = this.bySender.get(sender) ?? 0;
     if (own >= MOST_OF_ONE || this.waiting.length - this.next >= MOST_IN_ALL)
       throw new SipError(503, 'Too many large requests at once', [['Retry-After', '1']]);

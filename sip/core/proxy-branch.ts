@@ -4,7 +4,7 @@ import { SipError } from '../message/sip-error.ts';
 import { isSecureUri } from '../message/uri.ts';
 import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { ClientTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
-import { isSecure } from '../transport/flow.ts';
+import { isSecure, whereFrom } from '../transport/flow.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 import type { Failure } from './best-response.ts';
@@ -107,7 +107,7 @@ export class ProxyBranch {
         return void this.dispatch(request, way.flow);
       if (way.flowOnly) return void this.wayFailed({ status: 430, response: undefined });
       const located = locatedAs(way.uri, request.headers.has('Route') ? nextHop : (way.nextHop ?? nextHop));
-      const destinations = this.host.locate(located, [way.source, this.owner.context.flow.remoteAddress], way.provedName);
+      const destinations = this.host.locate(located, [way.source, whereFrom(this.owner.context.flow)], way.provedName);
       const { transport } = this.host;
       if (isList(destinations)) return void this.dispatch(request, transport.onBehalfOf(request, destinations));
       destinations.then(
@@ -162,13 +162,15 @@ export class ProxyBranch {
     if (this.finished) return;
     const way = this.ways[this.next - 1];
     if (kind === 'transport' && !located && way?.flow?.closed && !way.flowOnly && !this.cancelled) {
-      // As if the connection had ended before, for of what was sent over it last nothing is known (RFC 3261 18.4).
+      // As if the connection had ended before, for of what was sent over it last nothing is known (RFC 5923 8.1).
       this.sentAs = this.transaction?.request.via.branch;
       this.next--;
       return void this.tryNext();
     }
     if (kind === 'too-large') this.fail({ status: 513, response: undefined });
-    else if (kind === 'timeout') this.wayFailed({ status: this.cancelled && !this.expired ? 487 : 408, response: undefined });
+    // Nobody is left to answer; the sender has what it wanted.
+    else if (this.cancelled && !this.expired) this.wayFailed({ status: 487, response: undefined });
+    else if (kind === 'timeout') this.wayFailed({ status: 408, response: undefined });
     else this.wayFailed({ status: located ? 503 : 430, response: undefined });
   }
 

@@ -6,6 +6,7 @@ import { SipError } from '../message/sip-error.ts';
 import { printable, type SipUri } from '../message/uri.ts';
 import { BRANCH_COOKIE } from '../message/via.ts';
 import type { ServerTransaction, TransactionLayer } from '../transaction/transaction-layer.ts';
+import { whereFrom } from '../transport/flow.ts';
 import { type Locator, provedBefore } from '../transport/locate.ts';
 import type { NextHops } from '../transport/next-hops.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
@@ -142,7 +143,7 @@ export class SipProxy implements RequestForwarder, ContextHost {
       outgoing.uri = way.uri;
       const nextHop = postprocessRoutes(outgoing);
       if (way.flow !== undefined) return void this.transactions.forwardStateless(outgoing, way.flow, branch);
-      const destinations = this.locate(locatedAs(way.uri, nextHop), [flow.remoteAddress], way.provedName);
+      const destinations = this.locate(locatedAs(way.uri, nextHop), [whereFrom(flow)], way.provedName);
       const pass = (found: readonly Destination[]): void =>
         this.transactions.forwardStateless(outgoing, this.transport.onBehalfOf(ack, found), branch);
       if (isList(destinations)) pass(destinations);

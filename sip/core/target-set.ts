@@ -1,6 +1,6 @@
 import type { SipRequest } from '../message/message.ts';
 import { isSecureUri, parseSipUri } from '../message/uri.ts';
-import { type Flow, isSecure, isWebSocket } from '../transport/flow.ts';
+import { type Flow, isSecure, isWebSocket, whereFrom } from '../transport/flow.ts';
 import type { Binding } from './binding.ts';
 
 /** One way to a target: what is sent, and over what. */
@@ -35,7 +35,7 @@ export function wayTo(binding: Binding): Way {
   const flowOnly = path.length === 0 && (regId !== undefined || (binding.flow !== undefined && isWebSocket(binding.flow.protocol)));
   // A path leads past the flow of its last element; of a plain contact over UDP the address counts, unless nobody can get there.
   const own = path.length === 0 && (flowOnly || flow?.reliable || translated) ? flow : undefined;
-  return { uri: requestUri(contact), routes: path, nextHop: undefined, flow: own, source: binding.flow?.remoteAddress, flowOnly };
+  return { uri: requestUri(contact), routes: path, nextHop: undefined, flow: own, source: whereFrom(binding.flow), flowOnly };
 }
 
 /** RFC 3261 19.1.1 table 1: neither `method` nor header fields may stand in a Request-URI. */

@@ -4,6 +4,7 @@ import { SipError } from '../message/sip-error.ts';
 import { parseVia } from '../message/via.ts';
 import type { FailureKind } from '../transaction/client-transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
+import { whereFrom } from '../transport/flow.ts';
 import { type Locator, provedBefore } from '../transport/locate.ts';
 import type { Destination, Flow, TransportLayer } from '../transport/transport.ts';
 import { locatedAs } from './route-processing.ts';
@@ -44,7 +45,7 @@ export class UserAgentClient {
     const { flow } = target;
     if (!flow?.reliable || flow.closed) return void this.sendLocated(request, target, callbacks);
     this.dispatch(request, flow, callbacks, () => {
-      // What is sent next goes where the peer says to be, and so does this, of which the connection's end tells nothing (RFC 3261 18.4).
+      // What is sent next goes where the peer says to be, and so does this, of which the connection's end tells nothing (RFC 5923 8.1).
       request.branch = parseVia(request.headers.get('Via') ?? '').branch;
       request.headers.deleteFirst('Via');
       this.sendLocated(request, target, callbacks);
@@ -54,7 +55,7 @@ export class UserAgentClient {
   private sendLocated(request: SipRequest, target: UacTarget, callbacks: UacCallbacks): void {
     const { flow } = target;
     const destinations =
-      target.destinations ?? provedBefore(this.locateNextHop(request, [target.source ?? flow?.remoteAddress]), target.provedName);
+      target.destinations ?? provedBefore(this.locateNextHop(request, [target.source ?? whereFrom(flow)]), target.provedName);
     if (isList(destinations)) this.dispatch(request, destinations.length > 0 ? destinations : (flow ?? []), callbacks);
     else void destinations.then((found) => this.dispatch(request, found.length > 0 ? found : (flow ?? []), callbacks));
   }

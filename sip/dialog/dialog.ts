@@ -6,7 +6,19 @@ import { SipError } from '../message/sip-error.ts';
 import { detach } from '../message/text.ts';
 import { parseSipUri } from '../message/uri.ts';
 
-/** A dialog as plain JSON, for the state store. */
+/** A dialog as plain JSON, for the state store: short, for one is written for every subscription. */
+export type KeptDialog = readonly [
+  /** Call-ID, local tag and remote tag, one a line. */
+  id: string,
+  /** What all our requests have in common. */
+  fields: string,
+  remoteTarget: string,
+  localCSeq: number,
+  remoteCSeq: number,
+  ...routeSet: string[],
+];
+
+/** What makes a dialog; earlier versions stored it as it stands here. */
 export interface DialogState {
   readonly callId: string;
   readonly localTag: string;
@@ -101,8 +113,12 @@ export class Dialog {
     });
   }
 
-  static restore(state: DialogState): Dialog {
-    return new Dialog(state);
+  static restore(state: KeptDialog | DialogState): Dialog {
+    if (!isKept(state)) return new Dialog(state);
+    const [id, fields, remoteTarget, localCSeq, remoteCSeq, ...routeSet] = state;
+    const [callId = '', localTag = '', remoteTag = ''] = id.split('\n');
+    const [, local = '', remote = '', , localContact = ''] = FieldBlock.valuesOf(FIELDS, fields);
+    return new Dialog({ callId, localTag, remoteTag, local, remote, remoteTarget, routeSet, localContact, localCSeq, remoteCSeq });
   }
 
   /** The id of the dialog that a received request says it is in; undefined without a To tag. */
@@ -112,10 +128,8 @@ export class Dialog {
   }
 
   /** What is to be stored for the dialog, as if our last request had had that CSeq number. */
-  stateAt(localCSeq: number): DialogState {
-    const { localTag, remoteTag, routeSet, remoteCSeq } = this;
-    const [, [, local = ''] = [], [, remote = ''] = [], [, callId = ''] = [], [, localContact = ''] = []] = this.block.fields;
-    return { callId, localTag, remoteTag, local, remote, remoteTarget: this.target, routeSet, localContact, localCSeq, remoteCSeq };
+  stateAt(localCSeq: number): KeptDialog {
+    return [this.id, this.block.text, this.target, localCSeq, this.remoteCSeq, ...this.routeSet];
   }
 
   get callId(): string {
@@ -199,6 +213,17 @@ export class Dialog {
     router.headers = undefined;
     return { uri: router.toString(), nextHop: firstUri, fields: [...others, `<${this.target}>`] };
   }
+}
+
+/** What was stored for a dialog, with the CSeq numbers that it has come to since. */
+export function numbered(state: KeptDialog | DialogState, localCSeq: number, remoteCSeq: number): KeptDialog | DialogState {
+  if (!isKept(state)) return { ...state, localCSeq, remoteCSeq };
+  const [id, fields, remoteTarget, , , ...routeSet] = state;
+  return [id, fields, remoteTarget, localCSeq, remoteCSeq, ...routeSet];
+}
+
+function isKept(state: KeptDialog | DialogState): state is KeptDialog {
+  return Array.isArray(state);
 }
 
 /** The way of our requests in a dialog until the remote target changes (RFC 3261 12.2.1.1). */

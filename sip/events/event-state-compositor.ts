@@ -154,6 +154,13 @@ export class EventStateCompositor<Document> {
     return this.publications.has(resource);
   }
 
+  /** Of all that the resource's user has published. */
+  bytesOf(resource: string): number {
+    let bytes = 0;
+    for (const { body } of this.publications.get(resource) ?? []) bytes += body.length;
+    return bytes;
+  }
+
   /** Brings back the publications of an earlier run. */
   restore(): void {
     const now = this.options.now();

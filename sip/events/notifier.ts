@@ -197,9 +197,10 @@ export class Notifier {
     return subscription.eventPackage.opened?.(subscription);
   }
 
-  /** Notes a refresh: the expiry moves, and the record with it. */
-  refreshed(subscription: Subscription): void {
-    this.book.save(subscription);
+  /** Notes a refresh: the expiry moves, and the record with it. @param asBefore nothing else has changed */
+  refreshed(subscription: Subscription, asBefore = false): void {
+    if (asBefore) this.book.renew(subscription);
+    else this.book.save(subscription);
     this.book.startExpiry(subscription);
   }
 
@@ -314,7 +315,7 @@ export class Notifier {
     const entityTag = suppressed ? suppressed.entityTag : body && entityTagOf(body, subscription.eventPackage);
     if (!this.send(subscription, body, entityTag) || ending) return;
     if (subscription.rates) this.pacing.noteSent(subscription);
-    if (subscription.outgrown) this.book.save(subscription);
+    if (subscription.outgrown) this.book.renew(subscription);
   }
 
   /** A NOTIFY may get lost with the server: from now on a restart is told again. */

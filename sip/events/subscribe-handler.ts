@@ -19,7 +19,7 @@ import type { Notifier } from './notifier.ts';
 import { readRates } from './rate-control.ts';
 import { unreadable, whenReady } from './readiness.ts';
 import { readFilters } from './subscribe-filters.ts';
-import { notifyTarget, Subscription } from './subscription.ts';
+import { KeptTerms, notifyTarget, Subscription } from './subscription.ts';
 
 export interface SubscribeHandlerOptions {
   readonly notifier: Notifier;
@@ -158,6 +158,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   // What it would be told must be there before it is granted anything; it is then looked at anew, for all may be otherwise.
   const loading = expires === 0 ? undefined : whenReady(eventPackage, subscription.resource, context.log);
   if (loading) return loading.then(() => refresh(context, eventHeader, options));
+  const before = new KeptTerms(subscription);
   subscription.dialog.receive(request);
   subscription.terms = terms;
   subscription.filterSet = filters;
@@ -173,7 +174,7 @@ function refresh(context: RequestContext, eventHeader: string, options: Subscrib
   } else {
     subscription.expiresAt = now() + expires * 1000;
     if (rates || subscription.rates) notifier.pacing.setRates(subscription, rates);
-    notifier.refreshed(subscription);
+    notifier.refreshed(subscription, before.equal(new KeptTerms(subscription)));
   }
   const answer = (): void => {
     if (subscription.closed) throw new SipError(481, 'Subscription does not exist');

@@ -2,7 +2,7 @@
 import type { StateStore, StateTable } from '../core/state-store.ts';
 import type { TimerWheel } from '../transport/timer-wheel.ts';
 import type { EventPackage } from './event-package.ts';
-import { Subscription, type SubscriptionRecord } from './subscription.ts';
+import { type RenewalRecord, renewed, Subscription, type SubscriptionRecord } from './subscription.ts';
 
 export interface SubscriptionBookOptions {
   readonly state: StateStore;
@@ -14,6 +14,7 @@ export interface SubscriptionBookOptions {
 /** What lasts no longer than its first NOTIFY (a fetch) is not written down, and does not expire. */
 export class SubscriptionBook {
   private readonly table: StateTable<SubscriptionRecord>;
+  private readonly renewals: StateTable<RenewalRecord>;
   private readonly options: SubscriptionBookOptions;
   private due: Subscription[] = [];
   private readonly saveDue = (): void => {
@@ -25,10 +26,16 @@ export class SubscriptionBook {
   constructor(options: SubscriptionBookOptions) {
     this.options = options;
     this.table = options.state.table('subscriptions');
+    this.renewals = options.state.table('subscription-renewals');
   }
 
   save(subscription: Subscription): void {
     if (!subscription.fetch) this.table.put(subscription.id, subscription.toRecord());
+  }
+
+  /** Saves how long it lasts now, and the CSeq numbers in use: a refresh, of which there are the most, is a small row. */
+  renew(subscription: Subscription): void {
+    if (!subscription.fetch) this.renewals.put(subscription.id, subscription.toRenewal());
   }
 
   /** Saves it behind the current task, so that what a later run finds out anew by itself holds up no NOTIFY: who may see what. */
@@ -37,7 +44,9 @@ export class SubscriptionBook {
   }
 
   forget(subscription: Subscription): void {
-    if (!subscription.fetch) this.table.delete(subscription.id);
+    if (subscription.fetch) return;
+    this.table.delete(subscription.id);
+    this.renewals.delete(subscription.id);
   }
 
   /** Calls back when all that has been saved so far would be there after a crash. */
@@ -56,10 +65,15 @@ export class SubscriptionBook {
   /** Those of an earlier run; the records of packages that are not there any more go. */
   load(packageOf: (key: string) => EventPackage | undefined): [Subscription, SubscriptionRecord][] {
     const found: [Subscription, SubscriptionRecord][] = [];
-    for (const [id, record] of this.table.load()) {
+    const renewals = new Map(this.renewals.load());
+    for (const [id, stored] of this.table.load()) {
+      const record = renewed(stored, renewals.get(id));
       const eventPackage = packageOf(record.package);
       if (eventPackage) found.push([Subscription.restore(id, record, eventPackage), record]);
-      else this.table.delete(id);
+      else {
+        this.table.delete(id);
+        this.renewals.delete(id);
+      }
     }
     return found;
   }

@@ -1,7 +1,7 @@
 /** One subscription in its dialog (RFC 6665 4.2): its timers, what its watcher was told last, and how it is kept over a restart. */
 import { isTranslated } from '../core/translated-address.ts';
 import type { UacTarget } from '../core/uac.ts';
-import { Dialog, type DialogState } from '../dialog/dialog.ts';
+import { Dialog, type DialogState, type KeptDialog, numbered } from '../dialog/dialog.ts';
 import type { ContentCoding } from '../message/content-coding.ts';
 import type { SipRequest } from '../message/message.ts';
 import type { Timer } from '../transport/timer-wheel.ts';
@@ -17,7 +17,7 @@ export type EndReason = 'deactivated' | 'probation' | 'rejected' | 'timeout' | '
 
 /** A subscription as plain JSON, for the state store. */
 export interface SubscriptionRecord {
-  readonly dialog: DialogState;
+  readonly dialog: KeptDialog | DialogState;
   /** The package's key. */
   readonly package: string;
   readonly event: string;
@@ -51,7 +51,19 @@ export interface SubscriptionRecord {
   readonly destination?: Destination | undefined;
   /** The domain that the watcher's server has proved to be by TLS. */
   readonly provedName?: string | undefined;
+  /** Which of the subscription's records it is. */
+  readonly revision?: number | undefined;
 }
+
+/** What a refresh that asks for nothing else changes, of the record of that revision. */
+export type RenewalRecord = readonly [
+  revision: number,
+  expiresAt: number,
+  remoteCSeq: number,
+  localCSeq: number,
+  status: SubscriptionRecord['status'],
+  lastEvent: WatcherEvent,
+];
 
 /** CSeq numbers are set aside in blocks, so that not every NOTIFY has to be written down; a restart goes on after the block. */
 const CSEQ_BLOCK = 128;
@@ -72,6 +84,7 @@ export class Subscription extends WatchBase {
   private destination: Destination | undefined;
   /** Highest CSeq that the stored record covers. */
   private reservedCSeq = 0;
+  private revision = 0;
   private expiry: number;
   expiryTimer: Timer | undefined;
   /** What is to be told: nothing, whatever has changed, or the state in any case. */
@@ -176,9 +189,16 @@ export class Subscription extends WatchBase {
     return this.dialog.localCSeq > this.reservedCSeq - CSEQ_BLOCK / 2;
   }
 
+  /** What to store now where nothing has changed that it does not say. */
+  toRenewal(): RenewalRecord {
+    this.reservedCSeq = this.dialog.localCSeq + CSEQ_BLOCK;
+    return [this.revision, this.expiresAt, this.dialog.remoteCSeq, this.reservedCSeq, this.status, this.event];
+  }
+
   /** The record to store now. */
   toRecord(): SubscriptionRecord {
     this.reservedCSeq = this.dialog.localCSeq + CSEQ_BLOCK;
+    this.revision++;
     // What is undefined is left out by JSON.
     return {
       dialog: this.dialog.stateAt(this.reservedCSeq),
@@ -206,6 +226,7 @@ export class Subscription extends WatchBase {
       coding: this.coding,
       destination: this.destination,
       provedName: this.target.provedName,
+      revision: this.revision,
     };
   }
 
@@ -217,6 +238,7 @@ export class Subscription extends WatchBase {
     const dialog = Dialog.restore(record.dialog);
     const subscription = new Subscription(init, dialog, record.event, record.expiresAt, target, destination, record.firstCSeq);
     subscription.restored = true;
+    subscription.revision = record.revision ?? 0;
     subscription.ending = record.ending;
     subscription.retryAfter = record.retryAfter;
     subscription.undecidedSince = record.undecidedSince;
@@ -227,6 +249,50 @@ export class Subscription extends WatchBase {
     subscription.answeredSilently = record.answeredSilently === true;
     subscription.filterSet = record.filters;
     return subscription;
+  }
+}
+
+/** The record as it is with what was stored of a refresh since; what is of another revision says nothing of this one. */
+export function renewed(record: SubscriptionRecord, renewal: RenewalRecord | undefined): SubscriptionRecord {
+  if (renewal?.[0] !== (record.revision ?? 0)) return record;
+  const [, expiresAt, remoteCSeq, localCSeq, status, lastEvent] = renewal;
+  return { ...record, expiresAt, status, lastEvent, dialog: numbered(record.dialog, localCSeq, remoteCSeq) };
+}
+
+/** What a SUBSCRIBE in the dialog may change of the record besides what a renewal says. */
+export class KeptTerms {
+  private readonly remoteTarget: string;
+  private readonly eventHeader: string;
+  private readonly terms: unknown;
+  private readonly filterSet: readonly KeptFilter[] | undefined;
+  private readonly coding: ContentCoding | undefined;
+  private readonly provedName: string | undefined;
+  /** There is what is seldom there, and not compared. */
+  private readonly others: boolean;
+
+  constructor(subscription: Subscription) {
+    const { dialog, eventHeader, terms, filterSet, coding, target, aliases, condition, rates } = subscription;
+    this.remoteTarget = dialog.remoteTarget;
+    this.eventHeader = eventHeader;
+    this.terms = terms;
+    this.filterSet = filterSet;
+    this.coding = coding;
+    this.provedName = target.provedName;
+    this.others = target.destinations !== undefined || (aliases ?? condition ?? rates) !== undefined;
+  }
+
+  /** Are they known to be the same? */
+  equal(other: KeptTerms): boolean {
+    return (
+      !this.others &&
+      !other.others &&
+      this.remoteTarget === other.remoteTarget &&
+      this.eventHeader === other.eventHeader &&
+      this.terms === other.terms &&
+      this.filterSet === other.filterSet &&
+      this.coding === other.coding &&
+      this.provedName === other.provedName
+    );
   }
 }
 

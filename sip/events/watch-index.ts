@@ -1,4 +1,5 @@
 import type { EventPackage } from './event-package.ts';
+import { ResourceTable } from './resource-table.ts';
 import { Subscription } from './subscription.ts';
 import type { WatchBase } from './watch.ts';
 
@@ -6,33 +7,33 @@ const NOBODY: ReadonlySet<WatchBase> = new Set();
 
 /** All watches, by what they watch; counted by watcher; subscriptions also by their dialog. */
 export class WatchIndex {
-  private readonly byResource = new Map<string, Set<WatchBase>>();
+  private readonly byResource = new ResourceTable<Set<WatchBase>>();
   private readonly byDialog = new Map<string, Subscription>();
   private readonly perWatcher = new Map<string, number>();
   private readonly perSource = new Map<string, number>();
 
   add(watch: WatchBase): void {
-    const key = resourceKey(watch.eventPackage.key, watch.resource);
-    const watches = this.byResource.get(key);
+    const { eventPackage, resource } = watch;
+    const watches = this.byResource.get(eventPackage.key, resource);
     if (watches) watches.add(watch);
-    else this.byResource.set(key, new Set([watch]));
+    else this.byResource.set(eventPackage.key, resource, new Set([watch]));
     if (watch instanceof Subscription) this.byDialog.set(watch.dialog.id, watch);
     count(this.perWatcher, watch.watcher, 1);
     if (watch.source !== undefined) count(this.perSource, watch.source, 1);
   }
 
   remove(watch: WatchBase): void {
-    const key = resourceKey(watch.eventPackage.key, watch.resource);
-    const watches = this.byResource.get(key);
+    const { eventPackage, resource } = watch;
+    const watches = this.byResource.get(eventPackage.key, resource);
     if (!watches?.delete(watch)) return;
-    if (watches.size === 0) this.byResource.delete(key);
+    if (watches.size === 0) this.byResource.delete(eventPackage.key, resource);
     if (watch instanceof Subscription) this.byDialog.delete(watch.dialog.id);
     count(this.perWatcher, watch.watcher, -1);
     if (watch.source !== undefined) count(this.perSource, watch.source, -1);
   }
 
   of(packageKey: EventPackage['key'], resource: string): ReadonlySet<WatchBase> {
-    return this.byResource.get(resourceKey(packageKey, resource)) ?? NOBODY;
+    return this.byResource.get(packageKey, resource) ?? NOBODY;
   }
 
   /** The subscription of a dialog, by `Dialog.id`. */
@@ -76,8 +77,4 @@ function count(counts: Map<string, number>, key: string, change: number): void {
   const next = (counts.get(key) ?? 0) + change;
   if (next > 0) counts.set(key, next);
   else counts.delete(key);
-}
-
-function resourceKey(packageKey: string, resource: string): string {
-  return `${packageKey} ${resource}`;
 }

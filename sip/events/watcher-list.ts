@@ -5,6 +5,7 @@
 import type { StateStore, StateTable } from '../core/state-store.ts';
 import type { Timer, TimerWheel } from '../transport/timer-wheel.ts';
 import type { SubHandling } from './event-package.ts';
+import { ResourceTable } from './resource-table.ts';
 import { decided, type WatcherEvent, type WatcherStatus } from './watcher-state.ts';
 
 /** Who watches. */
@@ -89,10 +90,11 @@ class WatcherList {
   readonly waiting = new Set<string>();
   readonly terminated = new Set<string>();
 
-  set(entry: WatcherEntry): void {
+  /** @param before the watcher's entry until now */
+  set(entry: WatcherEntry, before: WatcherEntry | undefined): void {
     const { id, status } = entry;
     // Most are new: there is nothing of theirs to be removed.
-    if (this.entries.has(id)) {
+    if (before) {
       this.waiting.delete(id);
       this.terminated.delete(id);
       // Later changes go to the end, so that entries stand in the order of their revisions.
@@ -120,7 +122,7 @@ class WatcherList {
 type WaitingRecord = Omit<WatcherReport, 'status' | 'event' | 'lasting'> & { readonly until: number };
 
 export class WatcherLists {
-  private readonly lists = new Map<string, WatcherList>();
+  private readonly lists = new ResourceTable<WatcherList>();
   private readonly waiting: StateTable<WaitingRecord>;
   /** Ends the time of each waiting watcher, by its identifier. */
   private readonly timers = new Map<string, Timer>();
@@ -155,20 +157,20 @@ export class WatcherLists {
   }
 
   report(report: WatcherReport): void {
-    const key = listKey(report.packageName, report.resource);
-    if (report.status === 'waiting' || report.event === 'subscribe') this.supersede(report, this.lists.get(key));
-    this.set(report, report.status === 'waiting' ? this.options.now() + this.options.waitingTime : undefined, key);
+    const { packageName, resource } = report;
+    if (report.status === 'waiting' || report.event === 'subscribe') this.supersede(report, this.lists.get(packageName, resource));
+    this.set(report, report.status === 'waiting' ? this.options.now() + this.options.waitingTime : undefined);
     this.listener(report.packageName, report.resource);
   }
 
-  private set(report: WatcherReport, waitingUntil: number | undefined, key = listKey(report.packageName, report.resource)): void {
+  private set(report: WatcherReport, waitingUntil: number | undefined): void {
     const { packageName, resource, id, watcher, aliases, displayName, since } = report;
-    let list = this.lists.get(key);
-    if (!list) this.lists.set(key, (list = new WatcherList()));
+    let list = this.lists.get(packageName, resource);
+    if (!list) this.lists.set(packageName, resource, (list = new WatcherList()));
     const revision = ++this.revision;
-    const created = list.entries.get(id)?.created ?? revision;
-    list.set(new WatcherEntry(report, revision, created));
-    this.stopWaiting(id);
+    const before = list.entries.get(id);
+    list.set(new WatcherEntry(report, revision, before?.created ?? revision), before);
+    if (this.timers.size > 0) this.stopWaiting(id);
     if (waitingUntil !== undefined) {
       this.waiting.put(id, { packageName, resource, id, watcher, aliases, displayName, since, until: waitingUntil });
       this.timers.set(
@@ -196,7 +198,7 @@ export class WatcherLists {
   }
 
   private giveUp(packageName: string, resource: string, id: string): void {
-    const entry = this.lists.get(listKey(packageName, resource))?.entries.get(id);
+    const entry = this.lists.get(packageName, resource)?.entries.get(id);
     if (entry?.status !== 'waiting') return;
     this.endWaiting(packageName, resource, entry, 'giveup');
     this.listener(packageName, resource);
@@ -225,7 +227,7 @@ export class WatcherLists {
     resource: string,
     decide: (watcher: string, aliases: readonly string[] | undefined) => SubHandling,
   ): void {
-    const list = this.lists.get(listKey(packageName, resource));
+    const list = this.lists.get(packageName, resource);
     if (!list) return;
     let changed = false;
     for (const entry of list.waitingEntries()) {
@@ -238,7 +240,7 @@ export class WatcherLists {
   }
 
   hasWaiting(packageName: string, resource: string): boolean {
-    return (this.lists.get(listKey(packageName, resource))?.waiting.size ?? 0) > 0;
+    return (this.lists.get(packageName, resource)?.waiting.size ?? 0) > 0;
   }
 
   /** The newest revision of all lists. */
@@ -248,13 +250,12 @@ export class WatcherLists {
 
   /** All that changed after the revision, oldest change first, terminated watchers included as long as `forget` has not been called for them. */
   since(packageName: string, resource: string, revision: number): WatcherEntry[] {
-    return this.lists.get(listKey(packageName, resource))?.since(revision) ?? [];
+    return this.lists.get(packageName, resource)?.since(revision) ?? [];
   }
 
   /** Drops the terminated watchers that every reader has been told of: those up to the revision. */
   forget(packageName: string, resource: string, revision: number): void {
-    const key = listKey(packageName, resource);
-    const list = this.lists.get(key);
+    const list = this.lists.get(packageName, resource);
     if (!list) return;
     for (const id of list.terminated) {
       const entry = list.entries.get(id);
@@ -262,10 +263,6 @@ export class WatcherLists {
       list.entries.delete(id);
       list.terminated.delete(id);
     }
-    if (list.entries.size === 0) this.lists.delete(key);
+    if (list.entries.size === 0) this.lists.delete(packageName, resource);
   }
-}
-
-function listKey(packageName: string, resource: string): string {
-  return `${packageName} ${resource}`;
 }

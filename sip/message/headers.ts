@@ -90,8 +90,14 @@ export class FieldBlock {
   }
 
   get fields(): [name: string, value: string][] {
-    const lines = this.text.split('\r\n');
-    return this.names.names.map((name, i) => [name, lines[i]?.slice(name.length + 2) ?? '']);
+    const values = FieldBlock.valuesOf(this.names, this.text);
+    return this.names.names.map((name, i) => [name, values[i] ?? '']);
+  }
+
+  /** The values in the text of a block with those names, in their order. */
+  static valuesOf({ names }: FieldNames, text: string): string[] {
+    const lines = text.split('\r\n');
+    return names.map((name, i) => lines[i]?.slice(name.length + 2) ?? '');
   }
 
   /** @param lower the name in lower case, not compact */

@@ -16,6 +16,15 @@ export interface WatcherinfoOptions {
   readonly ownShown: boolean;
 }
 
+const NAMES = new Map<string, string>();
+
+/** The name of the package that tells of the watchers of another: one string for all times that it is asked for. */
+export function watcherinfoOf(watched: string): string {
+  let name = NAMES.get(watched);
+  if (name === undefined) NAMES.set(watched, (name = `${watched}.winfo`));
+  return name;
+}
+
 /** The template applied to a package, and to what comes of that (RFC 3857 4.6). */
 export function watcherinfoPackages(watched: EventPackage, options: WatcherinfoOptions): EventPackage[] {
   const once = watcherinfoPackage(watched, options);
@@ -24,7 +33,7 @@ export function watcherinfoPackages(watched: EventPackage, options: WatcherinfoO
 
 /** `watched` is the package whose watchers it tells of. */
 function watcherinfoPackage(watched: EventPackage, { lists, now, interval, ownShown }: WatcherinfoOptions): EventPackage<string, Decision> {
-  const name = `${watched.name}.winfo`;
+  const name = watcherinfoOf(watched.name);
   // RFC 3857 4.6: a template may be applied to itself once, and then for the user alone.
   const isRecursive = watched.name.endsWith('.winfo');
   const readers = new Map<string, Set<Watch>>();

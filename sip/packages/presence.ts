@@ -15,6 +15,7 @@ import {
 } from '../../schemas/pidf.ts';
 import { PIDF_DIFF_TYPE, parsePidfDiff } from '../../schemas/pidf-diff.ts';
 import type { Permissions } from '../../schemas/pres-rules.ts';
+import { fitsInRound, turn } from '../../schemas/turns.ts';
 import { decodeUtf8 } from '../../schemas/xml/parse.ts';
 import type { UserDirectory } from '../core/authenticator.ts';
 import type { Body, EventPackage } from '../events/event-package.ts';
@@ -51,8 +52,14 @@ export interface PresenceState {
   readonly sphere: string | undefined;
   /** When it becomes another one by itself, in milliseconds since the epoch; infinity if never. */
   readonly changesAt: number;
-  /** By content type and view. */
-  readonly bodies: Map<string, Body>;
+  /** By view: these are the decisions' own strings, hashed once for all. */
+  readonly bodies: Map<string, ViewBodies>;
+}
+
+/** What those are told who see the same. */
+interface ViewBodies {
+  pidf: Body | undefined;
+  cpim: Body | undefined;
 }
 
 export interface PresencePackageOptions {
@@ -75,6 +82,8 @@ export interface PresencePackageOptions {
 /** States kept beyond those of users who have published something. */
 const STATE_LIMIT = 10_000;
 const BODY_LIMIT = 100;
+/** Bytes that are composed at once, however many such users there are. */
+const LIGHT = 8192;
 /** Milliseconds; keeps timers within what the wheel can hold. */
 const LONGEST_WAIT = 24 * 3600_000;
 
@@ -108,9 +117,13 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     if (timer) wheel.reschedule(timer, delay);
     else timers.set(user, wheel.schedule(delay, passed, user));
   };
+  const known = (resource: string): PresenceState | undefined => {
+    const state = states.get(resource);
+    return state && (state.changesAt === Number.POSITIVE_INFINITY || now() < state.changesAt) ? state : undefined;
+  };
   const stateOf = (resource: string): PresenceState => {
-    let state = states.get(resource);
-    if (state && (state.changesAt === Number.POSITIVE_INFINITY || now() < state.changesAt)) return state;
+    let state = known(resource);
+    if (state) return state;
     const at = now();
     const sources: PresenceSource[] = [...compositor.published(resource)];
     const other = sources.length === 0 ? unpublished?.(resource) : undefined;
@@ -133,9 +146,16 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     if (!users.hasUser(resource)) return undefined;
     const rules = policy.ready(resource);
     const state = hardState.ready(resource);
-    if (!rules && !state) return undefined;
+    if (!rules && !state) return composed(resource);
     // The one may have changed while the other was read.
     return Promise.all([rules, state]).then(() => ready(resource));
+  };
+  /** Composes what takes long when it is its turn: very many such users may be asked for at once. */
+  const composed = (resource: string): Promise<void> | undefined => {
+    const bytes = compositor.bytesOf(resource) + (hardState.document(resource)?.text.length ?? 0);
+    if (bytes <= LIGHT || known(resource) || fitsInRound(bytes)) return undefined;
+    // Meanwhile something may have changed, and have to be read first.
+    return turn().then(() => (policy.ready(resource) || hardState.ready(resource) ? ready(resource) : void stateOf(resource)));
   };
   return {
     name: 'presence',
@@ -160,15 +180,14 @@ export function presencePackage(options: PresencePackageOptions): EventPackage<P
     },
     state: stateOf,
     render(state, decision, { watch }) {
-      const contentType = watch.contentType === CPIM_PIDF_TYPE ? CPIM_PIDF_TYPE : PIDF_TYPE;
-      const key = `${contentType} ${decision.view}`;
-      let body = state.bodies.get(key);
-      if (!body) {
-        body = renderBody(state, decision, contentType);
+      let bodies = state.bodies.get(decision.view);
+      if (!bodies) {
+        bodies = { pidf: undefined, cpim: undefined };
         if (state.bodies.size >= BODY_LIMIT) state.bodies.clear();
-        state.bodies.set(key, body);
+        state.bodies.set(decision.view, bodies);
       }
-      return body;
+      if (watch.contentType === CPIM_PIDF_TYPE) return (bodies.cpim ??= renderBody(state, decision, CPIM_PIDF_TYPE));
+      return (bodies.pidf ??= renderBody(state, decision, PIDF_TYPE));
     },
     encode: (body, request) => (request.watch.contentType === PIDF_DIFF_TYPE ? partialBody(body, request) : body),
     settled(watch) {

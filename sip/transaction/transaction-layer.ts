@@ -53,6 +53,8 @@ const RETRY_AFTER_SECONDS = '5';
 export const MAX_KEPT_BYTES = 32 * 1024 * 1024;
 /** RFC 3261 18.1.1: the largest request for UDP where the path's MTU is not known, in bytes. */
 const UDP_LIMIT = 1300;
+/** Transactions that hear in one turn of the event loop that their connection has ended. */
+const ORPHANS_AT_ONCE = 100;
 /** How long a peer that spoke UDP may take to accept a connection for what is too large for that. */
 const TCP_PATIENCE_MS = 2000;
 
@@ -190,9 +192,9 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
       waiting = new Set();
       this.clientsByConnection.set(flow, waiting);
       flow.onClose(() => {
-        const orphans = this.clientsByConnection.get(flow) ?? [];
+        const orphans = [...(this.clientsByConnection.get(flow) ?? [])];
         this.clientsByConnection.delete(flow);
-        for (const orphan of orphans) queueMicrotask(() => orphan.transportError());
+        queueMicrotask(() => tellOrphans(orphans));
       });
     }
     waiting.add(transaction);
@@ -324,6 +326,12 @@ export class TransactionLayer implements ClientTransactionHost, ServerTransactio
   deliverAck(ack: SipRequest, flow: Flow): void {
     this.onRequest?.({ request: ack, key: serverKey(ack), flow, cancels: undefined, completed: true, respond() {}, challenge() {} });
   }
+}
+
+/** In turns: thousands may have waited for one peer, and each becomes a response, or is sent again. */
+function tellOrphans(orphans: readonly ClientTransactionRunner[]): void {
+  for (const orphan of orphans.slice(0, ORPHANS_AT_ONCE)) orphan.transportError();
+  if (orphans.length > ORPHANS_AT_ONCE) setImmediate(() => tellOrphans(orphans.slice(ORPHANS_AT_ONCE)));
 }
 
 function isList(target: Flow | readonly Destination[]): target is readonly Destination[] {

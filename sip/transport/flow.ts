@@ -62,6 +62,11 @@ export function isWebSocket(protocol: Protocol): protocol is 'WS' | 'WSS' {
   return protocol === 'WS' || protocol === 'WSS';
 }
 
+/** The textual address that the peer is at, as far as can be told: of WebSockets it may be that of a web server in front of us. */
+export function whereFrom(flow: Flow | undefined): string | undefined {
+  return flow === undefined || isWebSocket(flow.protocol) ? undefined : flow.remoteAddress;
+}
+
 /** Is it a connection by TLS? */
 export function isSecure(flow: Flow | undefined): boolean {
   return flow?.protocol === 'TLS' || flow?.protocol === 'WSS';

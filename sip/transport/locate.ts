@@ -56,7 +56,7 @@ export class Locator {
   /**
    * Where a request to a URI goes, best first: at once for an IP literal, otherwise after asking the DNS. Empty when there is no way
    * there (an unknown host, a transport we do not speak, an address that is forbidden). Those of equal rank come in an order drawn anew each time (RFC 2782).
-   * @param near addresses that are not forbidden, because who is asked for, or who asks, has come from there
+   * @param near addresses that who is asked for, or who asks, has come from: nothing is forbidden to those who are there themselves
    * @throws SipError 400 or 416 for what is no SIP URI
    */
   locate(target: string, near: readonly (string | undefined)[] = NOWHERE): readonly Destination[] | Promise<readonly Destination[]> {
@@ -81,7 +81,9 @@ export class Locator {
 
   private allowed(found: readonly Destination[], host: string, near: readonly (string | undefined)[]): readonly Destination[] {
     const { isForbidden } = this.options;
-    return isForbidden === undefined ? found : found.filter(({ address }) => near.includes(address) || !isForbidden(address, host));
+    if (isForbidden === undefined || found.every(({ address }) => !isForbidden(address, host))) return found;
+    if (near.some((one) => one !== undefined && isForbidden(one, one))) return found;
+    return found.filter(({ address }) => !isForbidden(address, host));
   }
 
   private async locateName(host: string, uri: SipUri): Promise<readonly Destination[]> {

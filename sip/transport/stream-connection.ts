@@ -7,12 +7,19 @@ import { Connection, type ConnectionHost } from './connection.ts';
 import { type CertificateNames, sipDomains } from './peer-certificate.ts';
 
 const PONG = Buffer.from('\r\n');
+/** Bytes that are read at once, and milliseconds after which others have their turn: one request may become many. */
+const PIECE = 4096;
+const TURN = 8;
 
 /** A connection over TCP or TLS, messages cut from its stream by Content-Length (RFC 3261 18.3). */
 export class StreamConnection extends Connection {
   /** Of a TLS connection that was opened to us: the host name that its peer asked for (RFC 6066 3), in lower case. */
   askedFor: string | undefined;
   private readonly parser: StreamParser;
+  /** Pings among the bytes that are being read. */
+  private pings = 0;
+  /** What has come and is read in the next turn of the event loop; nothing more is taken from the socket before. */
+  private rest: Buffer | undefined;
 
   constructor(
     protocol: 'TCP' | 'TLS',
@@ -23,6 +30,7 @@ export class StreamConnection extends Connection {
   ) {
     super(protocol, socket, peer, host, connectTimeoutMs);
     this.askedFor = undefined;
+    this.rest = undefined;
     this.parser = new StreamParser(host.limits.maxBodyBytes, this);
     if (protocol === 'TLS') this.secure(socket as TLSSocket, connectTimeoutMs !== undefined);
     else socket.once('connect', () => this.open());
@@ -34,9 +42,9 @@ export class StreamConnection extends Connection {
     this.host.onMessage(message, this);
   }
 
-  /** For the parser: RFC 5626 4.4.1, a ping gets its pong. */
+  /** For the parser. */
   onPing(): void {
-    this.send(PONG);
+    this.pings++;
   }
 
   /** For the parser. */
@@ -76,7 +84,39 @@ export class StreamConnection extends Connection {
   }
 
   protected read(bytes: Buffer): void {
-    this.parser.push(bytes);
+    if (bytes.length <= PIECE) this.parser.push(bytes);
+    else this.readInTurns(bytes);
+    if (this.pings > 0) this.pong();
+  }
+
+  private readInTurns(bytes: Buffer): void {
+    const begun = performance.now();
+    let position = 0;
+    while (position < bytes.length && !this.closed) {
+      if (position > 0 && performance.now() - begun > TURN) {
+        this.rest = bytes.subarray(position);
+        this.socket.pause();
+        setImmediate(() => this.goOn());
+        return;
+      }
+      this.parser.push(bytes.subarray(position, position + PIECE));
+      position += PIECE;
+    }
+  }
+
+  private goOn(): void {
+    const { rest } = this;
+    this.rest = undefined;
+    if (rest === undefined || this.closed) return;
+    this.receive(rest);
+    if (this.rest === undefined) this.socket.resume();
+  }
+
+  /** RFC 5626 4.4.1: a ping gets its pong. Thousands of them at once are not worth a call of the system each. */
+  private pong(): void {
+    const { pings } = this;
+    this.pings = 0;
+    this.send(pings === 1 ? PONG : Buffer.alloc(pings * PONG.length, PONG));
   }
 
   protected get inMessage(): boolean {
@@ -84,11 +124,12 @@ export class StreamConnection extends Connection {
   }
 
   protected get incompleteBytes(): number {
-    return this.parser.heldBytes;
+    return this.parser.heldBytes + (this.rest?.length ?? 0);
   }
 
   protected finishReading(): void {
     this.parser.end();
+    this.rest = undefined;
   }
 }
 

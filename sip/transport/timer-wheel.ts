@@ -5,6 +5,10 @@ const SLOTS = 256;
 const LEVELS = 3;
 const MAX_TICKS = SLOTS ** LEVELS - 1;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** Milliseconds after which others have their turn, though more timers are due: thousands may have been set at once. */
+const TURN_MS = 8;
+/** Timers between two looks at the clock. */
+const FIRED_AT_ONCE = 16;
 
 /** One timer of a wheel; made by `TimerWheel.schedule`. */
 export class Timer {
@@ -154,6 +158,7 @@ export class TimerWheel {
     this.timeout = undefined;
     // Timers started by callbacks must not arm a timeout each; that is done once, below.
     this.armedFor = Number.NEGATIVE_INFINITY;
+    const begun = performance.now();
     const target = nowTick();
     for (;;) {
       const event = this.nextEvent();
@@ -161,9 +166,13 @@ export class TimerWheel {
       this.current = event;
       if (event % (SLOTS * SLOTS) === 0) this.spread(2 * SLOTS + (Math.floor(event / (SLOTS * SLOTS)) % SLOTS));
       if (event % SLOTS === 0) this.spread(SLOTS + (Math.floor(event / SLOTS) % SLOTS));
-      this.fire(event % SLOTS);
+      if (!this.fire(event % SLOTS, begun + TURN_MS)) {
+        // The same slot again, as soon as may be.
+        this.current = event - 1;
+        break;
+      }
     }
-    this.current = Math.max(this.current, target);
+    if (this.nextEvent() > target) this.current = Math.max(this.current, target);
     this.armedFor = Number.POSITIVE_INFINITY;
     const next = this.nextEvent();
     if (next !== Number.POSITIVE_INFINITY) this.arm(next, performance.now());
@@ -181,8 +190,11 @@ export class TimerWheel {
     }
   }
 
-  private fire(slot: number): void {
+  /** @returns whether all have fired before that time */
+  private fire(slot: number, until: number): boolean {
+    let fired = 0;
     for (let timer = this.slots[slot]; timer !== undefined; timer = this.slots[slot]) {
+      if (++fired % FIRED_AT_ONCE === 0 && performance.now() > until) return false;
       this.cancel(timer);
       try {
         (timer.callback as (argument: unknown) => void)(timer.argument);
@@ -190,6 +202,7 @@ export class TimerWheel {
         this.onError(error);
       }
     }
+    return true;
   }
 
   private arm(event: number, now: number): void {

@@ -14,6 +14,8 @@ const GOING_AWAY = 1001;
 export class WebSocketConnection extends Connection {
   private readonly webSocket: WebSocket;
   private readonly frames = new FrameCounter();
+  /** What the latest ping that is not answered yet says. */
+  private ping: Buffer | undefined;
 
   /** @param socket the one beneath */
   constructor(
@@ -25,8 +27,9 @@ export class WebSocketConnection extends Connection {
   ) {
     super(protocol, socket, peer, host, undefined);
     this.webSocket = webSocket;
+    this.ping = undefined;
     webSocket.on('message', (data: Buffer) => this.take(data));
-    webSocket.on('ping', (data: Buffer) => this.pong(data));
+    webSocket.on('ping', (data: Buffer) => this.pinged(data));
     webSocket.on('error', (error: Error & { code?: string }) => {
       if (error.code !== undefined && TOO_LARGE.has(error.code)) this.shutOut('message too large');
       else this.destroy();
@@ -72,8 +75,17 @@ export class WebSocketConnection extends Connection {
     }
   }
 
+  /** RFC 6455 5.5.3: of pings that come together the latest alone has to be answered. */
+  private pinged(data: Buffer): void {
+    if (this.ping === undefined) queueMicrotask(() => this.pong());
+    this.ping = data;
+  }
+
   /** RFC 6455 5.5.2; not left to the library, which would answer a client that reads nothing without end. */
-  private pong(data: Buffer): void {
+  private pong(): void {
+    const data = this.ping;
+    this.ping = undefined;
+    if (this.closed) return;
     if (this.socket.writableLength > this.host.limits.maxQueuedBytes) this.shutOut('peer does not read');
     else this.webSocket.pong(data);
   }

@@ -80,6 +80,19 @@ describe('requests that wait to be read', () => {
     await Promise.all(outcomes);
     expect(handled).toHaveLength(1000 + 2);
     expect(handled.slice(2)).toEqual(handled.slice(2).toSorted((a, b) => Number(a.slice(1)) - Number(b.slice(1))));
+    // Where nobody has to prove who they are, it is the address that counts.
+    const open = (n: number) =>
+      ({ ...request(`o${n}`, 60_000), identitySource: 'open', flow: { remoteAddress: '192.0.2.1' } }) as RequestContext;
+    const answers = Array.from({ length: 60 }, (_, n) => {
+      try {
+        return handler(open(n));
+      } catch {
+        return 'refused';
+      }
+    });
+    expect(answers.filter((answer) => answer === 'refused').length).toBeGreaterThan(8);
+    await Promise.all(answers);
+    handled.length = 1000 + 2;
     // And then there is room again.
     await handler(request('u0', 60_000));
     expect(handled).toHaveLength(1000 + 3);

@@ -74,7 +74,7 @@ describe('a peer that does not read', () => {
     expect(stack.transport.counts.queuedBytes).toBe(0);
   });
 
-  it('over WebSocket, too, and if it sends pings alone', async () => {
+  it('over WebSocket, too, where pings alone do no harm', async () => {
     const stack = await start({ maxQueuedBytes: 65_536 });
     const other = await peerOf(stack);
     const { socket, gone } = await webSocketTo(stack);
@@ -82,8 +82,15 @@ describe('a peer that does not read', () => {
     let closed = false;
     void gone.then(() => (closed = true));
     const payload = Buffer.alloc(125);
-    while (stack.transport.counts.connections > 1) {
+    // RFC 6455 5.5.3: of many that come together the latest alone is answered, so that these pile up nothing.
+    for (let round = 0; round < 20; round++) {
       for (let sent = 0; sent < 2000; sent++) socket.ping(payload);
+      await served(other);
+      expect(stack.transport.counts.queuedBytes).toBeLessThanOrEqual(65_536);
+    }
+    const asking = request({ transport: 'WS', via: `;x=${'y'.repeat(20_000)}` });
+    while (stack.transport.counts.connections > 1) {
+      for (let sent = 0; sent < 20; sent++) socket.send(asking);
       await served(other);
     }
     socket.resume();
@@ -256,4 +263,35 @@ it('the peers that are shut out have answers to what was good', async () => {
   peer.send(`${good}nonsense\r\n\r\n`);
   expect(fieldOf(await peer.inbox.next(), 'Call-ID')).toBe('good');
   await peer.closed;
+});
+
+describe('a peer that sends many requests at once', () => {
+  it('over TCP gets them all answered, in order, and others have their turn between them', async () => {
+    const stack = await start({});
+    const { onMessage } = stack.transport;
+    const turnsOf: number[] = [];
+    let turns = 0;
+    let finished = false;
+    const turn = (): void => {
+      turns++;
+      if (!finished) setImmediate(turn);
+    };
+    setImmediate(turn);
+    // What each of them takes, such as copies to twenty contacts.
+    stack.transport.onMessage = (message, flow) => {
+      const until = performance.now() + 0.5;
+      while (performance.now() < until);
+      turnsOf.push(turns);
+      onMessage?.(message, flow);
+    };
+    const peer = await peerOf(stack);
+    const requests = Array.from({ length: 200 }, (_, n) => request({ transport: 'TCP', callId: `one-of-many-${n}`, body: 'x'.repeat(n) }));
+    peer.send(requests.join(''));
+    for (let n = 0; n < requests.length; n++) expect(fieldOf(await peer.inbox.next(), 'Call-ID')).toBe(`one-of-many-${n}`);
+    // And after it as ever.
+    await served(peer);
+    finished = true;
+    expect(turnsOf).toHaveLength(201);
+    expect(new Set(turnsOf.slice(0, 200)).size).toBeGreaterThan(4);
+  });
 });

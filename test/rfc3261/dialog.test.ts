@@ -118,4 +118,22 @@ describe('RFC 3261 12: dialogs', () => {
     expect(other).toBe(one?.replace('CSeq: 2 ', 'CSeq: 12 '));
     expect(() => copy.receive(subscribe([CONTACT], { cseq: 6 }))).toThrow(/^500 /);
   });
+
+  it('goes on as an earlier version stored it', () => {
+    const dialog = accept([CONTACT, 'Record-Route: <sip:one;lr>']);
+    const copy = Dialog.restore({
+      callId: dialog.callId,
+      localTag: dialog.localTag,
+      remoteTag: dialog.remoteTag,
+      local: dialog.createRequest('NOTIFY').headers.get('From') ?? '',
+      remote: dialog.createRequest('NOTIFY').headers.get('To') ?? '',
+      remoteTarget: dialog.remoteTarget,
+      routeSet: ['<sip:one;lr>'],
+      localContact: dialog.createRequest('NOTIFY').headers.get('Contact') ?? '',
+      localCSeq: dialog.localCSeq,
+      remoteCSeq: dialog.remoteCSeq,
+    });
+    expect(copy.createRequest('NOTIFY').toBuffer().toString()).toBe(dialog.createRequest('NOTIFY').toBuffer().toString());
+    expect(copy.id).toBe(dialog.id);
+  });
 });

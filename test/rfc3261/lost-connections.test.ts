@@ -113,7 +113,7 @@ async function connected(): Promise<{ stack: Stack; neighbour: Neighbour; uri: s
   return { stack, neighbour, uri };
 }
 
-describe('RFC 3261 18.4: a connection that was there ends under a request', () => {
+describe('RFC 3261 18.4, RFC 5923 8.1: a connection that was there ends under a request', () => {
   it('which comes again, the very same, over a new one', async () => {
     const { stack, neighbour, uri } = await connected();
     const done = send(stack, message(uri));
@@ -183,6 +183,30 @@ describe('RFC 3261 18.4: a connection that was there ends under a request', () =
     expect(neighbour.accepted).toBe(1);
   });
 
+  it('of very many requests, and others have their turn between them', async () => {
+    const { stack, neighbour, uri } = await connected();
+    let turns = 0;
+    let finished = false;
+    const turn = (): void => {
+      turns++;
+      if (!finished) setImmediate(turn);
+    };
+    const ends: number[] = [];
+    const all = Array.from({ length: 500 }, () =>
+      send(stack, message(uri)).then((outcome) => {
+        expect(outcome).toBe('transport');
+        ends.push(turns);
+      }),
+    );
+    await neighbour.next();
+    setImmediate(turn);
+    await neighbour.refuse();
+    await Promise.all(all);
+    finished = true;
+    expect(new Set(ends).size).toBeGreaterThan(2);
+    expect(stack.transactions.counts).toMatchObject({ client: 0, waitingConnections: 0 });
+  });
+
   it('a peer that is gone has failed', async () => {
     const { stack, neighbour, uri } = await connected();
     const done = send(stack, message(uri));
@@ -217,7 +241,7 @@ describe('RFC 3261 18.4: a connection that was there ends under a request', () =
   });
 });
 
-describe('RFC 3261 18.4: the connection of an agent ends under a request to it', () => {
+describe('RFC 3261 18.4, RFC 5923 8.1: the connection of an agent ends under a request to it', () => {
   it('which goes to where its Contact leads, a copy by its branch', async () => {
     const stack = await cleanups.start();
     const flow = new Promise<Flow>((resolve) => stack.router.handle('INFO', (context) => resolve(context.flow)));
@@ -255,6 +279,29 @@ describe('RFC 3261 18.4: the connection of an agent ends under a request to it',
     const again = await neighbour.next();
     expect(again.sent).toBe(lost);
     again.socket.write(answer(again.sent));
+  });
+
+  it('RFC 5923 8.1: a CANCEL goes over a new connection, too, and the call is over', async () => {
+    const { stack, agent: phone, close } = await startProxyStack();
+    cleanups.push(close);
+    const alice = await phone('alice');
+    const neighbour = await Neighbour.open();
+    const bob = await cleanups.peerOf(stack);
+    const who = { from: '<sip:bob@example.com>;tag=1', to: '<sip:bob@example.com>' };
+    const fields = [`Contact: <sip:bob@127.0.0.1:${neighbour.port};transport=tcp>`];
+    expect(statusOf(await bob.ask(request({ method: 'REGISTER', ...who, fields })))).toBe(200);
+    const call = alice.send('INVITE', 'sip:bob@example.com', { headers: [['Contact', `<${alice.contact}>`]] });
+    const invite = await neighbour.next();
+    invite.socket.write(answer(invite.sent, 180));
+    while ((await call.provisional.next('180')).status !== 180);
+    void alice.cancel(call);
+    const lost = await neighbour.next();
+    expect(lost.sent).toMatch(/^CANCEL /);
+    lost.socket.destroy();
+    const again = await neighbour.next();
+    expect(again.sent).toBe(lost.sent);
+    again.socket.write(answer(again.sent));
+    expect((await call.final()).status).toBe(487);
   });
 
   for (const outbound of [false, true]) {

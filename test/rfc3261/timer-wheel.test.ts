@@ -96,6 +96,37 @@ describe('the timer wheel', () => {
     expect(one.active || two.active).toBe(false);
   });
 
+  it('lets others have their turn between timers of one moment, and fires each of them once', async () => {
+    const wheel = new TimerWheel();
+    let turns = 0;
+    let finished = false;
+    const turn = (): void => {
+      turns++;
+      if (!finished) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const firedAt = new Map<number, number>();
+    let again = 0;
+    await new Promise<void>((resolve) => {
+      const fire = (n: number): void => {
+        const until = performance.now() + 0.2;
+        while (performance.now() < until);
+        again += firedAt.has(n) ? 1 : 0;
+        firedAt.set(n, turns);
+        if (firedAt.size === 500) resolve();
+      };
+      // A second and more from now they wait in another slot first.
+      for (let n = 0; n < 500; n++) wheel.schedule(n % 2 === 0 ? 20 : 1100, fire, n);
+    });
+    finished = true;
+    wheel.close();
+    expect(again).toBe(0);
+    for (const half of [0, 1]) {
+      const turnsOf = new Set([...firedAt].filter(([n]) => n % 2 === half).map(([, at]) => at));
+      expect(turnsOf.size).toBeGreaterThan(2);
+    }
+  });
+
   it('lives on when a callback throws', () => {
     fakeTime();
     const errors: unknown[] = [];

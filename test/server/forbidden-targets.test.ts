@@ -1,9 +1,12 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { forbiddenTargets } from '../../server/forbidden-targets.ts';
+import { Locator } from '../../sip/transport/locate.ts';
+import { NameService } from '../../sip/transport/name-service.ts';
 import { CallAgent } from '../helpers/call-agent.ts';
 import { CallStage } from '../helpers/call-stage.ts';
 import { NameServer } from '../helpers/name-server.ts';
+import { listenerOf } from '../helpers/server.ts';
 import { fieldOf, fieldsOf, request, statusOf, UdpPeer } from '../rfc3261/peer.ts';
 
 type Given = Parameters<typeof forbiddenTargets>[0];
@@ -49,6 +52,23 @@ describe('forbidden-target', () => {
     expect(isForbidden('127.0.0.7', 'gateway.example')).toBe(false);
     expect(isForbidden('127.0.0.6', '127.0.0.6')).toBe(false);
     expect(isForbidden('127.0.0.7', '127.0.0.7')).toBe(true);
+  });
+
+  it('keeps nobody out who has come from such an address', async () => {
+    const names = new NameService();
+    const locator = new Locator({ names, speaks: () => true, isForbidden: forbiddenTargets(given({ forbiddenTargets: ['local', '10.0.0.0/8'] })) }); // biome-ignore format: one line
+    for (const [target, near, found] of [
+      ['127.0.0.1', [], 0],
+      ['127.0.0.1', ['192.0.2.1', undefined], 0],
+      ['127.0.0.1', ['192.0.2.1', '127.0.0.9'], 1],
+      ['10.0.0.1', ['192.0.2.1'], 0],
+      ['10.0.0.1', [undefined, '10.1.1.1'], 1],
+      ['[fe80::1]', ['fe80::2%eth0'], 1],
+      ['169.254.169.254', ['192.0.2.1'], 0],
+    ] as const) {
+      expect(await locator.locate(`sip:bob@${target}`, near)).toHaveLength(found);
+    }
+    names.close();
   });
 
   it('none: nothing', () => expect(forbiddenTargets(given({ forbiddenTargets: ['none'] }))('127.0.0.1', '127.0.0.1')).toBe(false));
@@ -103,6 +123,21 @@ describe('a request to a forbidden target', () => {
     expect(fieldOf(got, 'To')).toMatch('bob');
     victim.send(['SIP/2.0 200 OK', ...copied, 'Content-Length: 0', '', ''].join('\r\n').replace(/^(To: [^\r]*)/m, '$1;tag=b'));
     expect((await asked).status).toBe(200);
+  });
+
+  it.each([
+    ['udp', true],
+    ['ws', false],
+  ] as const)('by %s from there: a web server in front of us says nothing about where a browser is', async (transport, isTried) => {
+    const sip = [{ host: '127.0.0.1', port: 0 }, { host: '127.0.0.1', port: 0, transport: 'ws' as const }]; // biome-ignore format: one line
+    const stage = await CallStage.open({ forbiddenTargets: ['127.0.0.0/8'], sip });
+    open.push(stage);
+    const server = transport === 'ws' ? listenerOf(stage.server, 'WS') : stage.server.sip;
+    const alice = await stage.agent('alice', { transport, server });
+    // Nobody is there; to be told so takes 32 seconds.
+    const call = await alice.invite(`sip:x@${FORBIDDEN}:9`);
+    if (isTried) expect((await call.provisional.next('100')).status).toBe(100);
+    else expect((await call.final()).status).toBe(502);
   });
 
   it('the admin’s next hop may be there', async () => {

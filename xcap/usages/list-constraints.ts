@@ -41,13 +41,14 @@ function collect(parent: XmlElement, defaultNamespace: string, duplicates: NotUn
     const value = attribute(element, name);
     if (value !== undefined) {
       checkReference(element.local, value);
-      const values = seen.get(element.local) ?? new Set();
-      if (values.has(value) && duplicates.length < REPORTED) {
+      let values = seen.get(element.local);
+      if (!values) seen.set(element.local, (values = new Set()));
+      const { size } = values;
+      if (values.add(value).size === size && duplicates.length < REPORTED) {
         names ??= new Set(parent.elements.map((e) => attribute(e, 'name') ?? ''));
         const altValues = name === 'name' ? freeNames(value, names) : undefined;
         duplicates.push({ field: selectorOf(element, defaultNamespace, name), altValues });
       }
-      seen.set(element.local, values.add(value));
     }
     if (element.local === 'list') collect(element, defaultNamespace, duplicates);
   }
