@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { TransportOptions } from '../../sip/transport/transport.ts';
 import { createAuthority } from '../helpers/certificates.ts';
+import { TurnCounter, work } from '../helpers/turn-counter.ts';
 import { fieldOf, request, statusOf, TcpPeer } from '../rfc3261/peer.ts';
 import { type Stack, startStack } from '../rfc3261/stack.ts';
 
@@ -270,18 +271,11 @@ describe('a peer that sends many requests at once', () => {
     const stack = await start({});
     const { onMessage } = stack.transport;
     const turnsOf: number[] = [];
-    let turns = 0;
-    let finished = false;
-    const turn = (): void => {
-      turns++;
-      if (!finished) setImmediate(turn);
-    };
-    setImmediate(turn);
+    const turns = new TurnCounter();
     // What each of them takes, such as copies to twenty contacts.
     stack.transport.onMessage = (message, flow) => {
-      const until = performance.now() + 0.5;
-      while (performance.now() < until);
-      turnsOf.push(turns);
+      work(0.5);
+      turnsOf.push(turns.count);
       onMessage?.(message, flow);
     };
     const peer = await peerOf(stack);
@@ -290,7 +284,7 @@ describe('a peer that sends many requests at once', () => {
     for (let n = 0; n < requests.length; n++) expect(fieldOf(await peer.inbox.next(), 'Call-ID')).toBe(`one-of-many-${n}`);
     // And after it as ever.
     await served(peer);
-    finished = true;
+    turns.stop();
     expect(turnsOf).toHaveLength(201);
     expect(new Set(turnsOf.slice(0, 200)).size).toBeGreaterThan(4);
   });

@@ -3,6 +3,7 @@ import { within } from '../helpers/call-stage.ts';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.ts';
 import { header } from '../helpers/sip-message.ts';
 import { SipPeer } from '../helpers/sip-peer.ts';
+import type { Notification, Subscription } from '../helpers/sip-subscription.ts';
 import { XcapClient } from '../helpers/xcap-client.ts';
 import { rule, rulesDocument, rulesPath } from '../scenarios/documents.ts';
 
@@ -23,17 +24,22 @@ afterEach(async () => {
   await server.stop();
 });
 
+/** What the watcher is told when the server has been killed after the NOTIFY of its refresh, and started again. */
+async function toldAfterRestart(subscription: Subscription): Promise<Notification> {
+  await subscription.notify();
+  await within(100);
+  await server.kill();
+  subscription.serverRestarted();
+  await server.start();
+  return subscription.notify();
+}
+
 test('the time that a refresh has granted, refresh after refresh, with CSeq numbers that rise', { timeout: 60_000 }, async () => {
   const subscription = await watcher.subscribe(`sip:b@${server.domain}`, { expires: 60 });
   await subscription.notify();
   for (const expires of [600, 1200, 300]) {
     await subscription.refresh(expires);
-    await subscription.notify();
-    await within(100);
-    await server.kill();
-    subscription.serverRestarted();
-    await server.start();
-    const told = await subscription.notify();
+    const told = await toldAfterRestart(subscription);
     expect(told.state).toBe('active');
     expect(told.expires).toBeGreaterThan(expires - 30);
     expect(told.expires).toBeLessThanOrEqual(expires);
@@ -45,12 +51,7 @@ test('what a refresh asks for otherwise (RFC 6446 4), also where the next one as
   await subscription.notify();
   for (const event of ['presence;max-rate=0.5', 'presence;max-rate=0.5', 'presence', 'presence']) {
     await subscription.refresh(700, { event });
-    await subscription.notify();
-    await within(100);
-    await server.kill();
-    subscription.serverRestarted();
-    await server.start();
-    const told = await subscription.notify();
+    const told = await toldAfterRestart(subscription);
     expect(told.expires).toBeGreaterThan(650);
     expect(header(told.message, 'subscription-state')?.includes('max-rate')).toBe(event !== 'presence');
   }

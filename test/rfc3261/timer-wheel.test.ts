@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { TimerWheel } from '../../sip/transport/timer-wheel.ts';
+import { TurnCounter, work } from '../helpers/turn-counter.ts';
 
 afterEach(() => void vi.useRealTimers());
 
@@ -98,27 +99,20 @@ describe('the timer wheel', () => {
 
   it('lets others have their turn between timers of one moment, and fires each of them once', async () => {
     const wheel = new TimerWheel();
-    let turns = 0;
-    let finished = false;
-    const turn = (): void => {
-      turns++;
-      if (!finished) setImmediate(turn);
-    };
-    setImmediate(turn);
+    const turns = new TurnCounter();
     const firedAt = new Map<number, number>();
     let again = 0;
     await new Promise<void>((resolve) => {
       const fire = (n: number): void => {
-        const until = performance.now() + 0.2;
-        while (performance.now() < until);
+        work(0.2);
         again += firedAt.has(n) ? 1 : 0;
-        firedAt.set(n, turns);
+        firedAt.set(n, turns.count);
         if (firedAt.size === 500) resolve();
       };
       // A second and more from now they wait in another slot first.
       for (let n = 0; n < 500; n++) wheel.schedule(n % 2 === 0 ? 20 : 1100, fire, n);
     });
-    finished = true;
+    turns.stop();
     wheel.close();
     expect(again).toBe(0);
     for (const half of [0, 1]) {
