@@ -35,7 +35,7 @@ export function parseDigestParameters(text: string): DigestParameters | undefine
       if (end < 0) return undefined;
       const value = text.slice(position + 1, end);
       // RFC 7616 3.4.1 computes with the value as it stands between the quotes: escapes in uri are left for the comparison.
-      parameters.set(name, name !== 'uri' && value.includes('\\') ? unescapeQuoted(value) : value);
+      parameters.set(name, name === 'uri' ? value : unescapeQuoted(value));
       position = end + 1;
     } else {
       const from = position;
@@ -49,7 +49,7 @@ export function parseDigestParameters(text: string): DigestParameters | undefine
 
 /** Undoes the backslashes of a quoted string (RFC 9110 5.6.4). */
 export function unescapeQuoted(value: string): string {
-  return value.replace(/\\(.)/gs, '$1');
+  return value.includes('\\') ? value.replace(/\\(.)/gs, '$1') : value;
 }
 
 function isSpace(text: string, position: number): boolean {

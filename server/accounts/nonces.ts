@@ -8,11 +8,11 @@ export const UNCOUNTED_LIFETIME = 60_000;
 /** A clock set back must not make nonces live longer than this beyond their time. */
 const CLOCK_TOLERANCE = 60_000;
 
-/** 6 bytes time, 6 bytes randomness, 12 bytes MAC. */
+/** 6 bytes time, 6 bytes randomness, 12 bytes MAC; as base64url, in which 12 bytes take 16 characters, without a rest. */
 const TIME_BYTES = 6;
 const SIGNED_BYTES = 12;
 const RANDOM_BYTES = SIGNED_BYTES - TIME_BYTES;
-const NONCE_BYTES = 24;
+const SIGNED_CHARACTERS = 16;
 const NONCE_CHARACTERS = 32;
 const SECRET_BYTES = 32;
 
@@ -38,8 +38,10 @@ export type NonceState = 'valid' | 'expired' | 'unknown';
  * the secret: a nonce of before cannot be told from a replay, and clients that are told `stale` go on with a new one by themselves.
  */
 export class Nonces {
-  /** The secret, and room behind it for what is signed. */
+  /** The secret, and behind it what is signed. */
   private readonly signing: Buffer;
+  /** Two MACs. */
+  private readonly compared = Buffer.alloc(NONCE_CHARACTERS);
   private readonly random = Buffer.alloc(512 * RANDOM_BYTES);
   private randomUsed = this.random.length;
   private readonly clock: () => number;
@@ -61,15 +63,14 @@ export class Nonces {
   }
 
   issue(): string {
-    const bytes = Buffer.allocUnsafe(NONCE_BYTES);
-    bytes.writeUIntBE(this.clock(), 0, TIME_BYTES);
+    const { signing } = this;
     if (this.randomUsed === this.random.length) {
       randomFillSync(this.random);
       this.randomUsed = 0;
     }
-    this.random.copy(bytes, TIME_BYTES, this.randomUsed, (this.randomUsed += RANDOM_BYTES));
-    this.sign(bytes.subarray(0, SIGNED_BYTES)).copy(bytes, SIGNED_BYTES, 0, NONCE_BYTES - SIGNED_BYTES);
-    return bytes.toString('base64url');
+    signing.writeUIntBE(this.clock(), SECRET_BYTES, TIME_BYTES);
+    this.random.copy(signing, SECRET_BYTES + TIME_BYTES, this.randomUsed, (this.randomUsed += RANDOM_BYTES));
+    return signing.toString('base64url', SECRET_BYTES) + this.sign();
   }
 
   state(nonce: string): NonceState {
@@ -151,16 +152,18 @@ export class Nonces {
   }
 
   private readTime(nonce: string): number | undefined {
-    if (nonce.length !== NONCE_CHARACTERS) return undefined;
-    const bytes = Buffer.from(nonce, 'base64url');
-    if (bytes.length !== NONCE_BYTES) return undefined;
-    const mac = this.sign(bytes.subarray(0, SIGNED_BYTES)).subarray(0, NONCE_BYTES - SIGNED_BYTES);
-    return timingSafeEqual(mac, bytes.subarray(SIGNED_BYTES)) ? bytes.readUIntBE(0, TIME_BYTES) : undefined;
+    const { signing, compared } = this;
+    if (nonce.length !== NONCE_CHARACTERS || !BASE64URL.test(nonce)) return undefined;
+    signing.write(nonce.slice(0, SIGNED_CHARACTERS), SECRET_BYTES, 'base64url');
+    compared.write(this.sign() + nonce.slice(SIGNED_CHARACTERS), 'latin1');
+    const same = timingSafeEqual(compared.subarray(0, SIGNED_CHARACTERS), compared.subarray(SIGNED_CHARACTERS));
+    return same ? signing.readUIntBE(SECRET_BYTES, TIME_BYTES) : undefined;
   }
 
-  /** The signed part has one length and the hash is cut short, so a plain hash behind the secret cannot be extended. */
-  private sign(data: Buffer): Buffer {
-    data.copy(this.signing, this.signing.length - SIGNED_BYTES);
-    return hash('sha256', this.signing, 'buffer');
+  /** The MAC of what is signed. That has one length and the hash is cut short, so a plain hash behind the secret cannot be extended. */
+  private sign(): string {
+    return hash('sha256', this.signing, 'base64url').slice(0, SIGNED_CHARACTERS);
   }
 }
+
+const BASE64URL = /^[\w-]+$/;
