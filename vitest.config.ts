@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** Count what their process holds, start processes of their own, or put the clock forward: nothing of another file may be there. */
-const ALONE = ['test/{contract,demo,fuzz,races,server,sipp}/**/*.test.ts', 'test/rfc3261/timer-wheel.test.ts'];
+/** Count what their process holds, or start processes of their own: nothing of another file may be there. */
+const ALONE = ['test/{contract,demo,fuzz,races,server,sipp}/**/*.test.ts'];
 
 export default defineConfig({
   test: {

@@ -1,4 +1,5 @@
 import { fitsInRound } from '../schemas/turns.ts';
+import { changedRange } from '../schemas/xml/changed-part.ts';
 import { parseXml, XmlError } from '../schemas/xml/parse.ts';
 import { inScopeNamespaces, type XmlDocument, type XmlElement } from '../schemas/xml/tree.ts';
 import type { TreeLimits } from './node-operations.ts';
@@ -25,9 +26,7 @@ export function differenceOf(stored: XmlDocument, text: string, { depth, nodes }
   if (text.length > nodes * 4) return undefined;
   const { source } = stored;
   const growth = text.length - source.length;
-  const start = commonStart(source, text);
-  const end = source.length - commonEnd(source, text, start);
-
+  const { start, endBefore: end } = changedRange(source, text);
   const { element, level } = innermost(stored.root, start, end);
   const { parent } = element;
   const length = element.end + growth - element.start;
@@ -56,19 +55,4 @@ function innermost(root: XmlElement, start: number, end: number): { readonly ele
     inner = element.elements.find((child) => child.start < start && end < child.end);
   }
   return { element, level: level - 1 };
-}
-
-function commonStart(a: string, b: string): number {
-  const most = Math.min(a.length, b.length);
-  let length = 0;
-  while (length < most && a.charCodeAt(length) === b.charCodeAt(length)) length++;
-  return length;
-}
-
-/** Of what is not common at the start. */
-function commonEnd(a: string, b: string, start: number): number {
-  const most = Math.min(a.length, b.length) - start;
-  let length = 0;
-  while (length < most && a.charCodeAt(a.length - length - 1) === b.charCodeAt(b.length - length - 1)) length++;
-  return length;
 }

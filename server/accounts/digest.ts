@@ -110,8 +110,7 @@ export class Digest {
     if (count === undefined) {
       return this.nonces.youngEnoughUncounted(nonce) ? { kind: 'user', account } : refused('the nonce has expired', true);
     }
-    if (!this.nonces.use(nonce, count, account.address === claimed ? account.address : claimed))
-      return refused('the nonce count was used before', true);
+    if (!this.nonces.use(nonce, count, claimed)) return refused('the nonce count was used before', true);
     return { kind: 'user', account };
   }
 

@@ -102,7 +102,7 @@ export class Nonces {
     if (!use) {
       const issued = this.issueTime(nonce);
       if (issued === undefined) return false;
-      this.remember(detach(nonce), { issued, user, highest: count, seen: 1 });
+      this.remember(detach(nonce), { issued, user: detach(user), highest: count, seen: 1 });
       return true;
     }
     if (count > use.highest) {

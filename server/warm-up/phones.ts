@@ -32,7 +32,7 @@ const PRESENCE_NAMESPACES =
   'xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid"';
 const LIST_FIELDS = 'Supported: eventlist\r\nAccept: application/pidf+xml, application/rlmi+xml, multipart/related\r\n';
 
-/** Any number of agents on one UDP socket, by template: all that they are sent is answered with 200 at once. Checks nothing but counts. */
+/** Any number of agents on one UDP socket, by template: all that they are sent is answered with 200 at once. Checks nothing. */
 export class Phones {
   private readonly socket: Socket;
   private readonly serverPort: number;

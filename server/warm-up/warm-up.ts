@@ -77,7 +77,7 @@ async function play(stages: readonly Stage[], rounds: number, stopped: AbortSign
   // A datagram may be lost: what is waited for then never comes.
   const end = new Promise<void>((resolve) => stopped.addEventListener('abort', () => resolve(), { once: true }));
   for (let round = 0; round < rounds; round++) {
-    for (let scene = 0; scene < Scenes.count; scene++) {
+    for (let scene = 0; scene < (stages[0]?.scenes.count ?? 0); scene++) {
       for (const { scenes } of stages) {
         if (stopped.aborted) return round;
         await Promise.race([scenes.play(scene, round), end]);

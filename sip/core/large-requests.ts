@@ -1,21 +1,19 @@
 /** Requests with bodies that take long to read: many of them that come at once are handled a few at a time, with everything else in between. */
 import { fitsInRound } from '../../schemas/turns.ts';
 import { SipError } from '../message/sip-error.ts';
+import { PacedQueue } from './paced-queue.ts';
 import type { RequestContext, RequestHandler } from './router.ts';
 
 /** Bytes that are read at once, however many such bodies there are. */
 const SMALL = 2048;
 /** What a coded body may be in the end, in bytes; none that is longer is read. */
 const DECODED = 65_536;
-/** Milliseconds of work in each round of the event loop. */
-const SLICE_TIME = 10;
 /** Requests that wait, of one sender and of all: each has its body with it. */
 const MOST_OF_ONE = 50;
 const MOST_IN_ALL = 1000;
 
 export class LargeRequests {
-  private waiting: (() => void)[] = [];
-  private next = 0;
+  private readonly queue = new PacedQueue<() => void>((work) => work(), { begin: setImmediate });
   /** How many wait of each sender. */
   private readonly bySender = new Map<string, number>();
 
@@ -31,12 +29,11 @@ export class LargeRequests {
     // Where nobody has to prove who they are, one may be anybody.
     const sender = context.identitySource === 'open' ? context.flow.remoteAddress : (context.identity ?? context.flow.remoteAddress);
     const own = this.bySender.get(sender) ?? 0;
-    if (own >= MOST_OF_ONE || this.waiting.length - this.next >= MOST_IN_ALL)
+    if (own >= MOST_OF_ONE || this.queue.length >= MOST_IN_ALL)
       throw new SipError(503, 'Too many large requests at once', [['Retry-After', '1']]);
     this.bySender.set(sender, own + 1);
     return new Promise((resolve, reject) => {
-      if (this.waiting.length === 0) setImmediate(this.work);
-      this.waiting.push(() => {
+      this.queue.push(() => {
         this.leave(sender);
         try {
           resolve(handler(context));
@@ -52,23 +49,6 @@ export class LargeRequests {
     if (left > 0) this.bySender.set(sender, left);
     else this.bySender.delete(sender);
   }
-
-  private readonly work = (): void => {
-    const until = performance.now() + SLICE_TIME;
-    do this.waiting[this.next++]?.();
-    while (this.next < this.waiting.length && performance.now() < until);
-    if (this.next >= this.waiting.length) {
-      this.waiting = [];
-      this.next = 0;
-      return;
-    }
-    // A queue that never runs empty must not keep what is done.
-    if (this.next > this.waiting.length / 2) {
-      this.waiting = this.waiting.slice(this.next);
-      this.next = 0;
-    }
-    setImmediate(this.work);
-  };
 }
 
 function bytesToRead({ request: { body, headers } }: RequestContext): number {

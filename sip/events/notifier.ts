@@ -4,13 +4,13 @@
  */
 
 import type { DocumentChange } from '../../xcap/document-store.ts';
+import { PacedQueue } from '../core/paced-queue.ts';
 import type { Body, EventPackage } from './event-package.ts';
 import { sayFarewell } from './farewell.ts';
 import { MemberWatches } from './member-watches.ts';
 import type { NotifierOptions } from './notifier-options.ts';
 import { NotifyPacing } from './notify-pacing.ts';
 import { NotifySender } from './notify-sender.ts';
-import { PacedQueue } from './paced-queue.ts';
 import { restoreSubscriptions } from './restoration.ts';
 import { type EndReason, endsUnasked, Subscription } from './subscription.ts';
 import { SubscriptionBook } from './subscription-book.ts';
@@ -32,10 +32,7 @@ export class Notifier {
   readonly index = new WatchIndex();
   private readonly packages = new Map<string, EventPackage>();
   private readonly book: SubscriptionBook;
-  private readonly queue = new PacedQueue<WatchBase>(
-    (watch) => this.process(watch),
-    () => this.options.told?.(),
-  );
+  private readonly queue = new PacedQueue<WatchBase>((watch) => this.process(watch), { paused: () => this.options.told?.() });
   private readonly sender: NotifySender;
   readonly pacing: NotifyPacing;
   private readonly judge: WatchJudge;

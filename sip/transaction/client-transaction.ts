@@ -190,8 +190,9 @@ export class ClientTransactionRunner implements ClientTransaction, Keyed<ClientT
   }
 
   /**
-   * A connection that ends says nothing about what was sent over it last: a peer may have closed it because nothing had come for long. RFC 5923
-   * 8.1 has another one opened then, before the peer has failed (RFC 3261 18.4). Whoever has the request takes this one for a copy, and answers over the new connection (RFC 3261 17.2, 18.2.2).
+   * A connection that ends says nothing about what was sent over it last: a peer may have closed it because nothing had come for long.
+   * RFC 5923 8.1 has another one opened then, before the peer has failed (RFC 3261 18.4). Whoever has the request takes this one for a
+   * copy, and answers over the new connection (RFC 3261 17.2, 18.2.2).
    */
   private move(): void {
     this.mayMove = false;

@@ -112,9 +112,9 @@ export class Connections implements ConnectionHost {
   }
 
   /**
-   * One that leads to the destination; over TLS, to the domain that was asked for (RFC 5923 8.1, 8.2), and from the one that asks. One that the peer has opened proves
-   * nothing over TCP (RFC 5923 9.3): it is for whom it was given to, by a registration or a dialog, and whoever writes its address into a
-   * Request-URI shall not get past what its user says about callers.
+   * One that leads to the destination; over TLS, to the domain that was asked for (RFC 5923 8.1, 8.2), and from the one that asks. One that
+   * the peer has opened proves nothing over TCP (RFC 5923 9.3): it is for whom it was given to, by a registration or a dialog, and whoever
+   * writes its address into a Request-URI shall not get past what its user says about callers.
    */
   find({ protocol, address, port, name, as }: Destination): Connection | undefined {
     const leadsThere = ({ shownAs, openedTo, peerDomains }: Connection): boolean =>

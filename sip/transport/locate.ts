@@ -55,7 +55,8 @@ export class Locator {
 
   /**
    * Where a request to a URI goes, best first: at once for an IP literal, otherwise after asking the DNS. Empty when there is no way
-   * there (an unknown host, a transport we do not speak, an address that is forbidden). Those of equal rank come in an order drawn anew each time (RFC 2782).
+   * there (an unknown host, a transport we do not speak, an address that is forbidden). Those of equal rank come in an order drawn anew
+   * each time (RFC 2782).
    * @param near addresses that who is asked for, or who asks, has come from: nothing is forbidden to those who are there themselves
    * @throws SipError 400 or 416 for what is no SIP URI
    */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { PacedQueue } from '../../sip/events/paced-queue.ts';
+import { PacedQueue } from '../../sip/core/paced-queue.ts';
 import { StreamParser } from '../../sip/message/stream-parser.ts';
 import { type InProcessServer, startServer } from '../helpers/server.ts';
 import { SipPeer } from '../helpers/sip-peer.ts';

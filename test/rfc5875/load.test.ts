@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { PacedQueue } from '../../sip/events/paced-queue.ts';
+import { PacedQueue } from '../../sip/core/paced-queue.ts';
 import { xcapDiffPackage } from '../../sip/packages/xcap-diff.ts';
 import { digestOf } from '../../sip/packages/xcap-diff-candidate.ts';
 import { TrackedDocument } from '../../sip/packages/xcap-diff-document.ts';
