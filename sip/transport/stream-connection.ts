@@ -18,8 +18,6 @@ export class StreamConnection extends Connection {
   private readonly parser: StreamParser;
   /** Pings among the bytes that are being read. */
   private pings = 0;
-  /** What has come and is read in the next turn of the event loop; nothing more is taken from the socket before. */
-  private rest: Buffer | undefined;
 
   constructor(
     protocol: 'TCP' | 'TLS',
@@ -30,7 +28,6 @@ export class StreamConnection extends Connection {
   ) {
     super(protocol, socket, peer, host, connectTimeoutMs);
     this.askedFor = undefined;
-    this.rest = undefined;
     this.parser = new StreamParser(host.limits.maxBodyBytes, this);
     if (protocol === 'TLS') this.secure(socket as TLSSocket, connectTimeoutMs !== undefined);
     else socket.once('connect', () => this.open());
@@ -90,26 +87,18 @@ export class StreamConnection extends Connection {
   }
 
   private readInTurns(bytes: Buffer): void {
+    const { socket } = this;
     const begun = performance.now();
-    let position = 0;
-    while (position < bytes.length && !this.closed) {
+    for (let position = 0; position < bytes.length && !this.closed; position += PIECE) {
       if (position > 0 && performance.now() - begun > TURN) {
-        this.rest = bytes.subarray(position);
-        this.socket.pause();
-        setImmediate(() => this.goOn());
+        // Back into the socket, which comes to no end before that is read: the peer may have ended the connection behind it.
+        socket.pause();
+        socket.unshift(bytes.subarray(position));
+        setImmediate(() => socket.resume());
         return;
       }
       this.parser.push(bytes.subarray(position, position + PIECE));
-      position += PIECE;
     }
-  }
-
-  private goOn(): void {
-    const { rest } = this;
-    this.rest = undefined;
-    if (rest === undefined || this.closed) return;
-    this.receive(rest);
-    if (this.rest === undefined) this.socket.resume();
   }
 
   /** RFC 5626 4.4.1: a ping gets its pong. Thousands of them at once are not worth a call of the system each. */
@@ -124,12 +113,11 @@ export class StreamConnection extends Connection {
   }
 
   protected get incompleteBytes(): number {
-    return this.parser.heldBytes + (this.rest?.length ?? 0);
+    return this.parser.heldBytes + this.socket.readableLength;
   }
 
   protected finishReading(): void {
     this.parser.end();
-    this.rest = undefined;
   }
 }
 

@@ -288,4 +288,18 @@ describe('a peer that sends many requests at once', () => {
     expect(turnsOf).toHaveLength(201);
     expect(new Set(turnsOf.slice(0, 200)).size).toBeGreaterThan(4);
   });
+
+  it('over TCP gets them all answered also where it ends the connection behind them', async () => {
+    const stack = await start({});
+    const { onMessage } = stack.transport;
+    stack.transport.onMessage = (message, flow) => {
+      work(0.5);
+      onMessage?.(message, flow);
+    };
+    const peer = await peerOf(stack);
+    const requests = Array.from({ length: 200 }, (_, n) => request({ transport: 'TCP', callId: `before-the-end-${n}` }));
+    peer.end(requests.join(''));
+    for (let n = 0; n < requests.length; n++) expect(fieldOf(await peer.inbox.next(), 'Call-ID')).toBe(`before-the-end-${n}`);
+    await peer.closed;
+  });
 });

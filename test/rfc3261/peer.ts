@@ -102,6 +102,11 @@ export class TcpPeer {
     this.socket.write(typeof message === 'string' ? Buffer.from(message, 'latin1') : message);
   }
 
+  /** Sends the message and nothing after it: what is still to come is read. */
+  end(message: string): void {
+    this.socket.end(Buffer.from(message, 'latin1'));
+  }
+
   ask(message: string | Buffer): Promise<string> {
     this.send(message);
     return this.inbox.next();
